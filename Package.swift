@@ -1,0 +1,67 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swift: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+/// One module of the house and what it may import: only floors below its own (docs/architecture.md).
+func module(_ name: String, _ dependencies: [Target.Dependency], linker: [LinkerSetting] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swift, linkerSettings: linker)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: "\(name)Tests", dependencies: dependencies, swiftSettings: swift)
+}
+
+let package = Package(
+    name: "swarmlet",
+    products: [.executable(name: "swarmlet", targets: ["Swarmlet"])],
+    targets: [
+        .systemLibrary(name: "CUring", path: "Sources/C/CUring"),
+        .systemLibrary(name: "CSodium", path: "Sources/C/CSodium"),
+        .systemLibrary(name: "CSQLite", path: "Sources/C/CSQLite"),
+        .target(name: "CLinux", path: "Sources/C/CLinux"),
+
+        // Floor 0
+        module("Codec", []),
+        module(
+            "Store", ["CSQLite"],
+            linker: [.linkedLibrary(":libsqlite3.a"), .linkedLibrary("m")]),
+        module("Ring", ["CUring", "CLinux"], linker: [.linkedLibrary(":liburing.a")]),
+        // Floor 1
+        module("Raft", ["Codec", "Store"]),
+        module("Tokens", ["Codec", "CSodium"], linker: [.linkedLibrary(":libsodium.a")]),
+        // Floor 2
+        module("Mesh", ["Codec", "Ring", "Tokens", "CSodium", "CLinux"]),
+        module("Scheduler", ["Codec"]),
+        // Floor 3
+        module("GPUBackend", ["Codec", "Mesh", "Scheduler", "CLinux"]),
+        // Floor 4
+        module("Node", ["Codec", "Store", "Ring", "Raft", "Tokens", "Mesh", "Scheduler", "GPUBackend", "CLinux"]),
+        // Floor 5
+        .executableTarget(
+            name: "Swarmlet", dependencies: ["Node"], swiftSettings: swift,
+            linkerSettings: [
+                .unsafeFlags(
+                    ["-use-ld=lld", "-Xlinker", "--icf=all", "-Xlinker", "--no-export-dynamic"],
+                    .when(configuration: .release))
+            ]),
+
+        tests("Codec", ["Codec"]),
+        tests("Store", ["Store"]),
+        tests("Ring", ["Ring"]),
+        tests("Raft", ["Raft", "Simulation"]),
+        tests("Tokens", ["Tokens"]),
+        tests("Mesh", ["Mesh", "Simulation"]),
+        tests("Scheduler", ["Scheduler", "Simulation"]),
+        tests("GPUBackend", ["GPUBackend"]),
+        tests("Node", ["Node"]),
+        .target(
+            name: "Simulation", dependencies: ["Codec", "Raft", "Mesh", "Scheduler", "Node"], path: "Tests/Simulation",
+            swiftSettings: swift),
+        tests("Simulation", ["Simulation"]),
+        tests("EndToEnd", ["Swarmlet"]),
+    ]
+)
