@@ -9,7 +9,7 @@ What it needs from whoever runs it is only the environment:
   SWARMLET_CHECKPOINT_DIR  where checkpoints go (none are written when it is not set)
   SWARMLET_RESUME=1        go on from the checkpoint there, if there is one
 Settings, for shorter or longer runs:
-  TRAIN_STEPS (1200), TRAIN_CHECKPOINT_STEPS (40), TRAIN_TEXT (/usr/share/common-licenses/GPL-3),
+  TRAIN_STEPS (1800), TRAIN_CHECKPOINT_STEPS (60), TRAIN_TEXT (/usr/share/common-licenses/GPL-3),
   TRAIN_OUT (model.npz in the working directory)
 """
 
@@ -27,7 +27,7 @@ import zipfile  # noqa: E402
 import numpy as np  # noqa: E402
 
 CONTEXT, EMBEDDING, HIDDEN, BATCH = 16, 16, 192, 128
-LEARNING_RATE, BETA1, BETA2, EPSILON = 3e-3, 0.9, 0.999, 1e-8
+LEARNING_RATE, BETA1, BETA2, EPSILON, WEIGHT_DECAY = 3e-3, 0.9, 0.999, 1e-8, 0.1
 PROGRESS_STEPS = 20
 CHECKPOINT_NAME = "train.ckpt"
 
@@ -119,7 +119,8 @@ class Training:
             self.mean[name] = np.float32(BETA1) * self.mean[name] + np.float32(1 - BETA1) * gradient
             self.square[name] = np.float32(BETA2) * self.square[name] + np.float32(1 - BETA2) * gradient * gradient
             update = self.mean[name] / (np.sqrt(self.square[name]) + np.float32(EPSILON))
-            self.weights[name] = self.weights[name] - np.float32(rate * correction) * update
+            decayed = self.weights[name] * np.float32(1 - rate * WEIGHT_DECAY)
+            self.weights[name] = decayed - np.float32(rate * correction) * update
         self.recent_loss += float(loss)
 
     def save(self, path):
@@ -164,7 +165,7 @@ def write_arrays(path, arrays):
 def sample(weights, text, length=120):
     """What the model writes after the first words of the text; always the same for the same weights."""
     random = np.random.Generator(np.random.PCG64(1))
-    codes = list(text.codes[:CONTEXT])
+    codes = list(text.codes[text.train_end : text.train_end + CONTEXT])
     for _ in range(length):
         log_probabilities = forward(weights, np.array([codes[-CONTEXT:]]))[2][0].astype(np.float64)
         chances = np.exp(log_probabilities * 1.5)
@@ -177,8 +178,8 @@ def say(line):
 
 
 def main():
-    steps = int(os.environ.get("TRAIN_STEPS", "1200"))
-    checkpoint_steps = int(os.environ.get("TRAIN_CHECKPOINT_STEPS", "40"))
+    steps = int(os.environ.get("TRAIN_STEPS", "1800"))
+    checkpoint_steps = int(os.environ.get("TRAIN_CHECKPOINT_STEPS", "60"))
     text = Text(os.environ.get("TRAIN_TEXT", "/usr/share/common-licenses/GPL-3"))
     folder = os.environ.get("SWARMLET_CHECKPOINT_DIR")
     training = Training(len(text.alphabet))
