@@ -1,0 +1,51 @@
+import Codec
+
+/// The times and bounds of one `RaftCore`. Every member of a mesh runs with the same times.
+public struct RaftConfiguration: Sendable, Hashable {
+    /// The shortest time a follower waits for its leader before it asks for an election, and how long it refuses votes to
+    /// others after it heard its leader.
+    public var electionTimeoutMinimum: Interval = .milliseconds(300)
+    /// The longest such time; each term draws its own between the two (Raft, section 5.2). A leader that has not heard
+    /// from a quorum for this long steps down.
+    public var electionTimeoutMaximum: Interval = .milliseconds(600)
+    /// How long a follower at the most waits before it asks for an election once it knows its leader's process is gone.
+    public var lostLeaderTimeoutMaximum: Interval = .milliseconds(120)
+    /// Time between two heartbeats of a leader.
+    public var heartbeatInterval: Interval = .milliseconds(75)
+    /// A leader whose disk has not finished a write for this long hands over to one that has a working disk.
+    public var diskStallLimit: Interval = .seconds(3)
+
+    /// Entry bytes of one append message.
+    public var maximumAppendBytes = 1 << 20
+    /// Entries of one append message.
+    public var maximumAppendEntries = 4_096
+    /// Append messages to one follower that are not yet answered.
+    public var maximumInflightAppends = 64
+    /// Entry bytes to one follower that are not yet answered.
+    public var maximumInflightBytes = 8 << 20
+
+    /// Bytes of one proposed entry.
+    public var maximumEntryBytes = 4 << 20
+    /// Bytes proposed and not yet committed; beyond it proposals are refused.
+    public var maximumUncommittedBytes = 64 << 20
+    /// Reads waiting for their leader to be confirmed; beyond it reads are refused.
+    public var maximumQueuedReads = 16_384
+    /// Messages that wait for the disk; beyond it the oldest are dropped, as a network would.
+    public var maximumHeldMessages = 4_096
+
+    /// Bytes of one piece of a snapshot on its way to a follower.
+    public var snapshotChunkBytes = 1 << 20
+    /// Bytes of a whole snapshot that a follower accepts.
+    public var maximumSnapshotBytes = 1 << 30
+    /// Entry bytes after the last snapshot at which the core asks for a new one.
+    public var snapshotThresholdBytes = 16 << 20
+    /// Entries after the last snapshot at which the core asks for a new one.
+    public var snapshotThresholdEntries = 65_536
+    /// Entries kept before a snapshot so that a slow follower needs no snapshot.
+    public var trailingEntries = 1_024
+
+    /// Known mistakes put back on purpose, so that the simulator can show that it finds them.
+    @_spi(Simulation) public var faults: RaftFaults = []
+
+    public init() {}
+}

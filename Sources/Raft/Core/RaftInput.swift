@@ -1,0 +1,27 @@
+import Codec
+
+/// Everything that can happen to a `RaftCore`.
+public enum RaftInput: Hashable, Sendable {
+    /// Time has passed: call it when `nextDeadline` is reached; too early or too late does no harm.
+    case timer
+    /// A message came from a member. The caller has made sure who sent it.
+    case received(from: NodeID, RaftMessage)
+    /// Put `entry` into the log. Answered by `proposed` or `rejected` with the same `id`.
+    case propose(id: UInt64, entry: [UInt8])
+    /// Ask for the index at which a read is up to date. Answered by `readReady` or `rejected`.
+    case read(id: UInt64)
+    /// Make exactly these the voters and learners. Answered by `proposed` (of its first entry) or `rejected`.
+    case change(id: UInt64, voters: [NodeID], learners: [NodeID])
+    /// Hand the leadership to this voter, or to the one that is furthest. Does nothing where this node does not lead.
+    case transfer(to: NodeID?)
+    /// All changes up to and including this token are durable.
+    case persisted(upTo: UInt64)
+    /// The disk refused a write. The core stops for good.
+    case diskFailed(reason: String)
+    /// The state as it was after applying `index`, which lets the log before it go.
+    case snapshotTaken(index: UInt64, data: [UInt8])
+    /// The connection to this member broke, or its process is known to be gone.
+    case unreachable(NodeID)
+    /// Memory is short: keep no more of the log than the snapshot requires.
+    case compact
+}

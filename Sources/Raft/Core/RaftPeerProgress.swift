@@ -1,0 +1,22 @@
+import Codec
+
+/// How far one member's copy of the log is, as its leader knows it.
+public struct RaftPeerProgress: Hashable, Sendable {
+    /// How the leader feeds the member.
+    public enum Phase: String, Hashable, Sendable {
+        /// Looks for the place where the logs part, one message at a time.
+        case probe
+        /// Sends ahead without waiting.
+        case replicate
+        /// Sends the snapshot.
+        case snapshot
+    }
+
+    public var id: NodeID
+    public var isVoter: Bool
+    /// The last entry that is known to be durable there.
+    public var matchIndex: UInt64
+    public var phase: Phase
+    /// When the leader last heard from it.
+    public var heardAt: Instant
+}
