@@ -1,0 +1,69 @@
+import Codec
+
+/// One try of a task on one node.
+public struct Attempt: Hashable, Sendable, CBORCodable {
+    /// From 1.
+    public var number: UInt32
+    public var node: NodeID
+    /// Indices of the devices it holds, ascending.
+    public var gpus: [UInt32]
+    /// Thousandths of a CPU it holds.
+    public var cpuMillis: UInt64
+    /// Memory it holds, decided at placement.
+    public var memoryBytes: UInt64
+    /// Nanoseconds since the Unix epoch.
+    public var placedAt: Int64
+    /// When its process started, by the clock of its node.
+    public var startedAt: Int64?
+    /// When it ended, by the clock of its node; by the leader for a lost one.
+    public var endedAt: Int64?
+    /// Nil while it lives.
+    public var outcome: Outcome?
+    /// The checkpoint it was given.
+    public var resumedFrom: UInt64?
+
+    public init(
+        number: UInt32, node: NodeID, gpus: [UInt32] = [], cpuMillis: UInt64, memoryBytes: UInt64, placedAt: Int64,
+        startedAt: Int64? = nil, endedAt: Int64? = nil, outcome: Outcome? = nil, resumedFrom: UInt64? = nil
+    ) {
+        self.number = number
+        self.node = node
+        self.gpus = gpus
+        self.cpuMillis = cpuMillis
+        self.memoryBytes = memoryBytes
+        self.placedAt = placedAt
+        self.startedAt = startedAt
+        self.endedAt = endedAt
+        self.outcome = outcome
+        self.resumedFrom = resumedFrom
+    }
+
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        number = try map.require(1)
+        node = try map.require(2)
+        gpus = try map.optional(3) ?? []
+        cpuMillis = try map.require(4)
+        memoryBytes = try map.require(5)
+        placedAt = try map.require(6)
+        startedAt = try map.optional(7)
+        endedAt = try map.optional(8)
+        outcome = try map.optional(9)
+        resumedFrom = try map.optional(10)
+    }
+
+    public var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, number)
+        map.set(2, node)
+        map.set(3, gpus)
+        map.set(4, cpuMillis)
+        map.set(5, memoryBytes)
+        map.set(6, placedAt)
+        map.set(7, startedAt)
+        map.set(8, endedAt)
+        map.set(9, outcome)
+        map.set(10, resumedFrom)
+        return .map(map)
+    }
+}

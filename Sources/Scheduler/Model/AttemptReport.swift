@@ -1,0 +1,30 @@
+import Codec
+
+/// What a node says about an attempt of its own.
+public struct AttemptReport: Hashable, Sendable, CBORCodable {
+    public var attempt: AttemptKey
+    public var kind: AttemptReportKind
+    /// By the clock of the node: nanoseconds since the Unix epoch.
+    public var at: Int64
+
+    public init(attempt: AttemptKey, kind: AttemptReportKind, at: Int64) {
+        self.attempt = attempt
+        self.kind = kind
+        self.at = at
+    }
+
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        attempt = try map.require(1)
+        kind = try map.require(2)
+        at = try map.require(3)
+    }
+
+    public var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, attempt)
+        map.set(2, kind)
+        map.set(3, at)
+        return .map(map)
+    }
+}

@@ -1,0 +1,121 @@
+import Codec
+
+/// What can be asked of the state of a mesh.
+public enum Command: Hashable, Sendable, CBORCodable {
+    /// The first entry of every mesh. `meshKey` is its public key.
+    case found(meshName: String, meshKeyID: String, meshKey: Bytes, node: NodeRecord)
+    /// A node whose key proved itself; its number is given here. With an invitation, one of its uses is spent.
+    case admit(NodeRecord, invitation: InvitationUse?)
+    /// A node without an invitation waits to be approved.
+    case knock(Knock)
+    /// The waiting node of this name or short id is admitted.
+    case approve(String)
+    /// What a node says about itself when its daemon starts.
+    case updateNode(NodeID, addresses: [String], capacity: Capacity, version: String)
+    /// The lease of a node ran out, and the margin after it.
+    case nodeLost(NodeID)
+    case nodeReturned(NodeID)
+    /// It left or was revoked.
+    case removeNode(NodeID)
+    case submit(JobSpec)
+    /// Each is void where the state has moved on since it was decided.
+    case place([Placement])
+    /// Reports about attempts that were superseded are ignored and counted.
+    case report(NodeID, [AttemptReport])
+    case cancel(JobID, by: String)
+    /// A checkpoint that has a verified copy away from its maker.
+    case checkpoint(AttemptKey, Checkpoint)
+    /// One more node holds that checkpoint.
+    case holders(job: JobID, task: UInt32, checkpoint: UInt64, added: NodeID)
+    case results(AttemptKey, ResultFiles)
+    /// One more node holds that working tree.
+    case treeHeld(tree: Digest, by: NodeID)
+    /// Time passes: what is too old is forgotten.
+    case tick
+    /// Of a version newer than ours; it is refused when applied. Kept as it came.
+    case unrecognised(CBOR)
+
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        let kind: UInt64 = try map.require(0)
+        switch kind {
+        case 0:
+            self = .found(
+                meshName: try map.require(1), meshKeyID: try map.require(2), meshKey: try map.require(3),
+                node: try map.require(4))
+        case 1: self = .admit(try map.require(1), invitation: try map.optional(2))
+        case 2: self = .knock(try map.require(1))
+        case 3: self = .approve(try map.require(1))
+        case 4:
+            self = .updateNode(
+                try map.require(1), addresses: try map.require(2), capacity: try map.require(3),
+                version: try map.require(4))
+        case 5: self = .nodeLost(try map.require(1))
+        case 6: self = .nodeReturned(try map.require(1))
+        case 7: self = .removeNode(try map.require(1))
+        case 8: self = .submit(try map.require(1))
+        case 9: self = .place(try map.require(1))
+        case 10: self = .report(try map.require(1), try map.require(2))
+        case 11: self = .cancel(try map.require(1), by: try map.require(2))
+        case 12: self = .checkpoint(try map.require(1), try map.require(2))
+        case 13:
+            self = .holders(
+                job: try map.require(1), task: try map.require(2), checkpoint: try map.require(3),
+                added: try map.require(4))
+        case 14: self = .results(try map.require(1), try map.require(2))
+        case 15: self = .treeHeld(tree: try map.require(1), by: try map.require(2))
+        case 16: self = .tick
+        default: self = .unrecognised(cbor)
+        }
+    }
+
+    public var cbor: CBOR {
+        switch self {
+        case .found(let meshName, let meshKeyID, let meshKey, let node):
+            return .kind(0) {
+                $0.set(1, meshName)
+                $0.set(2, meshKeyID)
+                $0.set(3, meshKey)
+                $0.set(4, node)
+            }
+        case .admit(let node, let invitation): return Command.pair(1, node, invitation)
+        case .knock(let knock): return .kind(2) { $0.set(1, knock) }
+        case .approve(let who): return .kind(3) { $0.set(1, who) }
+        case .updateNode(let node, let addresses, let capacity, let version):
+            return .kind(4) {
+                $0.set(1, node)
+                $0.set(2, addresses)
+                $0.set(3, capacity)
+                $0.set(4, version)
+            }
+        case .nodeLost(let node): return .kind(5) { $0.set(1, node) }
+        case .nodeReturned(let node): return .kind(6) { $0.set(1, node) }
+        case .removeNode(let node): return .kind(7) { $0.set(1, node) }
+        case .submit(let spec): return .kind(8) { $0.set(1, spec) }
+        case .place(let placements): return .kind(9) { $0.set(1, placements) }
+        case .report(let node, let reports): return Command.pair(10, node, reports)
+        case .cancel(let job, let person): return Command.pair(11, job, person)
+        case .checkpoint(let attempt, let checkpoint): return Command.pair(12, attempt, checkpoint)
+        case .holders(let job, let task, let checkpoint, let added):
+            return .kind(13) {
+                $0.set(1, job)
+                $0.set(2, task)
+                $0.set(3, checkpoint)
+                $0.set(4, added)
+            }
+        case .results(let attempt, let files): return Command.pair(14, attempt, files)
+        case .treeHeld(let tree, let holder): return Command.pair(15, tree, holder)
+        case .tick: return .kind(16)
+        case .unrecognised(let cbor): return cbor
+        }
+    }
+
+    private static func pair<First: CBORCodable, Second: CBORCodable>(
+        _ kind: UInt64, _ first: First, _ second: Second?
+    ) -> CBOR {
+        .kind(kind) {
+            $0.set(1, first)
+            $0.set(2, second)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import Codec
+
+/// What is written to the log of the mesh: a command, who asked, and when.
+public struct Entry: Hashable, Sendable, CBORCodable {
+    /// A second entry with the same id gets the same answer and has no effect.
+    public var request: RequestID
+    /// Nanoseconds since the Unix epoch by the leader; the state never goes back.
+    public var time: Int64
+    public var command: Command
+    /// Keys of a newer version, kept as they came.
+    public var unknown: CBORMap
+
+    public init(request: RequestID, time: Int64, command: Command, unknown: CBORMap = CBORMap()) {
+        self.request = request
+        self.time = time
+        self.command = command
+        self.unknown = unknown
+    }
+
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        request = try map.require(1)
+        time = try map.require(2)
+        command = try map.require(3)
+        unknown = map.without(0...3)
+    }
+
+    public var cbor: CBOR {
+        var map = unknown
+        map.set(1, request)
+        map.set(2, time)
+        map.set(3, command)
+        return .map(map)
+    }
+}

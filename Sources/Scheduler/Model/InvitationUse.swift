@@ -1,0 +1,37 @@
+import Codec
+
+/// The one-off token a joiner showed, already verified by the member that proposes its admission.
+public struct InvitationUse: Hashable, Sendable, CBORCodable {
+    /// The id of the token.
+    public var jti: String
+    /// How many nodes it may admit.
+    public var uses: UInt32
+    /// Nanoseconds since the Unix epoch.
+    public var expires: Int64
+    /// Who made it, for people.
+    public var issuer: String
+
+    public init(jti: String, uses: UInt32, expires: Int64, issuer: String = "") {
+        self.jti = jti
+        self.uses = uses
+        self.expires = expires
+        self.issuer = issuer
+    }
+
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        jti = try map.require(1)
+        uses = try map.require(2)
+        expires = try map.require(3)
+        issuer = try map.optional(4) ?? ""
+    }
+
+    public var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, jti)
+        map.set(2, uses)
+        map.set(3, expires)
+        map.set(4, issuer)
+        return .map(map)
+    }
+}

@@ -1,0 +1,73 @@
+import Codec
+
+/// A node as every member knows it.
+public struct NodeRecord: Hashable, Sendable, CBORCodable {
+    /// Given at admission; what a caller writes here is not looked at then.
+    public var id: NodeID
+    /// Unique among the members: a clash gets "-2", "-3" and so on.
+    public var name: String
+    /// Its Ed25519 public key, 32 bytes.
+    public var identityKey: Bytes
+    /// Its X25519 public key, 32 bytes, signed by the identity key.
+    public var noiseKey: Bytes
+    public var role: NodeRole
+    /// Sorted.
+    public var labels: [Label]
+    /// "host:port", best first.
+    public var addresses: [String]
+    public var capacity: Capacity
+    /// Nanoseconds since the Unix epoch.
+    public var admittedAt: Int64
+    public var presence: Presence
+    /// Of the program it runs.
+    public var version: String
+
+    public init(
+        id: NodeID = NodeID(0), name: String, identityKey: Bytes, noiseKey: Bytes, role: NodeRole = .auto,
+        labels: [Label] = [], addresses: [String] = [], capacity: Capacity, admittedAt: Int64 = 0,
+        presence: Presence = .present, version: String = ""
+    ) {
+        self.id = id
+        self.name = name
+        self.identityKey = identityKey
+        self.noiseKey = noiseKey
+        self.role = role
+        self.labels = labels
+        self.addresses = addresses
+        self.capacity = capacity
+        self.admittedAt = admittedAt
+        self.presence = presence
+        self.version = version
+    }
+
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        id = try map.optional(1) ?? NodeID(0)
+        name = try map.require(2)
+        identityKey = try map.require(3)
+        noiseKey = try map.require(4)
+        role = try map.optional(5) ?? .auto
+        labels = try map.optional(6) ?? []
+        addresses = try map.optional(7) ?? []
+        capacity = try map.require(8)
+        admittedAt = try map.optional(9) ?? 0
+        presence = try map.optional(10) ?? .present
+        version = try map.optional(11) ?? ""
+    }
+
+    public var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, id)
+        map.set(2, name)
+        map.set(3, identityKey)
+        map.set(4, noiseKey)
+        map.set(5, role)
+        map.set(6, labels)
+        map.set(7, addresses)
+        map.set(8, capacity)
+        map.set(9, admittedAt)
+        map.set(10, presence)
+        map.set(11, version)
+        return .map(map)
+    }
+}

@@ -1,0 +1,17 @@
+import Codec
+
+/// What a node may become in the quorum.
+public enum NodeRole: UInt64, Hashable, Sendable, CBORCodable {
+    /// A voter when the mesh needs one.
+    case auto = 0
+    /// Never a voter.
+    case worker = 1
+
+    public init(cbor: CBOR) throws(CodecError) {
+        let value = try UInt64(cbor: cbor)
+        guard let role = NodeRole(rawValue: value) else { throw .unknownKind("NodeRole", value) }
+        self = role
+    }
+
+    public var cbor: CBOR { .unsigned(rawValue) }
+}

@@ -1,0 +1,143 @@
+import Codec
+
+/// Why the state of the mesh refused a command. No case changes anything.
+public enum SchedulerError: Error, Hashable, Sendable {
+    /// Every use of the invitation is spent; `admitted` says on whom and when.
+    case tokenUsed(invitation: String, admitted: String)
+    case tokenExpired(invitation: String, at: String)
+    /// Too many invitations are remembered.
+    case tooManyInvitations
+    /// Too many nodes wait to be approved.
+    case tooManyWaiting
+    case tooManyNodes
+    /// What a joiner says about itself cannot be right.
+    case badNode(String)
+    case alreadyFounded(mesh: String)
+    case notFounded
+    /// Nobody of this name or short id waits.
+    case nobodyWaits(String)
+    /// More than one waiting node has this name.
+    case ambiguous(name: String, shortIDs: [String])
+    case nodeNotFound(String)
+    case noCommand
+    case noTasks
+    case tooManyTasks(UInt32)
+    case tooLarge(bytes: Int)
+    case queueFull
+    /// No member could ever hold it, not even when empty.
+    case neverFits(asks: String, nearest: String, wayOut: String)
+    case jobNotFound(JobID)
+    case taskNotFound(JobID, UInt32)
+    case jobEnded(JobID, TaskState)
+    /// The attempt was superseded or its task ended.
+    case attemptStale(AttemptKey)
+    case checkpointNotFound(JobID, UInt64)
+    /// Another set of files has that number already.
+    case checkpointTaken(JobID, UInt64)
+    case treeNotFound(Digest)
+    /// The command belongs to a newer version.
+    case unrecognised
+
+    /// Stable, for programs.
+    public var code: String {
+        switch self {
+        case .tokenUsed: return "mesh.join.token_used"
+        case .tokenExpired: return "mesh.join.token_expired"
+        case .tooManyInvitations: return "mesh.join.too_many_invitations"
+        case .tooManyWaiting: return "mesh.join.too_many_waiting"
+        case .tooManyNodes: return "mesh.join.mesh_full"
+        case .badNode: return "mesh.join.bad_node"
+        case .alreadyFounded: return "mesh.already_founded"
+        case .notFounded: return "mesh.not_founded"
+        case .nobodyWaits: return "mesh.approve.not_found"
+        case .ambiguous: return "mesh.approve.ambiguous"
+        case .nodeNotFound: return "node.not_found"
+        case .noCommand: return "job.no_command"
+        case .noTasks: return "job.no_tasks"
+        case .tooManyTasks: return "job.too_many_tasks"
+        case .tooLarge: return "job.too_large"
+        case .queueFull: return "job.queue_full"
+        case .neverFits: return "job.never_fits"
+        case .jobNotFound: return "job.not_found"
+        case .taskNotFound: return "job.task_not_found"
+        case .jobEnded: return "job.ended"
+        case .attemptStale: return "job.attempt_stale"
+        case .checkpointNotFound: return "job.checkpoint_not_found"
+        case .checkpointTaken: return "job.checkpoint_taken"
+        case .treeNotFound: return "job.tree_not_found"
+        case .unrecognised: return "mesh.command_unknown"
+        }
+    }
+
+    /// A sentence for the user.
+    public var message: String {
+        switch self {
+        case .tokenUsed(let invitation, let admitted): return "invitation \(invitation) is used up: \(admitted)"
+        case .tokenExpired(let invitation, let at): return "invitation \(invitation) expired at \(at)"
+        case .tooManyInvitations: return "the mesh remembers too many invitations that have not expired"
+        case .tooManyWaiting: return "too many nodes wait to be approved"
+        case .tooManyNodes: return "the mesh has as many nodes as it can hold"
+        case .badNode(let what): return "the node cannot be admitted: \(what)"
+        case .alreadyFounded(let mesh): return "this is mesh \(mesh) already"
+        case .notFounded: return "the mesh has not been founded"
+        case .nobodyWaits(let who): return "no node \(who) waits to be approved"
+        case .ambiguous(let name, let shortIDs):
+            return "\(shortIDs.count) nodes that call themselves \(name) wait: \(shortIDs.joined(separator: ", "))"
+        case .nodeNotFound(let who): return "no node \(who) in this mesh"
+        case .noCommand: return "the job has no command"
+        case .noTasks: return "the job has no tasks"
+        case .tooManyTasks(let count): return "the job has \(count) tasks; at most \(JobSpec.tasksMax) fit in one"
+        case .tooLarge(let bytes):
+            return
+                "the description of the job has \(bytes / 1024) KiB; at most \(SchedulerLimits.specBytesMax / 1024) fit"
+        case .queueFull: return "the mesh holds as many unfinished jobs as it can"
+        case .neverFits(let asks, let nearest, _):
+            return "no member could ever hold a task that asks for \(asks): the nearest is \(nearest)"
+        case .jobNotFound(let job): return "no job \(job)"
+        case .taskNotFound(let job, let index): return "job \(job) has no task \(index)"
+        case .jobEnded(let job, let state): return "job \(job) has ended: \(state.name)"
+        case .attemptStale(let key): return "attempt \(key.attempt) of job \(key.job) was superseded"
+        case .checkpointNotFound(let job, let number): return "job \(job) has no checkpoint \(number)"
+        case .checkpointTaken(let job, let number): return "job \(job) has another checkpoint \(number) already"
+        case .treeNotFound(let tree): return "no job uses the working tree \(tree.hex.prefix(12))"
+        case .unrecognised: return "this command belongs to a newer version of swarmlet"
+        }
+    }
+
+    /// The way out.
+    public var hint: String {
+        switch self {
+        case .tokenUsed: return "if both are yours, make another: swarmlet invite. If not: swarmlet node revoke NAME"
+        case .tokenExpired: return "on a member, make another: swarmlet invite"
+        case .tooManyInvitations: return "wait until some have expired"
+        case .tooManyWaiting: return "on a member, see who waits: swarmlet members, then swarmlet approve NAME"
+        case .tooManyNodes: return "remove one that is gone for good: swarmlet node remove NAME"
+        case .badNode: return "start the daemon there again with its own data directory"
+        case .alreadyFounded: return "to give it up: swarmlet leave --forget"
+        case .notFounded: return "start it: swarmlet up"
+        case .nobodyWaits: return "a node waits for 10 minutes after: swarmlet join PEER"
+        case .ambiguous: return "approve the one whose fingerprint you know: swarmlet approve ID"
+        case .nodeNotFound: return "see who is here: swarmlet members"
+        case .noCommand: return "say what to run: swarmlet run -- COMMAND"
+        case .noTasks: return "ask for at least one: --array 1"
+        case .tooManyTasks: return "split it into several jobs"
+        case .tooLarge: return "pass large values in a file of the working directory"
+        case .queueFull: return "wait for some to end, or cancel some: swarmlet cancel ID"
+        case .neverFits(_, _, let wayOut): return wayOut
+        case .jobNotFound, .taskNotFound: return "see all jobs: swarmlet ps -a"
+        case .jobEnded(let job, _): return "see how it ended: swarmlet inspect \(job)"
+        case .attemptStale: return "a newer attempt goes on with the work; nothing is to be done"
+        case .checkpointNotFound, .checkpointTaken, .treeNotFound: return "nothing is to be done; the newest ones stay"
+        case .unrecognised: return "upgrade this member"
+        }
+    }
+
+    /// What the command line exits with for a code of this module.
+    public static func exitCode(ofCode code: String) -> Int32 {
+        switch code {
+        case "job.never_fits", "job.no_command", "job.no_tasks", "job.too_many_tasks", "job.too_large": return 2
+        case "job.not_found", "job.task_not_found", "node.not_found", "mesh.approve.not_found": return 3
+        default: return 125
+        }
+    }
+}

@@ -1,0 +1,35 @@
+/// Bounds of the replicated state. Every replica must have the same ones: changing a value is a change of the protocol.
+public enum SchedulerLimits {
+    /// Members and the departed that are still remembered, together.
+    public static let nodesMax = 100_000
+    /// Nodes that left and are still known by name.
+    public static let departedMax = 1_000
+    /// Nodes that wait to be approved.
+    public static let knocksMax = 64
+    /// How long a node waits to be approved: 10 min in nanoseconds.
+    public static let knockNanoseconds: Int64 = 600_000_000_000
+    public static let invitationsMax = 10_000
+    /// How long an invitation is remembered after its expiry: 7 days in nanoseconds.
+    public static let invitationNanoseconds: Int64 = 7 * 86_400_000_000_000
+    /// Answers that are remembered, spread over `requestBuckets` by the low bits of the request id.
+    public static let requestsMax = 100_000
+    public static let requestBuckets = 256
+    /// How long an answer is remembered: 24 h in nanoseconds.
+    public static let requestNanoseconds: Int64 = 86_400_000_000_000
+    public static let unfinishedJobsMax = 1_000_000
+    public static let unfinishedTasksMax = 10_000_000
+    /// Ended jobs that stay, the newest ones.
+    public static let endedJobsMax = 10_000
+    /// Tasks of ended jobs that stay.
+    public static let endedTasksMax = 1_000_000
+    /// How long an ended job stays: 7 days in nanoseconds.
+    public static let endedNanoseconds: Int64 = 7 * 86_400_000_000_000
+    /// Ended jobs forgotten by one entry at most, so that no entry takes long.
+    public static let forgottenPerEntryMax = 8
+    /// An encoded `JobSpec`.
+    public static let specBytesMax = 256 << 10
+    /// Characters of the name of a node or a mesh.
+    public static let nameMax = 63
+    /// Addresses, labels or GPUs of one node.
+    public static let factsMax = 256
+}

@@ -1,0 +1,29 @@
+import Codec
+
+/// What an entry changed, for those who watch: the daemon's launcher, followers of jobs, the audit.
+public enum StateEvent: Hashable, Sendable {
+    case meshFounded
+    /// Admitted, or its facts or its presence changed.
+    case nodeChanged(NodeID)
+    case nodeRemoved(NodeID)
+    case knocked(shortID: String)
+    case invitationUsed(jti: String, NodeID)
+    case jobSubmitted(JobID)
+    case cancelRequested(JobID)
+    /// The attempt is the newest one, where there is one.
+    case taskChanged(TaskKey, TaskState, AttemptKey?)
+    /// Tasks that were never placed ended at once, all of them together.
+    case untouchedTasksCancelled(JobID)
+    case attemptPlaced(AttemptKey, NodeID)
+    case attemptStarted(AttemptKey)
+    case attemptEnded(AttemptKey, Outcome)
+    /// The attempt was given up because its node is lost or left.
+    case attemptLost(AttemptKey, NodeID)
+    case jobEnded(JobID)
+    /// An ended job became too old to be kept here.
+    case jobForgotten(JobID)
+    case checkpointRecorded(TaskKey, number: UInt64)
+    case checkpointHeld(TaskKey, number: UInt64, by: NodeID)
+    case resultsRecorded(TaskKey)
+    case treeHeld(Digest, by: NodeID)
+}

@@ -1,0 +1,83 @@
+import Codec
+import Testing
+
+@testable import Scheduler
+
+struct ModelTests {
+    static let gpu = GPU(index: 1, uuid: "GPU-1", model: "RTX 4090", memoryBytes: 24_564 << 20, simulated: true)
+    static let node = NodeRecord(
+        id: NodeID(3), name: "lynx", identityKey: Bytes([1, 2]), noiseKey: Bytes([3]), role: .worker,
+        labels: [Label(name: "rack", value: "a")], addresses: ["192.168.1.12:7717"],
+        capacity: Capacity(cpuMillis: 24_000, memoryBytes: 63 << 30, gpus: [gpu]), admittedAt: 7,
+        presence: .lost(since: -5), version: "0.1.0")
+    static let spec = JobSpec(
+        name: "gpt", command: ["python3", "train.py"], environment: [Label(name: "A", value: "b")], user: "ana",
+        uid: 1000, gid: 1000, runAs: "ml", resources: Resources(memoryBytes: 1, gpus: 2, gpuMemoryBytes: 3), tasks: 5,
+        timeLimitMilliseconds: 9, retry: .never, checkpoint: CheckpointPolicy(directory: "ckpt"), outputs: ["*.pt"],
+        workingTree: .zero, submitNode: NodeID(1), allowPending: true, isArray: true)
+    static let key = AttemptKey(job: 4, task: 2, attempt: 3)
+    static let outcomes: [Outcome] = [
+        .exited(3), .signalled(9), .outOfMemory(limitBytes: 7), .timeLimit, .commandNotFound(path: "/bin"),
+        .commandNotExecutable(reason: "no x"), .hostFailed(code: "host.full", message: "m"), .lost, .cancelled,
+    ]
+    static let commands: [Command] = [
+        .found(meshName: "lab", meshKeyID: "k4.pid.x", meshKey: Bytes([9]), node: node),
+        .admit(node, invitation: InvitationUse(jti: "7c1e", uses: 2, expires: 8, issuer: "ana")),
+        .admit(node, invitation: nil),
+        .knock(Knock(name: "n", identityKey: Bytes([1]), noiseKey: Bytes([2]), capacity: node.capacity)),
+        .approve("n"), .updateNode(NodeID(2), addresses: [], capacity: node.capacity, version: "2"),
+        .nodeLost(NodeID(1)), .nodeReturned(NodeID(1)), .removeNode(NodeID(9)), .submit(spec),
+        .place([
+            Placement(
+                attempt: key, node: NodeID(3), gpus: [0, 1], cpuMillis: 1000, memoryBytes: 4, resumeFrom: 2)
+        ]),
+        .report(
+            NodeID(2),
+            [
+                AttemptReport(attempt: key, kind: .preparing, at: 1),
+                AttemptReport(attempt: key, kind: .running, at: 2),
+            ] + outcomes.map { AttemptReport(attempt: key, kind: .ended($0), at: 3) }),
+        .cancel(4, by: "ana"),
+        .checkpoint(key, Checkpoint(number: 1, attempt: 3, tree: .zero, bytes: 5, holders: [NodeID(1)])),
+        .holders(job: 4, task: 2, checkpoint: 1, added: NodeID(5)),
+        .results(key, ResultFiles(tree: .zero, bytes: 1, files: 2, holders: [])), .treeHeld(tree: .zero, by: NodeID(2)),
+        .tick,
+    ]
+
+    @Test("an entry is the same after encoding and decoding", arguments: commands.indices)
+    func roundTrip(index: Int) throws {
+        let command = Self.commands[index]
+        let entry = Entry(request: RequestID(high: 1, low: .max), time: -1, command: command)
+        #expect(try Entry(encoded: entry.encoded()) == entry)
+    }
+
+    @Test("a job of a newer version keeps the keys we do not know")
+    func unknownKeys() throws {
+        var newer = try CBOR.decode(Self.spec.encoded()).requireMap()
+        newer[900] = .text("later")
+        let spec = try JobSpec(cbor: .map(newer))
+        #expect(spec.unknown == newer.without(0...100))
+        #expect(spec.cbor == .map(newer))
+    }
+
+    @Test("a command of a newer version is kept as it came")
+    func unknownCommand() throws {
+        var map = CBORMap()
+        map.set(0, UInt64(77))
+        map.set(1, "later")
+        #expect(try Command(cbor: .map(map)) == .unrecognised(.map(map)))
+        #expect(Command.unrecognised(.map(map)).cbor == .map(map))
+    }
+
+    @Test("a card counts by the size it is sold by")
+    func marketedSize() {
+        #expect(Self.gpu.marketedMemoryBytes == 24 << 30)
+        #expect(GPU(index: 0, uuid: "", model: "", memoryBytes: 24 << 30).marketedMemoryBytes == 24 << 30)
+    }
+
+    @Test("outcomes map to the exit codes of a shell")
+    func exitCodes() {
+        #expect(Self.outcomes.map(\.exitCode) == [3, 137, 137, 124, 127, 126, 125, 75, 130])
+        #expect(Outcome.exited(-1).exitCode == 255)
+    }
+}
