@@ -29,7 +29,7 @@ let package = Package(
         module(
             "Store", ["CSQLite"],
             linker: [.linkedLibrary(":libsqlite3.a"), .linkedLibrary("m")]),
-        module("Ring", ["CUring", "CLinux"], linker: [.linkedLibrary(":liburing.a")]),
+        module("Ring", ["Codec", "CUring", "CLinux"], linker: [.linkedLibrary(":liburing.a")]),
         // Floor 1
         module("Raft", ["Codec", "Store"]),
         module("Tokens", ["Codec", "CSodium"], linker: [.linkedLibrary(":libsodium.a")]),
@@ -51,7 +51,7 @@ let package = Package(
 
         tests("Codec", ["Codec"]),
         tests("Store", ["Store"]),
-        tests("Ring", ["Ring"]),
+        tests("Ring", ["Codec", "Ring"]),
         tests("Raft", ["Raft", "Simulation"]),
         tests("Tokens", ["Tokens"]),
         tests("Mesh", ["Mesh", "Simulation"]),
