@@ -67,18 +67,26 @@ public struct BLAKE3: Sendable {
         var left = bytes.count
         while left > 0 {
             if chunk.byteCount == BLAKE3Chunk.byteLimit { finishChunk() }
-            // Strictly more than the batch: the last chunk must stay open, it may turn out to be the root.
-            if chunk.byteCount == 0, left > BLAKE3Kernel.batchByteCount, chunkCount % BLAKE3Kernel.batchChunks == 0 {
-                let root = BLAKE3Kernel.batch(input, key: key, counter: chunkCount, flags: flags)
-                add(subtree: root, chunks: BLAKE3Kernel.batchChunks)
-                input += BLAKE3Kernel.batchByteCount
-                left -= BLAKE3Kernel.batchByteCount
+            if chunk.byteCount == 0, let chunks = batchSize(byteCount: left) {
+                let root = BLAKE3Kernel.batch(input, chunks: chunks, key: key, counter: chunkCount, flags: flags)
+                add(subtree: root, chunks: UInt64(chunks))
+                input += chunks * BLAKE3Chunk.byteLimit
+                left -= chunks * BLAKE3Chunk.byteLimit
                 continue
             }
             let taken = min(left, BLAKE3Chunk.byteLimit - chunk.byteCount)
             chunk.update(UnsafeRawBufferPointer(start: input, count: taken))
             input += taken
             left -= taken
+        }
+    }
+
+    /// The largest complete subtree that can be hashed at once here. Strictly less than the input: the last chunk must
+    /// stay open, it may turn out to be the root.
+    private func batchSize(byteCount: Int) -> Int? {
+        guard byteCount > 4 * BLAKE3Chunk.byteLimit else { return nil }
+        return BLAKE3Kernel.batchSizes.first {
+            byteCount > $0 * BLAKE3Chunk.byteLimit && chunkCount % UInt64($0) == 0
         }
     }
 
