@@ -25,6 +25,11 @@ class LoopCore: EventLoop, @unchecked Sendable {
     private(set) var isStopping = false
     private var ready: [Work] = []
     private let inbox = Mutex<[Work]>([])
+    /// Takes the place of a closed descriptor's file for a moment.
+    private let placeholder: Int32
+    /// Descriptors closed whose numbers are not free yet, with the round after which they can be (0: not known yet).
+    private var closing: [(descriptor: Int32, freeAfter: UInt64)] = []
+    private var round: UInt64 = 0
     private let owner = Atomic<UInt>(0)
     private let stopRequested = Atomic<Bool>(false)
 
@@ -32,10 +37,15 @@ class LoopCore: EventLoop, @unchecked Sendable {
         self.backend = backend
         self.fallbackReason = fallbackReason
         wakeDescriptor = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
-        guard wakeDescriptor >= 0 else { throw .system("eventfd", errno) }
+        placeholder = open("/dev/null", O_RDWR | O_CLOEXEC)
+        guard wakeDescriptor >= 0, placeholder >= 0 else { throw .system("eventfd", errno) }
     }
 
-    deinit { Glibc.close(wakeDescriptor) }
+    deinit {
+        for entry in closing { Glibc.close(entry.descriptor) }
+        Glibc.close(placeholder)
+        Glibc.close(wakeDescriptor)
+    }
 
     // MARK: What a backend provides
 
@@ -70,8 +80,10 @@ class LoopCore: EventLoop, @unchecked Sendable {
         fireTimers()
         var rounds = 0
         while rounds < LoopCore.roundsPerPoll, runReady() { rounds += 1 }
+        round += UInt64(rounds) + 1
+        if !closing.isEmpty { freeClosed() }
         var timeout = longest
-        if !ready.isEmpty || stopRequested.load(ordering: .acquiring) && !isStopping {
+        if !ready.isEmpty || !closing.isEmpty || stopRequested.load(ordering: .acquiring) && !isStopping {
             timeout = .zero
         } else if let next = timers.nextDeadline {
             let left = max(.zero, next - now)
@@ -183,6 +195,7 @@ class LoopCore: EventLoop, @unchecked Sendable {
     final func suspend(on descriptor: Int32, until deadline: Instant?, _ arm: (WaitToken) -> Void) async -> Int32 {
         precondition(isCurrent, "waits belong to the loop's thread")
         if isStopping { return Outcome.stopped }
+        if isClosing(descriptor) { return Outcome.closed }
         let token = waits.reserve()
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
@@ -245,18 +258,40 @@ class LoopCore: EventLoop, @unchecked Sendable {
         try await awaitEvents(descriptor, UInt32(POLLOUT), deadline)
     }
 
+    // MARK: Closing
+
+    /// The file is closed at once, but its number stays taken until every task that waited on it has run: a task that
+    /// was woken just before must not find another connection under the same number.
     func close(_ descriptor: Int32) {
         precondition(isCurrent, "a descriptor with waits is closed on the loop's thread")
-        guard descriptor >= 0 else { return }
+        guard descriptor >= 0, !isClosing(descriptor) else { return }
         for token in waits.tokens(on: descriptor) { interrupt(token, Outcome.closed) }
         forget(descriptor)
-        Glibc.close(descriptor)
+        dup2(placeholder, descriptor)
+        closing.append((descriptor, 0))
+    }
+
+    private final func isClosing(_ descriptor: Int32) -> Bool {
+        !closing.isEmpty && closing.contains { $0.descriptor == descriptor }
+    }
+
+    private func freeClosed() {
+        closing.removeAll { entry in
+            guard entry.freeAfter != 0, entry.freeAfter < round else { return false }
+            Glibc.close(entry.descriptor)
+            return true
+        }
+        for index in closing.indices where closing[index].freeAfter == 0 {
+            // Woken tasks run in the turn after this one at the latest.
+            if waits.tokens(on: closing[index].descriptor).isEmpty { closing[index].freeAfter = round + 2 }
+        }
     }
 
     // MARK: Sockets by trying first, then waiting (a backend may do better)
 
     func accept(_ listener: Listener, deadline: Instant?) async throws(RingError) -> Accepted {
         while true {
+            if isClosing(listener.descriptor) { throw .closed }
             let socket = swarmlet_accept(listener.descriptor)
             if socket >= 0 { return Accepted(socket: socket) }
             try await waitOut(errno, "accept", listener.descriptor, UInt32(POLLIN), deadline)
@@ -284,6 +319,7 @@ class LoopCore: EventLoop, @unchecked Sendable {
 
     func receive(_ socket: Int32, maximum: Int, deadline: Instant?) async throws(RingError) -> [UInt8] {
         while true {
+            if isClosing(socket) { throw .closed }
             var failure: Int32 = 0
             let bytes = [UInt8](unsafeUninitializedCapacity: min(maximum, Sockets.receiveLimit)) { buffer, count in
                 let received = recv(socket, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
@@ -298,6 +334,7 @@ class LoopCore: EventLoop, @unchecked Sendable {
     func send(_ socket: Int32, _ bytes: [UInt8], deadline: Instant?) async throws(RingError) {
         var sent = 0
         while sent < bytes.count {
+            if isClosing(socket) { throw .closed }
             var failure: Int32 = 0
             bytes.withUnsafeBytes { buffer in
                 let rest = UnsafeRawBufferPointer(rebasing: buffer[sent...])
@@ -312,6 +349,7 @@ class LoopCore: EventLoop, @unchecked Sendable {
         -> (bytes: [UInt8], sender: SocketAddress)
     {
         while true {
+            if isClosing(socket) { throw .closed }
             var failure: Int32 = 0
             var sender = SocketAddress.unix("")
             let bytes = [UInt8](unsafeUninitializedCapacity: maximum) { buffer, count in
@@ -331,6 +369,7 @@ class LoopCore: EventLoop, @unchecked Sendable {
 
     func sendDatagram(_ socket: Int32, _ bytes: [UInt8], to address: SocketAddress) async throws(RingError) {
         while true {
+            if isClosing(socket) { throw .closed }
             let failure = address.withSocketAddress { pointer, length in
                 bytes.withUnsafeBytes { buffer in
                     sendto(socket, buffer.baseAddress, buffer.count, Sockets.sendFlags, pointer, length) < 0 ? errno : 0

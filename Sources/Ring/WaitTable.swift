@@ -33,8 +33,6 @@ struct WaitTable {
         var isInKernel = false
         /// Why the operation was cancelled, or 0.
         var reason: Int32 = 0
-        /// The provided buffer that a completed receive used.
-        var buffer: UInt16 = 0
     }
 
     private(set) var slots: [Wait] = []

@@ -3,7 +3,7 @@ import Ring
 import Synchronization
 
 /// The backends under test: every claim holds on both.
-let backends: [EventLoops.Preference] = [.epoll]
+let backends: [EventLoops.Preference] = [.epoll, .ioUring]
 
 /// Runs a test's body as a task of a fresh loop on a thread of its own, then stops the loop and waits for its end.
 func withLoop<Value: Sendable>(
