@@ -19,6 +19,8 @@ public enum RaftError: Error, Hashable, Sendable {
     case changeInvalid(String)
     /// The leader sent a log that contradicts what is committed here.
     case committedEntryContradicted(index: UInt64)
+    /// Another node leads the term that this node leads: a broken promise of the protocol.
+    case twoLeaders(term: UInt64, other: NodeID)
     case diskFailed(String)
 
     /// Stable name of the case.
@@ -34,6 +36,7 @@ public enum RaftError: Error, Hashable, Sendable {
         case .changeTooEarly: "raft.change.too_early"
         case .changeInvalid: "raft.change.invalid"
         case .committedEntryContradicted: "raft.committed_entry_contradicted"
+        case .twoLeaders: "raft.two_leaders"
         case .diskFailed: "raft.disk_failed"
         }
     }
@@ -56,6 +59,7 @@ public enum RaftError: Error, Hashable, Sendable {
         case .changeInvalid(let reason): "the voters cannot be changed like this: \(reason)"
         case .committedEntryContradicted(let index):
             "the log of the mesh contradicts entry \(index), which is committed on this node"
+        case .twoLeaders(let term, let other): "node \(other) leads term \(term), which this node leads too"
         case .diskFailed(let reason): "the log of the mesh cannot be written: \(reason)"
         }
     }
@@ -68,7 +72,8 @@ public enum RaftError: Error, Hashable, Sendable {
         case .tooMuchUncommitted, .tooManyReads: "slow down, and look at `swarmlet node ls` for voters that are down"
         case .changeInProgress: "wait until it has finished"
         case .changeInvalid: "ask for a different set of voters"
-        case .committedEntryContradicted: "keep this node's directory for analysis and let it join again as a new node"
+        case .committedEntryContradicted, .twoLeaders:
+            "keep this node's directory for analysis and let it join again as a new node"
         case .diskFailed: "check the disk of this node, then start it again"
         }
     }

@@ -56,9 +56,10 @@ extension RaftMessage: CBORCodable {
             map.set(2, message.previousIndex)
             switch message.outcome {
             case .accepted(let matchIndex): map.set(3, matchIndex)
-            case .rejected(let hintIndex, let hintTerm):
+            case .rejected(let hintIndex, let hintTerm, let hasLostEntries):
                 map.set(4, hintIndex)
                 map.set(5, hintTerm)
+                map.set(6, hasLostEntries)
             }
         case .heartbeat(let message):
             map.start(Kind.heartbeat.rawValue, message.term)
@@ -137,7 +138,8 @@ extension RaftMessage.AppendResponse {
         if let matchIndex: UInt64 = try map.optional(3) {
             outcome = .accepted(matchIndex: matchIndex)
         } else {
-            outcome = .rejected(hintIndex: try map.require(4), hintTerm: try map.require(5))
+            outcome = .rejected(
+                hintIndex: try map.require(4), hintTerm: try map.require(5), hasLostEntries: try map.require(6))
         }
         self.init(term: try map.require(1), previousIndex: try map.require(2), outcome: outcome)
     }

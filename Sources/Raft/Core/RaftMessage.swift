@@ -57,8 +57,9 @@ public enum RaftMessage: Hashable, Sendable {
         public enum Outcome: Hashable, Sendable {
             /// The log agrees with the leader's, and is durable, up to this index.
             case accepted(matchIndex: UInt64)
-            /// The logs differ at `previousIndex`; they may agree at the hint.
-            case rejected(hintIndex: UInt64, hintTerm: UInt64)
+            /// The logs differ at `previousIndex`; they may agree at the hint. Where the sender has lost entries that it had
+            /// acknowledged, the leader must forget that it ever did.
+            case rejected(hintIndex: UInt64, hintTerm: UInt64, hasLostEntries: Bool)
         }
     }
 

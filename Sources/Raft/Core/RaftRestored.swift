@@ -43,6 +43,9 @@ public struct RaftRestored: Hashable, Sendable {
     /// Index of the last entry, or of the snapshot.
     public var lastIndex: UInt64 { max(entries.last?.index ?? baseIndex, snapshot?.index ?? 0) }
 
+    /// Index of the last entry without regard to the snapshot.
+    var lastLogIndex: UInt64 { entries.last?.index ?? baseIndex }
+
     /// True where acknowledged entries are missing; such a node neither votes nor leads until its leader has repaired it.
     public var isDamaged: Bool { hardState.damage != nil }
 }

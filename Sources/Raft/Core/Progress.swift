@@ -1,0 +1,138 @@
+import Codec
+
+/// What a leader knows about one other member. `0 <= match < next`, and `next <= last + 1` of the leader's log.
+struct Progress: Sendable {
+    enum Phase: Sendable {
+        /// The place where the logs part is not known: one append at a time. `isWaiting` while it is not answered.
+        case probe(isWaiting: Bool)
+        /// Appends are sent ahead.
+        case replicate
+        /// The snapshot is sent, piece by piece; nothing else is.
+        case snapshot(RaftSnapshot, offset: UInt64, isWaiting: Bool)
+    }
+
+    /// One append on its way.
+    private struct Inflight: Sendable {
+        var lastIndex: UInt64
+        var weight: Int
+    }
+
+    let id: NodeID
+    private(set) var match: UInt64 = 0
+    private(set) var next: UInt64
+    private(set) var phase = Phase.probe(isWaiting: false)
+    private var inflight: [Inflight] = []
+    private var inflightWeight = 0
+    /// The commit index that the member has last been told.
+    var sentCommit: UInt64 = 0
+    /// The newest heartbeat round that it has answered in this term.
+    var round: UInt64 = 0
+    var heardAt: Instant
+    /// When `match` or the snapshot last moved.
+    var movedAt: Instant
+    /// An empty append must go out to learn whether anything was lost.
+    var needsProbe = false
+
+    init(id: NodeID, next: UInt64, now: Instant) {
+        self.id = id
+        self.next = next
+        heardAt = now
+        movedAt = now
+    }
+
+    func hasRoom(in configuration: RaftConfiguration) -> Bool {
+        inflight.count < configuration.maximumInflightAppends && inflightWeight < configuration.maximumInflightBytes
+    }
+
+    /// Notes that entries up to `lastIndex` are on their way.
+    mutating func sent(through lastIndex: UInt64, weight: Int) {
+        next = lastIndex + 1
+        inflight.append(Inflight(lastIndex: lastIndex, weight: weight))
+        inflightWeight += weight
+    }
+
+    mutating func probeSent() { phase = .probe(isWaiting: true) }
+
+    /// The member holds everything up to `index`.
+    mutating func accepted(_ index: UInt64, at now: Instant) {
+        if index > match {
+            match = index
+            movedAt = now
+        }
+        next = max(next, match + 1)
+        var acknowledged = 0
+        while acknowledged < inflight.count, inflight[acknowledged].lastIndex <= match {
+            inflightWeight -= inflight[acknowledged].weight
+            acknowledged += 1
+        }
+        if acknowledged > 0 { inflight.removeFirst(acknowledged) }
+        switch phase {
+        case .probe: become(.replicate)
+        case .snapshot(let snapshot, _, _) where index >= snapshot.index: become(.replicate)
+        case .replicate, .snapshot: break
+        }
+    }
+
+    /// The member's log differs at `index`; false for an answer to something long past.
+    mutating func rejected(at index: UInt64, retryFrom hint: UInt64) -> Bool {
+        switch phase {
+        case .replicate:
+            guard index > match, index < next else { return false }
+            become(.probe(isWaiting: false))
+            return true
+        case .probe:
+            guard index == next - 1 else { return false }
+            next = max(min(index, hint + 1), match + 1)
+            phase = .probe(isWaiting: false)
+            return true
+        case .snapshot:
+            return false
+        }
+    }
+
+    /// Something may have been lost: start again from what is known.
+    mutating func lostContact() {
+        switch phase {
+        case .probe: phase = .probe(isWaiting: false)
+        case .replicate: become(.probe(isWaiting: false))
+        case .snapshot(let snapshot, let offset, _): phase = .snapshot(snapshot, offset: offset, isWaiting: false)
+        }
+    }
+
+    mutating func resumeProbe() {
+        if case .probe = phase { phase = .probe(isWaiting: false) }
+    }
+
+    mutating func startSnapshot(_ snapshot: RaftSnapshot, at now: Instant) {
+        become(.snapshot(snapshot, offset: 0, isWaiting: false))
+        movedAt = now
+    }
+
+    mutating func snapshotSent() {
+        if case .snapshot(let snapshot, let offset, _) = phase {
+            phase = .snapshot(snapshot, offset: offset, isWaiting: true)
+        }
+    }
+
+    mutating func snapshotMoved(to offset: UInt64, at now: Instant) {
+        if case .snapshot(let snapshot, _, _) = phase {
+            phase = .snapshot(snapshot, offset: min(offset, UInt64(snapshot.data.count)), isWaiting: false)
+            movedAt = now
+        }
+    }
+
+    private mutating func become(_ new: Phase) {
+        phase = new
+        inflight.removeAll(keepingCapacity: true)
+        inflightWeight = 0
+        next = match + 1
+    }
+
+    var publicPhase: RaftPeerProgress.Phase {
+        switch phase {
+        case .probe: .probe
+        case .replicate: .replicate
+        case .snapshot: .snapshot
+        }
+    }
+}

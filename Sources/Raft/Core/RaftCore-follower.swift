@@ -1,0 +1,100 @@
+import Codec
+
+/// A follower's side of replication (Raft, section 5.3).
+extension RaftCore {
+    /// Accepts `sender` as the leader of this term; false where that cannot be.
+    mutating func follow(_ sender: NodeID) -> Bool {
+        guard role != .leader else {
+            stop(.twoLeaders(term: term, other: sender))
+            return false
+        }
+        if role != .follower || leader != sender { becomeFollower(term: term, leader: sender) }
+        leaderHeardAt = now
+        electionDeadline = now + electionTimeout
+        return true
+    }
+
+    /// Tells a leader of an earlier term that its time is over.
+    mutating func rejectOldLeader(_ sender: NodeID) {
+        let outcome = RaftMessage.AppendResponse.Outcome.rejected(hintIndex: 0, hintTerm: 0, hasLostEntries: false)
+        send(.appendResponse(RaftMessage.AppendResponse(term: term, previousIndex: 0, outcome: outcome)), to: sender)
+    }
+
+    mutating func appendReceived(_ append: RaftMessage.Append, from sender: NodeID) {
+        guard follow(sender) else { return }
+        var entries = append.entries[...]
+        var previousIndex = append.previousIndex
+        var previousTerm = append.previousTerm
+        // What is compacted here is committed, so it is the same in the leader's log: start behind it.
+        while previousIndex < log.baseIndex, let first = entries.first {
+            previousIndex = first.index
+            previousTerm = first.term
+            entries.removeFirst()
+        }
+        guard previousIndex >= log.baseIndex else {
+            return accept(append, through: commitIndex, from: sender)
+        }
+        guard log.term(at: previousIndex) == previousTerm else { return reject(append, from: sender) }
+        if has(.truncateWithoutConflict), previousIndex >= commitIndex, previousIndex < log.lastIndex {
+            truncate(from: previousIndex + 1)
+        }
+        for entry in entries {
+            if let known = log.term(at: entry.index) {
+                if known == entry.term { continue }
+                guard entry.index > commitIndex else { return stop(.committedEntryContradicted(index: entry.index)) }
+                truncate(from: entry.index)
+            }
+            log.append(entry)
+            memberships.append(entry)
+        }
+        let last = previousIndex + UInt64(entries.count)
+        let held = has(.acknowledgeBeyondReceived) ? log.lastIndex : last
+        learnCommit(min(append.commitIndex, last))
+        accept(append, through: held, from: sender)
+    }
+
+    private mutating func truncate(from index: UInt64) {
+        log.truncate(from: index)
+        disk.truncated(from: index)
+        if !has(.keepTruncatedMembership) { memberships.truncate(from: index) }
+    }
+
+    private mutating func accept(_ append: RaftMessage.Append, through matchIndex: UInt64, from sender: NodeID) {
+        let response = RaftMessage.AppendResponse(
+            term: term, previousIndex: append.previousIndex, outcome: .accepted(matchIndex: matchIndex))
+        repairIfComplete(through: matchIndex)
+        send(.appendResponse(response), to: sender)
+    }
+
+    private mutating func reject(_ append: RaftMessage.Append, from sender: NodeID) {
+        let hint = log.lastIndex(upTo: append.previousIndex, withTermAtMost: append.previousTerm)
+        let response = RaftMessage.AppendResponse(
+            term: term, previousIndex: append.previousIndex,
+            outcome: .rejected(hintIndex: hint.index, hintTerm: hint.term ?? 0, hasLostEntries: damage != nil))
+        send(.appendResponse(response), to: sender)
+    }
+
+    mutating func heartbeatReceived(_ heartbeat: RaftMessage.Heartbeat, from sender: NodeID) {
+        guard follow(sender) else { return }
+        // The leader names no index that it does not know to be here; a log that lost entries since must not apply.
+        learnCommit(min(heartbeat.commitIndex, log.lastIndex))
+        guard heartbeat.round > 0 else { return }
+        send(.heartbeatResponse(RaftMessage.HeartbeatResponse(term: term, round: heartbeat.round)), to: sender)
+    }
+
+    private mutating func learnCommit(_ index: UInt64) {
+        if index > commitIndex { commitIndex = index }
+    }
+
+    /// A damaged log is whole again when a leader has filled it beyond everything that this node can have acknowledged:
+    /// up to the mark, or to something committed in a term after the mark's, whose leader holds all that was committed.
+    mutating func repairIfComplete(through matchIndex: UInt64) {
+        guard let damage else { return }
+        let isLaterTermCommitted =
+            term > damage.term && matchIndex >= commitIndex && log.term(at: commitIndex) == term
+        guard matchIndex >= damage.index || isLaterTermCommitted else { return }
+        self.damage = nil
+        isHardStateDirty = true
+        electionDeadline = now + electionTimeout
+    }
+}

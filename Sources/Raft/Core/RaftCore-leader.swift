@@ -1,0 +1,160 @@
+import Codec
+
+/// A leader's side of replication (Raft, section 5.3) and its watch over its own quorum.
+extension RaftCore {
+    mutating func leaderTimer() {
+        guard now >= heartbeatDeadline else { return }
+        guard !isDiskStalled, isQuorumHeard else { return becomeFollower(term: term, leader: nil) }
+        if let transfer, now >= transfer.deadline { self.transfer = nil }
+        continueTransfer()
+        for position in peers.indices where now - peers[position].heardAt > configuration.electionTimeoutMinimum {
+            peers[position].lostContact()
+        }
+        sendHeartbeats()
+    }
+
+    /// A leader that a quorum has not answered for an election timeout may have a successor (thesis, 6.2).
+    private var isQuorumHeard: Bool {
+        let oldest = now - configuration.electionTimeoutMaximum
+        let heard = Quorum.reached(in: quorumMembership, unlimited: now) { voter in
+            voter == id ? now : position(of: voter).map { peers[$0].heardAt } ?? .zero
+        }
+        return heard >= oldest
+    }
+
+    /// Starts a round: answers to it show that this node still led after the round began.
+    mutating func sendHeartbeats() {
+        reads.round += 1
+        for position in peers.indices {
+            let peer = peers[position]
+            let heartbeat = RaftMessage.Heartbeat(
+                term: term, commitIndex: min(commitIndex, peer.match), round: reads.round)
+            peers[position].sentCommit = heartbeat.commitIndex
+            send(.heartbeat(heartbeat), to: peer.id)
+        }
+        heartbeatDeadline = now + configuration.heartbeatInterval
+    }
+
+    /// Tells a member how far it may apply; needs no answer.
+    mutating func sendCommit(to position: Int) {
+        let known = min(commitIndex, peers[position].match)
+        guard known > peers[position].sentCommit else { return }
+        peers[position].sentCommit = known
+        send(.heartbeat(RaftMessage.Heartbeat(term: term, commitIndex: known, round: 0)), to: peers[position].id)
+    }
+
+    /// Sends everything that may be sent now.
+    mutating func replicate() {
+        for position in peers.indices {
+            switch peers[position].phase {
+            case .probe(let isWaiting):
+                if !isWaiting, peers[position].match < log.lastIndex { sendAppend(to: position) }
+            case .replicate:
+                while peers[position].next <= log.lastIndex, peers[position].hasRoom(in: configuration) {
+                    guard sendAppend(to: position) else { break }
+                }
+                if peers[position].needsProbe { sendAppend(to: position, isEmpty: true) }
+            case .snapshot(let snapshot, let offset, let isWaiting):
+                if !isWaiting { sendChunk(of: snapshot, at: offset, to: position) }
+            }
+            sendCommit(to: position)
+        }
+    }
+
+    /// Sends the next entries; false where they are gone and the snapshot is sent instead.
+    @discardableResult
+    private mutating func sendAppend(to position: Int, isEmpty: Bool = false) -> Bool {
+        let previous = peers[position].next - 1
+        guard let previousTerm = log.term(at: previous) else {
+            guard let snapshot = log.snapshot else { preconditionFailure("entries are gone without a snapshot") }
+            peers[position].startSnapshot(snapshot, at: now)
+            sendChunk(of: snapshot, at: 0, to: position)
+            return false
+        }
+        let (entries, weight) =
+            isEmpty
+            ? ([], 0)
+            : log.batch(
+                from: previous + 1, weight: configuration.maximumAppendBytes, count: configuration.maximumAppendEntries)
+        let append = RaftMessage.Append(
+            term: term, previousIndex: previous, previousTerm: previousTerm, entries: entries, commitIndex: commitIndex)
+        send(.append(append), to: peers[position].id)
+        peers[position].needsProbe = false
+        switch peers[position].phase {
+        case .probe: peers[position].probeSent()
+        default:
+            if !entries.isEmpty {
+                peers[position].sent(through: previous + UInt64(entries.count), weight: weight)
+                // The receiver may commit up to what this append brings.
+                peers[position].sentCommit = min(commitIndex, previous + UInt64(entries.count))
+            }
+        }
+        return true
+    }
+
+    private mutating func sendChunk(of snapshot: RaftSnapshot, at offset: UInt64, to position: Int) {
+        let end = min(snapshot.data.count, Int(offset) + configuration.snapshotChunkBytes)
+        let chunk = RaftMessage.SnapshotChunk(
+            term: term, index: snapshot.index, snapshotTerm: snapshot.term, membership: snapshot.membership,
+            offset: offset, totalBytes: UInt64(snapshot.data.count), data: Array(snapshot.data[Int(offset)..<end]))
+        send(.snapshot(chunk), to: peers[position].id)
+        peers[position].snapshotSent()
+    }
+
+    mutating func appendAnswered(_ response: RaftMessage.AppendResponse, by sender: NodeID) {
+        guard role == .leader, let position = position(of: sender) else { return }
+        peers[position].heardAt = now
+        switch response.outcome {
+        case .accepted(let matchIndex):
+            // Nobody can hold more of this leader's log than there is; a claim beyond it is not believed.
+            guard matchIndex <= log.lastIndex else { return }
+            peers[position].accepted(matchIndex, at: now)
+            if transfer?.target == sender { continueTransfer() }
+        case .rejected(let hintIndex, let hintTerm, let hasLostEntries):
+            if hasLostEntries, hintIndex < peers[position].match {
+                let forgotten = Progress(id: sender, next: hintIndex + 1, now: now)
+                peers[position] = forgotten
+                return
+            }
+            let hint = log.lastIndex(upTo: hintIndex, withTermAtMost: hintTerm).index
+            _ = peers[position].rejected(at: response.previousIndex, retryFrom: hint)
+        }
+    }
+
+    mutating func heartbeatAnswered(_ response: RaftMessage.HeartbeatResponse, by sender: NodeID) {
+        guard role == .leader, let position = position(of: sender) else { return }
+        peers[position].heardAt = now
+        peers[position].round = max(peers[position].round, response.round)
+        peers[position].resumeProbe()
+        // A message may have been lost on the way: ask where nothing has moved for a while.
+        guard now - peers[position].movedAt > configuration.heartbeatInterval else { return }
+        switch peers[position].phase {
+        case .replicate: peers[position].needsProbe = peers[position].match < log.lastIndex
+        case .snapshot: peers[position].lostContact()
+        case .probe: break
+        }
+    }
+
+    mutating func snapshotAnswered(_ response: RaftMessage.SnapshotResponse, by sender: NodeID) {
+        guard role == .leader, let position = position(of: sender) else { return }
+        peers[position].heardAt = now
+        guard case .snapshot(let snapshot, let offset, _) = peers[position].phase, snapshot.index == response.index,
+            response.nextOffset != offset || response.nextOffset == 0
+        else { return }
+        peers[position].snapshotMoved(to: response.nextOffset, at: now)
+    }
+
+    /// Counts copies and commits, but only what this leader has appended itself (Raft, section 5.4.2, figure 8).
+    mutating func advanceCommit() {
+        guard role == .leader else { return }
+        let own = has(.countOwnBeforeDurable) ? log.lastIndex : disk.durableIndex
+        let index = Quorum.reached(in: quorumMembership, unlimited: log.lastIndex) { voter in
+            voter == id ? own : position(of: voter).map { peers[$0].match } ?? 0
+        }
+        guard index > commitIndex, log.term(at: index) == term || has(.commitOlderTermByCounting) else { return }
+        for entry in log.slice(commitIndex + 1, through: index) where entry.index >= firstIndexOfTerm {
+            uncommittedWeight -= entry.weight
+        }
+        commitIndex = index
+    }
+}

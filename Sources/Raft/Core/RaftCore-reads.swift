@@ -1,0 +1,48 @@
+import Codec
+
+/// Linearizable reads through ReadIndex (thesis, section 6.4).
+extension RaftCore {
+    mutating func read(_ request: UInt64) {
+        guard role == .leader else { return answers.append(.rejected(id: request, .notLeader(leader: leader))) }
+        guard reads.count < configuration.maximumQueuedReads else {
+            return answers.append(.rejected(id: request, .tooManyReads(limit: configuration.maximumQueuedReads)))
+        }
+        reads.waiting.append(request)
+        reads.count += 1
+    }
+
+    /// Starts a round for the reads that wait for one, once the term's first commit makes the commit index trustworthy.
+    mutating func startReadRound() {
+        guard role == .leader, !reads.waiting.isEmpty else { return }
+        guard isReadyLeader || has(.readBeforeFirstCommit) else { return }
+        guard reads.batches.count < ReadQueue.maximumRounds else { return }
+        if has(.readWithReusedRound) {
+            reads.round = 0
+            for position in peers.indices { peers[position].round = 0 }
+        }
+        sendHeartbeats()
+        reads.batches.append(
+            ReadQueue.Batch(round: reads.round, index: commitIndex, requests: reads.waiting))
+        reads.waiting = []
+    }
+
+    /// Answers the reads whose round a quorum has answered.
+    mutating func answerReads() {
+        guard role == .leader, !reads.batches.isEmpty else { return }
+        let confirmed = Quorum.reached(in: quorumMembership, unlimited: reads.round) { voter in
+            voter == id ? reads.round : position(of: voter).map { peers[$0].round } ?? 0
+        }
+        while let batch = reads.batches.first, batch.round <= confirmed || has(.readWithoutRound) {
+            reads.batches.removeFirst()
+            reads.count -= batch.requests.count
+            for request in batch.requests { answers.append(.readReady(id: request, index: batch.index)) }
+        }
+    }
+
+    mutating func failReads() {
+        for request in reads.batches.flatMap(\.requests) + reads.waiting {
+            answers.append(.rejected(id: request, .leadershipLost(leader: leader)))
+        }
+        reads = ReadQueue()
+    }
+}

@@ -1,0 +1,261 @@
+import Codec
+
+/// One node's part in keeping a log that all voters agree on.
+///
+/// It decides who leads, what the log holds and what is committed; it follows Ongaro and Ousterhout, "In Search of an
+/// Understandable Consensus Algorithm" (2014), and Ongaro's thesis for pre-votes (9.6), leadership transfer (3.10) and
+/// reads (6.4). It never does anything itself: time, messages and confirmations of the disk come in as inputs, what is to
+/// be done goes out as effects. What holds after every input (see `checkInvariants`):
+///
+/// - a message leaves only when what it promises is on disk: a vote, an acknowledged entry, the term it carries;
+/// - only an entry of the leader's own term is committed by counting, and everything before it with it;
+/// - a membership is in force from its append on, and gives way when its entry is cut away;
+/// - a log that lost acknowledged entries (`RaftRestored.isDamaged`) takes part in no election until it is repaired.
+///
+/// One call of `handle` is one turn: give it everything that arrived together, and it answers with one write to the disk
+/// and as few messages as possible.
+public struct RaftCore: Sendable {
+    public let id: NodeID
+    public let configuration: RaftConfiguration
+
+    // MARK: Durable state (Raft, figure 2)
+
+    public internal(set) var term: UInt64
+    var vote: NodeID?
+    var log: LogView
+    /// Set while acknowledged entries are missing.
+    var damage: RaftMark?
+    var disk: DiskView
+    var isHardStateDirty: Bool
+    /// A snapshot that the next write has to carry, and whether it replaces the log.
+    var snapshotToWrite: SnapshotWrite?
+
+    enum SnapshotWrite: Sendable {
+        case taken, installed
+    }
+
+    // MARK: Volatile state
+
+    public internal(set) var role = RaftRole.follower
+    /// The leader of `term`, where known.
+    public internal(set) var leader: NodeID?
+    /// Everything up to here is decided for good. `snapshot <= applied <= commit <= last`.
+    public internal(set) var commitIndex: UInt64
+    /// The last entry handed out by `apply` (or part of a snapshot).
+    public internal(set) var appliedIndex: UInt64
+    var memberships: MembershipHistory
+    /// The latest `now`; time given to a core never runs backwards.
+    var now: Instant
+    var generator: SeededGenerator
+    var isStopped = false
+
+    // MARK: Follower and candidate
+
+    /// The time of this term between `electionTimeoutMinimum` and `Maximum`.
+    var electionTimeout: Interval
+    var electionDeadline: Instant
+    /// When the leader was last heard; nil once it is known to be gone.
+    var leaderHeardAt: Instant?
+    /// Answers to the election under way, by voter.
+    var ballots: [(voter: NodeID, isGranted: Bool)] = []
+    var isTransferElection = false
+    var incomingSnapshot: IncomingSnapshot?
+
+    // MARK: Leader
+
+    /// Every other member, sorted.
+    var peers: [Progress] = []
+    /// The first entry of this leader's term.
+    var firstIndexOfTerm: UInt64 = 0
+    var heartbeatDeadline = Instant.distantFuture
+    var uncommittedWeight = 0
+    var transfer: (target: NodeID, deadline: Instant)?
+    var reads = ReadQueue()
+
+    // MARK: One turn's outcome
+
+    var outbox: [(to: NodeID, message: RaftMessage)] = []
+    /// Messages that wait until `token` is durable, oldest first.
+    var held: [(token: UInt64, to: NodeID, message: RaftMessage)] = []
+    var answers: [RaftEffect] = []
+    var restoredSnapshot: RaftSnapshot?
+    var announced: (role: RaftRole, term: UInt64, leader: NodeID?)
+    var announcedMembership: RaftMembership
+    var isSnapshotWanted = false
+
+    /// A node as its disk has it. The caller has restored its state machine from `restored.snapshot`; entries after it are
+    /// handed out again by `apply`.
+    public init(
+        id: NodeID, restored: RaftRestored, configuration: RaftConfiguration = RaftConfiguration(), seed: UInt64,
+        now: Instant
+    ) {
+        self.id = id
+        self.configuration = configuration
+        self.now = now
+        generator = SeededGenerator(seed: seed)
+        log = LogView(restored)
+        damage = restored.hardState.damage
+        term = max(restored.hardState.term, log.lastTerm)
+        vote = term == restored.hardState.term ? restored.hardState.vote : nil
+        isHardStateDirty = term != restored.hardState.term
+        commitIndex = max(log.snapshotIndex, min(restored.hardState.commitIndex, log.lastIndex))
+        appliedIndex = log.snapshotIndex
+        memberships = MembershipHistory(log)
+        disk = DiskView(lastIndex: log.lastIndex)
+        announced = (.follower, 0, nil)
+        announcedMembership = RaftMembership()
+        electionTimeout = configuration.electionTimeoutMaximum
+        electionDeadline = now
+        drawElectionTimeout()
+        // Nobody else can lead a mesh of one: there is nothing to wait for.
+        electionDeadline =
+            memberships.latest.voters == [id] && !memberships.latest.isJoint ? now : now + electionTimeout
+    }
+
+    // MARK: Views
+
+    /// The membership in force.
+    public var membership: RaftMembership { memberships.latest }
+    /// The last entry of the log, committed or not.
+    public var lastIndex: UInt64 { log.lastIndex }
+    public var snapshotIndex: UInt64 { log.snapshotIndex }
+    /// The snapshot that stands for the beginning of the log, if there is one.
+    public var snapshot: RaftSnapshot? { log.snapshot }
+    /// True while acknowledged entries are missing here; see `RaftRestored.isDamaged`.
+    public var isDamaged: Bool { damage != nil }
+    /// True where this node leads and has committed an entry of its term: reads and membership changes are possible.
+    public var isReadyLeader: Bool { role == .leader && commitIndex >= firstIndexOfTerm }
+    /// The node that the leadership is being handed to.
+    public var transferTarget: NodeID? { transfer?.target }
+    /// True while a membership change is not finished.
+    public var isChangingMembership: Bool { membership.isJoint || memberships.latestIndex > commitIndex }
+    /// How far the other members are, where this node leads.
+    public var progress: [RaftPeerProgress] {
+        peers.map { peer in
+            RaftPeerProgress(
+                id: peer.id, isVoter: membership.isVoter(peer.id), matchIndex: peer.match, phase: peer.publicPhase,
+                heardAt: peer.heardAt)
+        }
+    }
+
+    /// When `timer` is next needed; nil where only an input of another kind can change anything.
+    public var nextDeadline: Instant? {
+        guard !isStopped else { return nil }
+        if commitIndex > appliedIndex || isHardStateDirty && disk.isIdle { return now }
+        if role == .leader { return heartbeatDeadline }
+        return maySeekElection ? electionDeadline : nil
+    }
+
+    // MARK: The one way in
+
+    public mutating func handle(_ input: RaftInput, at now: Instant, into effects: inout [RaftEffect]) {
+        guard !isStopped else { return }
+        self.now = max(self.now, now)
+        step(input)
+        finishTurn(into: &effects)
+    }
+
+    /// Everything that arrived together, as one turn.
+    public mutating func handle(_ inputs: [RaftInput], at now: Instant, into effects: inout [RaftEffect]) {
+        guard !isStopped else { return }
+        self.now = max(self.now, now)
+        for input in inputs { step(input) }
+        finishTurn(into: &effects)
+    }
+
+    private mutating func step(_ input: RaftInput) {
+        guard !isStopped else { return }
+        switch input {
+        case .timer: role == .leader ? leaderTimer() : electionTimer()
+        case .received(let from, let message): received(message, from: from)
+        case .propose(let request, let entry): propose(request, entry)
+        case .read(let request): read(request)
+        case .change(let request, let voters, let learners): change(request, voters: voters, learners: learners)
+        case .transfer(let target): startTransfer(to: target)
+        case .persisted(let token): persisted(upTo: token)
+        case .diskFailed(let reason): stop(.diskFailed(reason))
+        case .snapshotTaken(let index, let data): snapshotTaken(index, data)
+        case .unreachable(let peer): unreachable(peer)
+        case .compact: compact()
+        }
+    }
+
+    /// Terms are compared here, once, for all messages (Raft, section 5.1).
+    private mutating func received(_ message: RaftMessage, from sender: NodeID) {
+        switch message {
+        case .voteRequest(let request):
+            return voteRequested(request, by: sender)
+        case .voteResponse(let response):
+            return voteAnswered(response, by: sender)
+        default:
+            break
+        }
+        if message.term > term { becomeFollower(term: message.term, leader: message.isFromLeader ? sender : nil) }
+        guard message.term == term else {
+            // A leader whose term is over learns so from any answer with a later term.
+            if message.isFromLeader { rejectOldLeader(sender) }
+            return
+        }
+        switch message {
+        case .voteRequest, .voteResponse: break
+        case .append(let append): appendReceived(append, from: sender)
+        case .heartbeat(let heartbeat): heartbeatReceived(heartbeat, from: sender)
+        case .snapshot(let chunk): snapshotReceived(chunk, from: sender)
+        case .appendResponse(let response): appendAnswered(response, by: sender)
+        case .heartbeatResponse(let response): heartbeatAnswered(response, by: sender)
+        case .snapshotResponse(let response): snapshotAnswered(response, by: sender)
+        case .timeoutNow: timeoutNowReceived(from: sender)
+        }
+    }
+
+    private mutating func unreachable(_ peer: NodeID) {
+        if role == .leader {
+            if let position = position(of: peer) { peers[position].lostContact() }
+        } else if role == .follower, leader == peer {
+            // Its process is gone, so nothing is disturbed by asking soon; others that still hear it will refuse.
+            leaderHeardAt = nil
+            let longest = configuration.lostLeaderTimeoutMaximum
+            electionDeadline = min(electionDeadline, now + random(between: longest / 4, and: longest))
+        }
+    }
+
+    private mutating func persisted(upTo token: UInt64) {
+        disk.confirmed(upTo: token)
+        // A candidate's vote for itself counts once it cannot be forgotten.
+        if role == .candidate, disk.isHardStateDurable, !isHardStateDirty { countBallot(of: id, isGranted: true) }
+    }
+
+    mutating func stop(_ error: RaftError) {
+        isStopped = true
+        role = .follower
+        leader = nil
+        failReads()
+        answers.append(.stop(error))
+    }
+
+    // MARK: Helpers of all parts
+
+    mutating func random(between low: Interval, and high: Interval) -> Interval {
+        let range = UInt64(max(high.nanoseconds - low.nanoseconds, 0)) + 1
+        return Interval(nanoseconds: low.nanoseconds + Int64(generator.next() % range))
+    }
+
+    mutating func drawElectionTimeout() {
+        electionTimeout = random(
+            between: configuration.electionTimeoutMinimum, and: configuration.electionTimeoutMaximum)
+    }
+
+    func position(of peer: NodeID) -> Int? { peers.firstIndex { $0.id == peer } }
+
+    func has(_ fault: RaftFaults) -> Bool { configuration.faults.contains(fault) }
+}
+
+extension RaftMessage {
+    /// True for what only a leader says.
+    var isFromLeader: Bool {
+        switch self {
+        case .append, .heartbeat, .snapshot: true
+        default: false
+        }
+    }
+}
