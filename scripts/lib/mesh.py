@@ -287,7 +287,7 @@ class Job:
         self.id = int(document["id"])
         self.state = document["state"]
         self.exit_code = document.get("exit_code")
-        self.attempts = document.get("attempts", [])
+        self.attempts = document.get("attempts_list", [])
         self.checkpoints = document.get("checkpoints", [])
 
     @property
