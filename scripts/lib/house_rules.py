@@ -25,6 +25,7 @@ C_MODULES = {
     "CUring": {"Ring"},
     "CSQLite": {"Store"},
     "CSodium": {"Tokens", "Mesh", "GPUBackend", "Node"},
+    "CBLAKE3": {"Codec"},
     "CLinux": set(FLOORS),
 }
 
