@@ -1,0 +1,62 @@
+/// What the state holds of a job.
+struct JobRow: Sendable {
+    /// Never changes, and is large: shared by every copy of the row.
+    let spec: Shared<JobSpec>
+    let submittedAt: Int64
+    var endedAt: Int64?
+    /// Exit code of the first task that failed.
+    var firstFailure: Int32?
+    var cancelRequestedBy: String?
+    var tasks: TaskTable
+    /// How many tasks are in each state. Derived from `tasks`.
+    var counts: TaskCounts
+    /// The tasks that wait for a place. Derived from `tasks`.
+    var pending: IndexRanges
+
+    init(spec: JobSpec, submittedAt: Int64) {
+        self.spec = Shared(spec)
+        self.submittedAt = submittedAt
+        tasks = TaskTable(count: spec.tasks)
+        counts = TaskCounts()
+        counts[.pending] = spec.tasks
+        pending = IndexRanges(0..<spec.tasks)
+    }
+
+    /// Works out `counts` and `pending` from the tasks.
+    mutating func countTasks() {
+        counts = TaskCounts()
+        pending = IndexRanges()
+        var next: UInt32 = 0
+        for page in tasks.pages {
+            let end = min(next + UInt32(TaskTable.pageRows), tasks.count)
+            if page.isEmpty { countUntouched(next..<end) }
+            for (row, task) in page.enumerated() {
+                counts[task.state] += 1
+                if task.state == .pending { pending.insert(next + UInt32(row)) }
+            }
+            next = end
+        }
+        countUntouched(next..<tasks.count)
+    }
+
+    private mutating func countUntouched(_ range: Range<UInt32>) {
+        counts[tasks.untouched] += UInt32(range.count)
+        if tasks.untouched == .pending { pending.append(range) }
+    }
+
+    func record(id: JobID) -> JobRecord {
+        var exitCode: Int32?
+        if endedAt != nil {
+            exitCode = firstFailure ?? (counts[.cancelled] > 0 ? Outcome.cancelled.exitCode : 0)
+        }
+        return JobRecord(
+            id: id, spec: spec.value, submittedAt: submittedAt, endedAt: endedAt, counts: counts, exitCode: exitCode,
+            cancelRequestedBy: cancelRequestedBy)
+    }
+}
+
+/// A value that never changes and is shared instead of copied.
+final class Shared<Value: Sendable>: Sendable {
+    let value: Value
+    init(_ value: Value) { self.value = value }
+}

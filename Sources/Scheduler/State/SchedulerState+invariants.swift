@@ -1,0 +1,71 @@
+import Codec
+
+extension SchedulerState {
+    /// What is wrong with the state, in sentences; empty in every state that entries can lead to. Costs a walk over
+    /// everything: for tests and simulations.
+    public func brokenInvariants() -> [String] {
+        var broken: [String] = []
+        var held: [NodeID: [AttemptKey]] = [:]
+        var pending = 0
+        var unfinished = 0
+        for (id, row) in jobRows {
+            broken += Self.brokenInvariants(of: id, row)
+            pending += Int(row.counts[.pending])
+            if row.endedAt == nil { unfinished += Int(row.tasks.count) }
+            if waiting.contains(id) == row.pending.isEmpty { broken.append("job \(id) waits in the wrong queue") }
+            for index in 0..<row.tasks.count where row.tasks.isTouched(index) {
+                guard let attempt = row.tasks[index].liveAttempt else { continue }
+                held[attempt.node, default: []].append(
+                    AttemptKey(job: id, task: index, attempt: attempt.number))
+            }
+        }
+        if pending != pendingCount { broken.append("\(pendingCount) tasks are said to wait, \(pending) do") }
+        if unfinished != unfinishedTasks {
+            broken.append("\(unfinishedTasks) tasks are said unfinished, \(unfinished) are")
+        }
+        for (id, row) in nodeRows {
+            if row.attempts != held[id] ?? [] { broken.append("\(id) is said to hold \(row.attempts)") }
+            broken += brokenInvariants(of: row)
+        }
+        return broken
+    }
+
+    private static func brokenInvariants(of id: JobID, _ row: JobRow) -> [String] {
+        var broken: [String] = []
+        var copy = row
+        copy.countTasks()
+        if copy.counts != row.counts || copy.pending != row.pending { broken.append("job \(id) miscounts its tasks") }
+        if row.counts.total != row.tasks.count { broken.append("job \(id) lost a task") }
+        if (row.endedAt != nil) != (row.counts.ended == row.tasks.count) {
+            broken.append(
+                "job \(id) has \(row.counts.ended) of \(row.tasks.count) tasks ended, endedAt \(row.endedAt ?? 0)")
+        }
+        for index in 0..<row.tasks.count where row.tasks.isTouched(index) {
+            let task = row.tasks[index]
+            if task.attempts.dropLast().contains(where: { $0.outcome == nil }) {
+                broken.append("task \(id)_\(index) has an older attempt that never ended")
+            }
+            if (task.liveAttempt != nil) != task.state.isOnNode {
+                broken.append("task \(id)_\(index) is \(task.state.name) and its attempt does not agree")
+            }
+        }
+        return broken
+    }
+
+    private func brokenInvariants(of row: NodeRow) -> [String] {
+        var cpus: UInt64 = 0
+        var memory: UInt64 = 0
+        var gpus: [UInt32] = []
+        for key in row.attempts {
+            guard let attempt = attempt(key) else { continue }
+            cpus += attempt.cpuMillis
+            memory += attempt.memoryBytes
+            gpus += attempt.gpus
+        }
+        var broken: [String] = []
+        if cpus != row.usedCPUMillis || memory != row.usedMemoryBytes || gpus.sorted() != row.usedGPUs {
+            broken.append("\(row.record.id) miscounts what its attempts hold, or gives a GPU twice")
+        }
+        return broken
+    }
+}

@@ -1,0 +1,120 @@
+import Codec
+
+/// The life of a job: submitted, cancelled, ended, forgotten.
+extension SchedulerState {
+    mutating func submit(_ spec: JobSpec, _ events: inout [StateEvent]) throws(SchedulerError) -> JobID {
+        guard let program = spec.command.first, !program.isEmpty else { throw .noCommand }
+        guard spec.tasks > 0 else { throw .noTasks }
+        guard spec.tasks <= JobSpec.tasksMax else { throw .tooManyTasks(spec.tasks) }
+        let bytes = spec.encoded().count
+        guard bytes <= SchedulerLimits.specBytesMax else { throw .tooLarge(bytes: bytes) }
+        guard jobRows.count - endedOrder.count < SchedulerLimits.unfinishedJobsMax,
+            unfinishedTasks + Int(spec.tasks) <= SchedulerLimits.unfinishedTasksMax
+        else { throw .queueFull }
+        if !spec.allowPending, let refusal = Fit.refusal(of: spec.resources, by: members) { throw refusal }
+        let job = nextJob
+        nextJob += 1
+        jobRows.set(job, JobRow(spec: spec, submittedAt: time))
+        waiting.set(job, Nothing())
+        pendingCount += Int(spec.tasks)
+        unfinishedTasks += Int(spec.tasks)
+        if let tree = spec.workingTree {
+            var row = treeRows[tree] ?? TreeRow(holders: [], jobs: 0)
+            row.holders.insertSorted(spec.submitNode)
+            row.jobs += 1
+            treeRows.set(tree, row)
+        }
+        events.append(.jobSubmitted(job))
+        return job
+    }
+
+    /// Tasks that run nowhere we know of end at once; the others when their node reports or is lost.
+    mutating func cancel(_ id: JobID, by person: String, _ events: inout [StateEvent]) throws(SchedulerError) {
+        guard let job = jobRows.find(id) else { throw .jobNotFound(id) }
+        guard jobRows[job].endedAt == nil else { throw .jobEnded(id, jobRows[job].counts.summary) }
+        guard jobRows[job].cancelRequestedBy == nil else { return }
+        jobRows[job].cancelRequestedBy = person
+        events.append(.cancelRequested(id))
+        cancelUntouched(job, &events)
+        for (number, page) in jobRows[job].tasks.pages.enumerated() {
+            for (row, task) in page.enumerated() {
+                let index = UInt32(number * TaskTable.pageRows + row)
+                switch task.state {
+                case .pending: change(job, index, to: .cancelled, &events)
+                case .unknown: giveUp(job, index, evenIfNever: true, &events)
+                default: break
+                }
+            }
+        }
+    }
+
+    private mutating func cancelUntouched(_ job: RowPosition, _ events: inout [StateEvent]) {
+        let cancelled = jobRows[job].tasks.cancelUntouched()
+        guard cancelled > 0 else { return }
+        jobRows[job].counts[.pending] -= cancelled
+        jobRows[job].counts[.cancelled] += cancelled
+        pendingCount -= Int(cancelled)
+        var stillPending = IndexRanges()
+        for (number, page) in jobRows[job].tasks.pages.enumerated() {
+            for (row, task) in page.enumerated() where task.state == .pending {
+                stillPending.insert(UInt32(number * TaskTable.pageRows + row))
+            }
+        }
+        jobRows[job].pending = stillPending
+        if stillPending.isEmpty { waiting.remove(jobRows.key(at: job)) }
+        events.append(.untouchedTasksCancelled(jobRows.key(at: job)))
+        endIfDone(job, &events)
+    }
+
+    /// The one place where a task changes its state, so that counts and queues always agree with it.
+    mutating func change(_ job: RowPosition, _ index: UInt32, to state: TaskState, _ events: inout [StateEvent]) {
+        let old = jobRows[job].tasks[index].state
+        guard old != state else { return }
+        let id = jobRows.key(at: job)
+        jobRows[job].tasks[index].state = state
+        jobRows[job].counts[old] -= 1
+        jobRows[job].counts[state] += 1
+        if old == .pending {
+            jobRows[job].pending.remove(index)
+            pendingCount -= 1
+            if jobRows[job].pending.isEmpty { waiting.remove(id) }
+        }
+        if state == .pending {
+            if jobRows[job].pending.isEmpty { waiting.set(id, Nothing()) }
+            jobRows[job].pending.insert(index)
+            pendingCount += 1
+        }
+        let key = TaskKey(job: id, index: index)
+        let attempt = jobRows[job].tasks[index].attempts.last.map { AttemptKey(key, attempt: $0.number) }
+        events.append(.taskChanged(key, state, attempt))
+        if state.isEnded { endIfDone(job, &events) }
+    }
+
+    private mutating func endIfDone(_ job: RowPosition, _ events: inout [StateEvent]) {
+        let tasks = jobRows[job].tasks.count
+        guard jobRows[job].endedAt == nil, jobRows[job].counts.ended == tasks else { return }
+        jobRows[job].endedAt = time
+        let id = jobRows.key(at: job)
+        endedOrder.append(id)
+        endedTasks += Int(tasks)
+        unfinishedTasks -= Int(tasks)
+        events.append(.jobEnded(id))
+    }
+
+    /// Ended jobs leave when they are old or many, a few per entry.
+    mutating func forgetOldJobs(_ events: inout [StateEvent]) {
+        var forgotten = 0
+        while forgotten < SchedulerLimits.forgottenPerEntryMax, let id = endedOrder.first, let row = jobRows[id] {
+            let isOld = (row.endedAt ?? time) < time - SchedulerLimits.endedNanoseconds
+            let isTooMany =
+                endedOrder.count > SchedulerLimits.endedJobsMax || endedTasks > SchedulerLimits.endedTasksMax
+            guard isOld || isTooMany else { return }
+            endedOrder.removeFirst()
+            endedTasks -= Int(row.tasks.count)
+            jobRows.remove(id)
+            if let tree = row.spec.value.workingTree { releaseTree(tree) }
+            events.append(.jobForgotten(id))
+            forgotten += 1
+        }
+    }
+}

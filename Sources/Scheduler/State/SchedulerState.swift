@@ -1,0 +1,96 @@
+import Codec
+
+/// The replicated state of a mesh: who belongs to it, what was asked, what runs where.
+///
+/// Every member applies the same entries in the same order and so holds the same value; `apply` is total and
+/// deterministic and depends on nothing but the state and the entry. It decides nothing about policy: the leader
+/// decides placements and losses and proposes them, `apply` only checks that they are still possible. What it makes
+/// sure of, whatever is proposed:
+/// - a task has at most one attempt that has not ended;
+/// - what the attempts of a node hold together fits into what it offered when they were placed;
+/// - a task of an unfinished job is always in exactly one state, and no entry loses it;
+/// - an entry whose request id was seen has no second effect and gets the same answer.
+public struct SchedulerState: Sendable {
+    /// Nanoseconds since the Unix epoch of the newest entry; never goes back.
+    public internal(set) var time: Int64 = 0
+    /// Empty until the mesh was founded.
+    public internal(set) var meshName = ""
+    public internal(set) var meshKeyID = ""
+    /// The public key of the mesh.
+    public internal(set) var meshKey = Bytes([])
+    /// Reports that came about attempts which were superseded.
+    public internal(set) var staleReports: UInt64 = 0
+    /// Tasks that wait for a place.
+    public internal(set) var pendingCount = 0
+    /// Nodes that wait to be approved, in the order they knocked.
+    public internal(set) var knocks: [Knock] = []
+
+    var nodeRows = PagedTable<NodeID, NodeRow>()
+    var memberNames = PagedTable<String, NodeID>()
+    var memberKeys = PagedTable<Bytes, NodeID>()
+    /// Nodes that left, in that order; the oldest are forgotten.
+    var departedOrder: [NodeID] = []
+    var nextNode: UInt64 = 1
+    var invitationRows = PagedTable<String, InvitationRecord>()
+    var jobRows = PagedTable<JobID, JobRow>()
+    var nextJob: JobID = 1
+    /// Jobs with tasks that wait for a place.
+    var waiting = PagedTable<JobID, Nothing>()
+    /// Ended jobs in the order they ended; the oldest are forgotten.
+    var endedOrder: [JobID] = []
+    var endedTasks = 0
+    var unfinishedTasks = 0
+    var treeRows = PagedTable<Digest, TreeRow>()
+    var requests = RequestMemory()
+
+    public init() {}
+
+    /// The answer for the one who proposed the entry, and what it changed, in order.
+    public mutating func apply(_ entry: Entry) -> (answer: Answer, events: [StateEvent]) {
+        time = max(time, entry.time)
+        if let answer = requests.answer(to: entry.request) { return (answer, []) }
+        var events: [StateEvent] = []
+        var answer: Answer
+        do {
+            answer = try perform(entry.command, &events)
+        } catch {
+            answer = Answer(error)
+        }
+        if entry.command != .tick { requests.remember(entry.request, answer, at: time) }
+        forgetOldJobs(&events)
+        forgetOldKnocks()
+        return (answer, events)
+    }
+
+    private mutating func perform(
+        _ command: Command, _ events: inout [StateEvent]
+    ) throws(SchedulerError) -> Answer {
+        switch command {
+        case .found(let meshName, let meshKeyID, let meshKey, let node):
+            return try found(meshName, meshKeyID, meshKey, node, &events)
+        case .admit(let node, let invitation): return try admit(node, invitation, &events)
+        case .knock(let knock): return try self.knock(knock, &events)
+        case .approve(let who): return try approve(who, &events)
+        case .updateNode(let node, let addresses, let capacity, let version):
+            try updateNode(node, addresses, capacity, version, &events)
+        case .nodeLost(let node): try nodeLost(node, &events)
+        case .nodeReturned(let node): try nodeReturned(node, &events)
+        case .removeNode(let node): try removeNode(node, &events)
+        case .submit(let spec): return .job(try submit(spec, &events))
+        case .place(let placements): for placement in placements { place(placement, &events) }
+        case .report(let node, let reports): for report in reports { self.report(report, from: node, &events) }
+        case .cancel(let job, let person): try cancel(job, by: person, &events)
+        case .checkpoint(let attempt, let checkpoint): try record(checkpoint, of: attempt, &events)
+        case .holders(let job, let task, let checkpoint, let added):
+            try addHolder(added, toCheckpoint: checkpoint, of: TaskKey(job: job, index: task), &events)
+        case .results(let attempt, let files): try record(files, of: attempt, &events)
+        case .treeHeld(let tree, let node): try treeHeld(tree, by: node, &events)
+        case .tick: break
+        case .unrecognised: throw .unrecognised
+        }
+        return .ok
+    }
+}
+
+/// The row of a table that is only a set of keys.
+struct Nothing: Sendable {}

@@ -1,0 +1,55 @@
+/// The tasks of one job. Those that nobody has touched exist only as a count, so an array costs little until it runs.
+struct TaskTable: Sendable {
+    static let pageRows = 256
+
+    let count: UInt32
+    /// What a task is that has no record of its own: pending, or cancelled before it was ever placed.
+    private(set) var untouched: TaskState = .pending
+    /// An empty page stands for untouched tasks; pages beyond the end are untouched too.
+    private(set) var pages: [[TaskRecord]] = []
+
+    init(count: UInt32) { self.count = count }
+
+    subscript(index: UInt32) -> TaskRecord {
+        get {
+            let page = Int(index) / Self.pageRows
+            guard page < pages.count, !pages[page].isEmpty else { return TaskRecord(state: untouched) }
+            return pages[page][Int(index) % Self.pageRows]
+        }
+        _modify {
+            let page = Int(index) / Self.pageRows
+            if page >= pages.count || pages[page].isEmpty { materialise(page) }
+            yield &pages[page][Int(index) % Self.pageRows]
+        }
+    }
+
+    func isTouched(_ index: UInt32) -> Bool {
+        let page = Int(index) / Self.pageRows
+        return page < pages.count && !pages[page].isEmpty
+    }
+
+    /// Every task without a record becomes cancelled; how many they are.
+    mutating func cancelUntouched() -> UInt32 {
+        let touched = pages.reduce(0) { $0 + UInt32($1.count) }
+        untouched = .cancelled
+        return count - touched
+    }
+
+    private mutating func materialise(_ page: Int) {
+        while pages.count <= page { pages.append([]) }
+        pages[page] = Array(repeating: TaskRecord(state: untouched), count: Self.rows(ofPage: page, count: count))
+    }
+
+    private static func rows(ofPage page: Int, count: UInt32) -> Int { min(pageRows, Int(count) - page * pageRows) }
+
+    /// From a snapshot: nil where the pages do not fit the count.
+    init?(count: UInt32, untouched: TaskState, pages: [[TaskRecord]]) {
+        guard pages.count <= (Int(count) + Self.pageRows - 1) / Self.pageRows else { return nil }
+        for (index, page) in pages.enumerated() where !page.isEmpty {
+            guard page.count == Self.rows(ofPage: index, count: count) else { return nil }
+        }
+        self.count = count
+        self.untouched = untouched
+        self.pages = pages
+    }
+}
