@@ -32,7 +32,7 @@ struct PagedTable<Key: Comparable & Sendable, Row: Sendable>: Sendable {
     func key(at position: RowPosition) -> Key { pages[position.page].keys[position.row] }
 
     subscript(position: RowPosition) -> Row {
-        get { pages[position.page].rows[position.row] }
+        _read { yield pages[position.page].rows[position.row] }
         _modify { yield &pages[position.page].rows[position.row] }
     }
 

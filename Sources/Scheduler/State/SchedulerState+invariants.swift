@@ -13,8 +13,8 @@ extension SchedulerState {
             pending += Int(row.counts[.pending])
             if row.endedAt == nil { unfinished += Int(row.tasks.count) }
             if waiting.contains(id) == row.pending.isEmpty { broken.append("job \(id) waits in the wrong queue") }
-            for index in 0..<row.tasks.count where row.tasks.isTouched(index) {
-                guard let attempt = row.tasks[index].liveAttempt else { continue }
+            row.tasks.forEachTouched { index, task in
+                guard let attempt = task.liveAttempt else { return }
                 held[attempt.node, default: []].append(
                     AttemptKey(job: id, task: index, attempt: attempt.number))
             }
@@ -40,8 +40,7 @@ extension SchedulerState {
             broken.append(
                 "job \(id) has \(row.counts.ended) of \(row.tasks.count) tasks ended, endedAt \(row.endedAt ?? 0)")
         }
-        for index in 0..<row.tasks.count where row.tasks.isTouched(index) {
-            let task = row.tasks[index]
+        row.tasks.forEachTouched { index, task in
             if task.attempts.dropLast().contains(where: { $0.outcome == nil }) {
                 broken.append("task \(id)_\(index) has an older attempt that never ended")
             }

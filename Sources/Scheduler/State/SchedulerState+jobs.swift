@@ -36,14 +36,12 @@ extension SchedulerState {
         jobRows[job].cancelRequestedBy = person
         events.append(.cancelRequested(id))
         cancelUntouched(job, &events)
-        for (number, page) in jobRows[job].tasks.pages.enumerated() {
-            for (row, task) in page.enumerated() {
-                let index = UInt32(number * TaskTable.pageRows + row)
-                switch task.state {
-                case .pending: change(job, index, to: .cancelled, &events)
-                case .unknown: giveUp(job, index, evenIfNever: true, &events)
-                default: break
-                }
+        let tasks = jobRows[job].tasks
+        tasks.forEachTouched { index, task in
+            switch task.state {
+            case .pending: change(job, index, to: .cancelled, &events)
+            case .unknown: giveUp(job, index, evenIfNever: true, &events)
+            default: break
             }
         }
     }
@@ -55,10 +53,8 @@ extension SchedulerState {
         jobRows[job].counts[.cancelled] += cancelled
         pendingCount -= Int(cancelled)
         var stillPending = IndexRanges()
-        for (number, page) in jobRows[job].tasks.pages.enumerated() {
-            for (row, task) in page.enumerated() where task.state == .pending {
-                stillPending.insert(UInt32(number * TaskTable.pageRows + row))
-            }
+        jobRows[job].tasks.forEachTouched { index, task in
+            if task.state == .pending { stillPending.insert(index) }
         }
         jobRows[job].pending = stillPending
         if stillPending.isEmpty { waiting.remove(jobRows.key(at: job)) }

@@ -145,13 +145,10 @@ extension SchedulerState: CBORCodable {
     }
 
     private mutating func holdLiveAttempts(of id: JobID, _ tasks: TaskTable) throws(CodecError) {
-        for (number, page) in tasks.pages.enumerated() {
-            for (row, task) in page.enumerated() {
-                guard let attempt = task.liveAttempt else { continue }
-                guard let node = nodeRows.find(attempt.node) else { throw .invalid("an attempt on no node") }
-                let index = UInt32(number * TaskTable.pageRows + row)
-                nodeRows[node].hold(AttemptKey(job: id, task: index, attempt: attempt.number), attempt)
-            }
+        try tasks.forEachTouched { (index, task) throws(CodecError) in
+            guard let attempt = task.liveAttempt else { return }
+            guard let node = nodeRows.find(attempt.node) else { throw .invalid("an attempt on no node") }
+            nodeRows[node].hold(AttemptKey(job: id, task: index, attempt: attempt.number), attempt)
         }
     }
 }

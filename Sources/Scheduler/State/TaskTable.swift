@@ -23,9 +23,11 @@ struct TaskTable: Sendable {
         }
     }
 
-    func isTouched(_ index: UInt32) -> Bool {
-        let page = Int(index) / Self.pageRows
-        return page < pages.count && !pages[page].isEmpty
+    /// The tasks that have a record, ascending.
+    func forEachTouched<Failure: Error>(_ body: (UInt32, TaskRecord) throws(Failure) -> Void) throws(Failure) {
+        for number in pages.indices {
+            for row in pages[number].indices { try body(UInt32(number * Self.pageRows + row), pages[number][row]) }
+        }
     }
 
     /// Every task without a record becomes cancelled; how many they are.
