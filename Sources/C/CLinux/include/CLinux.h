@@ -15,3 +15,6 @@
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include "ring.h"
+
+#include "attempt.h"
+#include "process.h"

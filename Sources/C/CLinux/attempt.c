@@ -1,0 +1,387 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "CLinux.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+// Newer than some C libraries that this is built with; the numbers are the same on every architecture.
+#ifndef SYS_open_tree
+#define SYS_open_tree 428
+#endif
+#ifndef SYS_move_mount
+#define SYS_move_mount 429
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
+
+enum {
+    CONTROL = 3,  // descriptors of the first process
+    OUTPUT = 1,
+    ERROR_OUTPUT = 2,
+    WRITABLE_MAXIMUM = 16,
+    JOB_STACK = 64 * 1024,
+};
+
+/// Shared with the vforked child, which writes why the command could not run.
+struct failure {
+    int layer;
+    int error;
+};
+
+static int64_t unix_time(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void tell(const struct clinux_message *message) {
+    // The socket holds more messages than an attempt ever sends, so this does not block; a dead supervisor is noticed by
+    // the loop.
+    while (send(CONTROL, message, sizeof *message, MSG_NOSIGNAL) < 0 && errno == EINTR) {}
+}
+
+static _Noreturn void refuse(int layer, int error) {
+    struct clinux_message message = {
+        .kind = CLINUX_MESSAGE_REFUSED, .layer = layer, .error = error, .at_nanoseconds = unix_time()};
+    tell(&message);
+    _exit(125);
+}
+
+static void reset_signals(void) {
+    struct sigaction standard;
+    memset(&standard, 0, sizeof standard);
+    standard.sa_handler = SIG_DFL;
+    for (int number = 1; number < NSIG; number++) sigaction(number, &standard, NULL);
+}
+
+// -- Descriptors --
+
+static void arrange_descriptors(int control, int output, int error_output) {
+    // First out of the way of the numbers they will take, then into place.
+    int moved[3] = {control, output, error_output};
+    for (int i = 0; i < 3; i++) {
+        moved[i] = fcntl(moved[i], F_DUPFD, 10);
+        if (moved[i] < 0) _exit(125);
+    }
+    if (dup2(moved[0], CONTROL) < 0) _exit(125);
+    fcntl(CONTROL, F_SETFD, FD_CLOEXEC);
+    int nothing = open("/dev/null", O_RDONLY);
+    if (nothing < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
+    if (nothing != 0 && dup2(nothing, 0) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
+    if (dup2(moved[1], OUTPUT) < 0 || dup2(moved[2], ERROR_OUTPUT) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
+    if (syscall(SYS_close_range, CONTROL + 1, ~0U, 0) < 0) {
+        // Kernels before 5.9.
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
+        for (rlim_t i = CONTROL + 1; i < limit.rlim_cur; i++) close((int)i);
+    }
+}
+
+// -- Mounts --
+
+static int make_directories(const char *path) {
+    char part[4096];
+    size_t length = strlen(path);
+    if (length >= sizeof part) return ENAMETOOLONG;
+    memcpy(part, path, length + 1);
+    for (size_t i = 1; i <= length; i++) {
+        if (part[i] != '/' && part[i] != 0) continue;
+        char kept = part[i];
+        part[i] = 0;
+        if (mkdir(part, 0755) < 0 && errno != EEXIST) return errno;
+        part[i] = kept;
+    }
+    return 0;
+}
+
+static void mount_private(const char *target) {
+    if (mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") < 0)
+        refuse(CLINUX_LAYER_PRIVATE_TMP, errno);
+}
+
+static int is_directory(const char *path) {
+    struct stat facts;
+    return lstat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
+}
+
+static void build_mounts(const struct clinux_attempt *attempt) {
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) refuse(CLINUX_LAYER_PRIVATE_MOUNTS, errno);
+    // Copies of the writable directories, taken before the host root turns read-only and before /tmp is covered.
+    int trees[WRITABLE_MAXIMUM];
+    int count = 0;
+    for (; attempt->writable[count]; count++) {
+        if (count == WRITABLE_MAXIMUM) refuse(CLINUX_LAYER_WRITABLE_DIRECTORY, E2BIG);
+        trees[count] = (int)syscall(SYS_open_tree, AT_FDCWD, attempt->writable[count],
+                                    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        if (trees[count] < 0) {
+            int missing = errno == ENOENT || errno == ENOTDIR || errno == EACCES;
+            refuse(missing ? CLINUX_LAYER_WORKING_DIRECTORY : CLINUX_LAYER_WRITABLE_DIRECTORY, errno);
+        }
+    }
+    struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+    if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &read_only, sizeof read_only) < 0)
+        refuse(CLINUX_LAYER_READ_ONLY_ROOT, errno);
+    mount_private("/tmp");
+    if (is_directory("/dev/shm")) mount_private("/dev/shm");
+    if (is_directory("/var/tmp")) mount_private("/var/tmp");
+    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) refuse(CLINUX_LAYER_PROC, errno);
+    for (int i = 0; i < count; i++) {
+        const char *target = attempt->writable[i];
+        if (!is_directory(target)) {
+            int error = make_directories(target);
+            if (error) refuse(CLINUX_LAYER_WRITABLE_DIRECTORY, error);
+        }
+        if (syscall(SYS_move_mount, trees[i], "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+            refuse(CLINUX_LAYER_WRITABLE_DIRECTORY, errno);
+        close(trees[i]);
+    }
+}
+
+// -- The command: from vfork to exec, on a stack of its own, sharing memory with the first process --
+
+struct job {
+    const struct clinux_attempt *attempt;
+    struct failure failure;
+};
+
+static int fail(struct job *job, int layer, int error) {
+    job->failure.layer = layer;
+    job->failure.error = error;
+    _exit(125);
+}
+
+static void write_number(const char *path, int number) {
+    char text[16];
+    int length = snprintf(text, sizeof text, "%d", number);
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file < 0) return;  // the adjustment is a courtesy to the host: which process the kernel prefers to kill
+    ssize_t ignored = write(file, text, (size_t)length);
+    (void)ignored;
+    close(file);
+}
+
+static void drop_capabilities(struct job *job) {
+    for (int i = 0; i <= 63; i++) {
+        if (prctl(PR_CAPBSET_READ, i, 0, 0, 0) != 1) continue;
+        if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0 && errno != EPERM) fail(job, CLINUX_LAYER_CAPABILITIES, errno);
+    }
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
+static void become_user(struct job *job) {
+    const struct clinux_attempt *attempt = job->attempt;
+    if (attempt->change_user) {
+        // Raw calls: the wrappers of the C library look for other threads, and memory is shared with the parent here.
+        if (syscall(SYS_setgroups, attempt->group_count, attempt->groups) < 0) fail(job, CLINUX_LAYER_USER, errno);
+        if (syscall(SYS_setresgid, attempt->group, attempt->group, attempt->group) < 0)
+            fail(job, CLINUX_LAYER_USER, errno);
+        if (syscall(SYS_setresuid, attempt->user, attempt->user, attempt->user) < 0)
+            fail(job, CLINUX_LAYER_USER, errno);
+    }
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2];
+    memset(none, 0, sizeof none);
+    if (syscall(SYS_capset, &header, none) < 0) fail(job, CLINUX_LAYER_CAPABILITIES, errno);
+}
+
+static int run_job(void *context) {
+    struct job *job = context;
+    const struct clinux_attempt *attempt = job->attempt;
+    // A session of its own is also a process group of its own.
+    if (setsid() < 0) fail(job, CLINUX_LAYER_SESSION, errno);
+    if (attempt->oom_score_adjustment) write_number("/proc/self/oom_score_adj", attempt->oom_score_adjustment);
+    struct rlimit no_core = {0, 0};
+    if (setrlimit(RLIMIT_CORE, &no_core) < 0) fail(job, CLINUX_LAYER_LIMITS, errno);
+    drop_capabilities(job);
+    become_user(job);
+    // After the change of user, which would clear it.
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) fail(job, CLINUX_LAYER_SESSION, errno);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail(job, CLINUX_LAYER_NO_NEW_PRIVILEGES, errno);
+    umask(022);
+    if (chdir(attempt->working_directory) < 0) fail(job, CLINUX_LAYER_WORKING_DIRECTORY, errno);
+    reset_signals();
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    // As execvp(3) searches: what is missing is passed over, what may not be executed is remembered.
+    int error = ENOENT;
+    for (int i = 0; attempt->candidates[i]; i++) {
+        execve(attempt->candidates[i], (char *const *)attempt->arguments, (char *const *)attempt->environment);
+        if (errno == ENOENT || errno == ENOTDIR) continue;
+        error = errno;
+        if (errno != EACCES) break;
+    }
+    return fail(job, CLINUX_LAYER_EXECUTE, error);
+}
+
+// -- The first process --
+
+/// Without a PID namespace: ends every descendant. Each orphan becomes a child of this process, so the list drains.
+static void kill_descendants(void) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    for (;;) {
+        char list[4096];
+        int file = open(path, O_RDONLY | O_CLOEXEC);
+        if (file < 0) break;
+        ssize_t length = read(file, list, sizeof list - 1);
+        close(file);
+        if (length <= 0) break;
+        list[length] = 0;
+        // A number cut off by the end of the buffer is left for the next look.
+        while (length > 0 && length == (ssize_t)sizeof list - 1 && list[length - 1] != ' ') list[--length] = 0;
+        pid_t number = 0;
+        for (ssize_t i = 0; i < length; i++) {
+            if (list[i] >= '0' && list[i] <= '9') {
+                number = number * 10 + (list[i] - '0');
+            } else if (number) {
+                kill(number, SIGKILL);
+                number = 0;
+            }
+        }
+        if (waitpid(-1, NULL, 0) < 0) break;
+        while (waitpid(-1, NULL, WNOHANG) > 0) {}
+    }
+}
+
+static _Noreturn void end(int isolation) {
+    // The end of the first process of a PID namespace is the end of all others in it; the kernel sees to that.
+    if (isolation == CLINUX_ISOLATION_GROUP) kill_descendants();
+    _exit(0);
+}
+
+static void signal_all(int isolation, pid_t job, int number) {
+    kill(isolation == CLINUX_ISOLATION_GROUP ? -job : -1, number);
+}
+
+static void obey(int isolation, pid_t job) {
+    char order;
+    ssize_t length = recv(CONTROL, &order, 1, MSG_DONTWAIT);
+    if (length < 0) return;
+    if (length == 0) end(isolation);  // the supervisor is gone, and its attempts go with it
+    switch (order) {
+    case CLINUX_ORDER_TERMINATE: signal_all(isolation, job, SIGTERM); break;
+    case CLINUX_ORDER_STOP: signal_all(isolation, job, SIGSTOP); break;
+    case CLINUX_ORDER_CONTINUE: signal_all(isolation, job, SIGCONT); break;
+    case CLINUX_ORDER_KILL: end(isolation);
+    }
+}
+
+static void reap(int isolation, pid_t job) {
+    int status;
+    struct rusage usage;
+    pid_t ended;
+    while ((ended = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+        if (ended != job) continue;
+        getrusage(RUSAGE_CHILDREN, &usage);
+        struct clinux_message message = {
+            .kind = CLINUX_MESSAGE_ENDED,
+            .status = status,
+            .at_nanoseconds = unix_time(),
+            .cpu_microseconds = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000
+                                + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec,
+            .peak_memory_kibibytes = usage.ru_maxrss};
+        tell(&message);
+        end(isolation);
+    }
+}
+
+static void watch(int isolation, pid_t job) {
+    sigset_t children;
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    int signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (signals < 0) end(isolation);
+    struct pollfd watched[2] = {{.fd = CONTROL, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+    for (;;) {
+        reap(isolation, job);
+        if (poll(watched, 2, -1) < 0) continue;
+        if (watched[1].revents) {
+            struct signalfd_siginfo ignored;
+            while (read(signals, &ignored, sizeof ignored) > 0) {}
+        }
+        if (watched[0].revents) obey(isolation, job);
+    }
+}
+
+static _Noreturn void first_process(const struct clinux_attempt *attempt, int control) {
+    int isolation = attempt->isolation;
+    arrange_descriptors(control, attempt->output, attempt->error_output);
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    reset_signals();
+    // As the first process of a namespace it dies with its supervisor, and everything with it. Without a namespace it
+    // must live long enough to end its descendants: the closed control socket tells it.
+    if (isolation != CLINUX_ISOLATION_GROUP) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    else prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    prctl(PR_SET_NAME, "swarmlet-init", 0, 0, 0);
+    setsid();
+    char order;
+    ssize_t length;
+    while ((length = recv(CONTROL, &order, 1, 0)) < 0 && errno == EINTR) {}
+    if (length != 1 || order != CLINUX_ORDER_GO) _exit(125);
+    if (isolation != CLINUX_ISOLATION_GROUP) build_mounts(attempt);
+
+    static char stack[JOB_STACK] __attribute__((aligned(16)));
+    struct job job = {.attempt = attempt};
+    pid_t pid = clone(run_job, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &job);
+    if (pid < 0) refuse(CLINUX_LAYER_CLONE, errno);
+    // Memory was shared until the command replaced it: what it wrote is visible here.
+    if (job.failure.layer) {
+        waitpid(pid, NULL, 0);
+        refuse(job.failure.layer, job.failure.error);
+    }
+    // The same user as the job inside a user namespace: it must not be possible to attach to this process.
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    close(0);
+    close(OUTPUT);
+    close(ERROR_OUTPUT);
+    struct clinux_message message = {.kind = CLINUX_MESSAGE_STARTED, .at_nanoseconds = unix_time()};
+    tell(&message);
+    watch(isolation, pid);
+    _exit(0);
+}
+
+int clinux_attempt_clone(const struct clinux_attempt *attempt, int *control) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return -errno;
+    unsigned long flags = SIGCHLD;
+    if (attempt->isolation != CLINUX_ISOLATION_GROUP) flags |= CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC;
+    if (attempt->isolation == CLINUX_ISOLATION_USER_NAMESPACE) flags |= CLONE_NEWUSER;
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
+    // With no stack given this is fork(2) with more flags.
+    long pid = syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
+    int error = errno;
+    if (pid == 0) {
+        close(ends[0]);
+        first_process(attempt, ends[1]);
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return -error;
+    }
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    *control = ends[0];
+    return (int)pid;
+}

@@ -1,0 +1,99 @@
+// One attempt of a task: the code that runs between clone and exec, and the small first process that stays beside it.
+//
+// The supervisor is single-threaded, so cloning it without exec is safe; what runs in the clone is async-signal-safe.
+#pragma once
+#include <features.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/// What keeps an attempt apart from its host.
+enum clinux_isolation {
+    /// Own process group; a subreaper collects what forks away. For hosts that allow no namespaces.
+    CLINUX_ISOLATION_GROUP = 0,
+    /// PID, mount and IPC namespaces, made by root.
+    CLINUX_ISOLATION_NAMESPACES = 1,
+    /// The same inside a user namespace, for daemons that are not root.
+    CLINUX_ISOLATION_USER_NAMESPACE = 2,
+};
+
+/// The step that failed before the command ran.
+enum clinux_layer {
+    CLINUX_LAYER_NONE = 0,
+    CLINUX_LAYER_CLONE = 1,
+    CLINUX_LAYER_DESCRIPTORS = 2,
+    CLINUX_LAYER_PRIVATE_MOUNTS = 3,
+    CLINUX_LAYER_WRITABLE_DIRECTORY = 4,
+    CLINUX_LAYER_READ_ONLY_ROOT = 5,
+    CLINUX_LAYER_PRIVATE_TMP = 6,
+    CLINUX_LAYER_PROC = 7,
+    CLINUX_LAYER_SESSION = 8,
+    CLINUX_LAYER_LIMITS = 9,
+    CLINUX_LAYER_CAPABILITIES = 10,
+    CLINUX_LAYER_USER = 11,
+    CLINUX_LAYER_NO_NEW_PRIVILEGES = 12,
+    CLINUX_LAYER_WORKING_DIRECTORY = 13,
+    CLINUX_LAYER_EXECUTE = 14,
+    CLINUX_LAYER_CGROUP = 15,
+    CLINUX_LAYER_USER_MAP = 16,
+};
+
+/// What an attempt needs; every pointer must stay valid until clinux_attempt_clone returns.
+struct clinux_attempt {
+    /// NULL-terminated.
+    const char *const *arguments;
+    /// NULL-terminated, complete: nothing is inherited.
+    const char *const *environment;
+    /// Files to try to execute in order, NULL-terminated: the PATH search already spelled out.
+    const char *const *candidates;
+    const char *working_directory;
+    /// Directories that stay writable, NULL-terminated, the working directory among them.
+    const char *const *writable;
+    int isolation;
+    /// 1: change to user, group and groups (needs root); 0: stay who the supervisor is.
+    int change_user;
+    uid_t user;
+    gid_t group;
+    const gid_t *groups;
+    size_t group_count;
+    int oom_score_adjustment;
+    /// Where the output of the command goes.
+    int output;
+    int error_output;
+};
+
+enum clinux_message_kind {
+    /// The command runs.
+    CLINUX_MESSAGE_STARTED = 1,
+    /// The command could not be run: `layer` and `error` say why.
+    CLINUX_MESSAGE_REFUSED = 2,
+    /// The command ended: `status` is that of wait(2).
+    CLINUX_MESSAGE_ENDED = 3,
+};
+
+/// What the first process of an attempt tells the supervisor over the control socket.
+struct clinux_message {
+    uint32_t kind;
+    int32_t layer;
+    int32_t error;
+    int32_t status;
+    /// Unix time.
+    int64_t at_nanoseconds;
+    int64_t cpu_microseconds;
+    int64_t peak_memory_kibibytes;
+};
+
+/// What the supervisor tells the first process, one byte each.
+enum clinux_order {
+    /// Limits and user maps are in place: go on to the command.
+    CLINUX_ORDER_GO = 'g',
+    CLINUX_ORDER_TERMINATE = 't',
+    CLINUX_ORDER_STOP = 's',
+    CLINUX_ORDER_CONTINUE = 'c',
+    CLINUX_ORDER_KILL = 'k',
+};
+
+/// Clones the first process of an attempt. It waits for CLINUX_ORDER_GO on the control socket before it touches anything.
+///
+/// Returns its process id and stores the supervisor's end of the control socket (non-blocking, close-on-exec), or -errno.
+int clinux_attempt_clone(const struct clinux_attempt *attempt, int *control);
