@@ -44,7 +44,7 @@ let package = Package(
         module("Node", ["Codec", "Store", "Ring", "Raft", "Tokens", "Mesh", "Scheduler", "GPUBackend", "CLinux"]),
         // Floor 5
         .executableTarget(
-            name: "Swarmlet", dependencies: ["Node"], swiftSettings: swift,
+            name: "Swarmlet", dependencies: ["Node", "GPUBackend"], swiftSettings: swift,
             linkerSettings: [
                 .unsafeFlags(
                     ["-use-ld=lld", "-Xlinker", "--icf=all", "-Xlinker", "--no-export-dynamic"],

@@ -4,7 +4,9 @@
 #include "CLinux.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -135,4 +137,98 @@ int clinux_wait_status(int status, int *value) {
         return 2;
     }
     return 0;
+}
+
+// -- Time and signals --
+
+int clinux_boot_timer(void) {
+    int timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    return timer < 0 ? -errno : timer;
+}
+
+int clinux_boot_timer_set(int timer, int64_t nanoseconds) {
+    struct itimerspec at;
+    memset(&at, 0, sizeof at);
+    at.it_value.tv_sec = nanoseconds / 1000000000;
+    at.it_value.tv_nsec = nanoseconds % 1000000000;
+    return timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL) < 0 ? -errno : 0;
+}
+
+int clinux_supervisor_signals(void) {
+    sigset_t watched;
+    sigemptyset(&watched);
+    sigaddset(&watched, SIGCHLD);
+    sigaddset(&watched, SIGTERM);
+    if (sigprocmask(SIG_BLOCK, &watched, NULL) < 0) return -errno;
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    int signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
+    return signals < 0 ? -errno : signals;
+}
+
+int clinux_next_signal(int signals) {
+    struct signalfd_siginfo facts;
+    return read(signals, &facts, sizeof facts) == sizeof facts ? (int)facts.ssi_signo : 0;
+}
+
+// -- Unix sockets --
+
+int64_t clinux_peer_user(int socket) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ? -errno : (int64_t)peer.uid;
+}
+
+/// An address holds 108 bytes; a longer path is reached through a descriptor of its directory.
+static int unix_address(const char *path, struct sockaddr_un *address, int *directory) {
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    *directory = -1;
+    size_t length = strlen(path);
+    if (length < sizeof address->sun_path) {
+        memcpy(address->sun_path, path, length + 1);
+        return 0;
+    }
+    const char *name = strrchr(path, '/');
+    char parent[4096];
+    if (!name || (size_t)(name - path) >= sizeof parent || strlen(name) > 40) return -ENAMETOOLONG;
+    memcpy(parent, path, (size_t)(name - path));
+    parent[name - path] = 0;
+    *directory = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (*directory < 0) return -errno;
+    snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d%s", *directory, name);
+    return 0;
+}
+
+static int unix_socket(const char *path, int backlog, int listens) {
+    struct sockaddr_un address;
+    int directory;
+    int error = unix_address(path, &address, &directory);
+    if (error < 0) return error;
+    int made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct sockaddr *name = (const struct sockaddr *)&address;
+    int failed = made < 0;
+    if (!failed && listens) {
+        // The mode comes with the creation, so that there is no moment in which others may connect.
+        fchmod(made, 0600);
+        failed = bind(made, name, sizeof address) < 0 || listen(made, backlog) < 0;
+    } else if (!failed) {
+        failed = connect(made, name, sizeof address) < 0;
+    }
+    error = failed ? -errno : fcntl(made, F_SETFL, O_NONBLOCK) < 0 ? -errno : made;
+    if (directory >= 0) close(directory);
+    if (error < 0 && made >= 0) close(made);
+    return error;
+}
+
+int clinux_unix_listen(const char *path, int backlog) { return unix_socket(path, backlog, 1); }
+int clinux_unix_connect(const char *path) { return unix_socket(path, 0, 0); }
+
+int clinux_pipe(int *read_end, int *write_end) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+    *read_end = ends[0];
+    *write_end = ends[1];
+    return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }

@@ -29,3 +29,22 @@ int clinux_spawn_detached(const char *path, const char *const *arguments, const 
 
 /// wait(2) status taken apart: 1 and the exit code, or 2 and the signal number, in `value`; 0 if it is neither.
 int clinux_wait_status(int status, int *value);
+
+/// A timer on the boot-time clock (it goes on while the host sleeps), non-blocking. Descriptor or -errno.
+int clinux_boot_timer(void);
+/// Arms it for a point in time, nanoseconds since boot; 0 disarms. 0 or -errno.
+int clinux_boot_timer_set(int timer, int64_t nanoseconds);
+/// A descriptor that reports SIGCHLD and SIGTERM, which are blocked from then on. Descriptor or -errno.
+int clinux_supervisor_signals(void);
+/// The next signal that came, or 0 when there is none.
+int clinux_next_signal(int signals);
+
+/// The user at the other end of a unix socket, or -errno.
+int64_t clinux_peer_user(int socket);
+/// Binds a unix socket to a path of any length, mode 0600, and listens (non-blocking). Descriptor or -errno.
+int clinux_unix_listen(const char *path, int backlog);
+/// Connects to one (non-blocking afterwards). Descriptor or -errno.
+int clinux_unix_connect(const char *path);
+
+/// A pipe whose ends are closed on exec; the reading end does not block. 0 or -errno.
+int clinux_pipe(int *read_end, int *write_end);

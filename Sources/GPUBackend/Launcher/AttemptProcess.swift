@@ -1,0 +1,106 @@
+import CLinux
+import Codec
+import Glibc
+import Scheduler
+
+/// The first process of an attempt and the descriptors that lead to it.
+struct AttemptProcess {
+    let process: Int32
+    let control: Int32
+    /// Where the command's output arrives.
+    let output: Int32
+    let errorOutput: Int32
+
+    /// Clones it. It waits for `go` before it touches anything, so that limits are in place first.
+    static func clone(_ spec: AttemptSpec) throws(HostError) -> AttemptProcess {
+        let output = try pipe()
+        let errorOutput: (read: Int32, write: Int32)
+        do throws(HostError) { errorOutput = try pipe() } catch {
+            closeAll([output.read, output.write])
+            throw error
+        }
+        defer { closeAll([output.write, errorOutput.write]) }
+        var control: Int32 = -1
+        let process = clone(spec, output: output.write, errorOutput: errorOutput.write, control: &control)
+        guard process > 0 else {
+            closeAll([output.read, errorOutput.read])
+            throw .system(operation: "clone", path: spec.arguments[0], errorNumber: -process)
+        }
+        return AttemptProcess(
+            process: process, control: control, output: output.read, errorOutput: errorOutput.read)
+    }
+
+    private static func clone(
+        _ spec: AttemptSpec, output: Int32, errorOutput: Int32, control: inout Int32
+    ) -> Int32 {
+        let arguments = CStrings(spec.arguments)
+        let environment = CStrings(spec.environment)
+        let candidates = CStrings(spec.candidates)
+        let writable = CStrings(Self.writable(spec))
+        let directory = CStrings([spec.workingDirectory])
+        let groups = spec.user?.groups ?? []
+        return groups.withUnsafeBufferPointer { groups in
+            var attempt = clinux_attempt()
+            attempt.arguments = arguments.pointer
+            attempt.environment = environment.pointer
+            attempt.candidates = candidates.pointer
+            attempt.working_directory = directory.pointer[0]
+            attempt.writable = writable.pointer
+            attempt.isolation = Int32(spec.isolation.rawValue)
+            if let user = spec.user, geteuid() == 0 {
+                attempt.change_user = 1
+                attempt.user = user.user
+                attempt.group = user.group
+            }
+            attempt.groups = groups.baseAddress
+            attempt.group_count = attempt.change_user == 1 ? groups.count : 0
+            attempt.oom_score_adjustment = oomScoreAdjustment
+            attempt.output = output
+            attempt.error_output = errorOutput
+            // The strings must outlive the call, not only their last mention here.
+            return withExtendedLifetime((arguments, environment, candidates, writable, directory)) {
+                clinux_attempt_clone(&attempt, &control)
+            }
+        }
+    }
+
+    /// The kernel prefers to kill a job to killing the host's own services.
+    private static let oomScoreAdjustment: Int32 = 500
+
+    /// Parents before children: a later mount would cover an earlier one inside it.
+    private static func writable(_ spec: AttemptSpec) -> [String] {
+        Set([spec.workingDirectory] + spec.writableDirectories).sorted()
+    }
+
+    private static func pipe() throws(HostError) -> (read: Int32, write: Int32) {
+        // Only our end does not block: the command's must wait when the pipe is full.
+        var (read, write): (Int32, Int32) = (-1, -1)
+        let result = clinux_pipe(&read, &write)
+        if result < 0 { throw .system(operation: "pipe", path: "", errorNumber: -result) }
+        return (read, write)
+    }
+
+    private static func closeAll(_ descriptors: [Int32]) {
+        for descriptor in descriptors { close(descriptor) }
+    }
+
+    func send(_ order: clinux_order) {
+        var byte = UInt8(truncatingIfNeeded: order.rawValue)
+        // A first process that is gone needs no orders; its end is seen by wait.
+        _ = Glibc.send(control, &byte, 1, Int32(MSG_NOSIGNAL))
+    }
+
+    /// What it said since the last look.
+    func nextMessage() -> clinux_message? {
+        var message = clinux_message()
+        let size = MemoryLayout<clinux_message>.size
+        return recv(control, &message, size, 0) == size ? message : nil
+    }
+
+    /// Maps the supervisor's user to itself inside the new user namespace.
+    func mapUser() throws(HostError) {
+        try HostFiles.write("deny", to: "/proc/\(process)/setgroups")
+        try HostFiles.write("\(geteuid()) \(geteuid()) 1", to: "/proc/\(process)/uid_map")
+        try HostFiles.write("\(getegid()) \(getegid()) 1", to: "/proc/\(process)/gid_map")
+    }
+}

@@ -1,0 +1,115 @@
+import Codec
+import Scheduler
+
+/// Everything a supervisor needs to run one attempt.
+public struct AttemptSpec: Hashable, Sendable, CBORCodable {
+    public var key: AttemptKey
+    /// The command; the first element is looked up in the PATH of `environment` when it has no slash.
+    public var arguments: [String]
+    /// Complete, as `NAME=value`: nothing is inherited from the daemon.
+    public var environment: [String]
+    /// Absolute; writable for the attempt.
+    public var workingDirectory: String
+    /// More directories that stay writable, absolute: the checkpoint directory, mounts.
+    public var writableDirectories: [String]
+    /// Nil: as the supervisor's own user.
+    public var user: JobUser?
+    /// Thousandths of a CPU; 0 is no limit.
+    public var cpuMillis: UInt64
+    /// 0 is no limit.
+    public var memoryBytes: UInt64
+    /// Counted while the attempt is not frozen.
+    public var timeLimit: Interval?
+    /// Between SIGTERM and SIGKILL.
+    public var grace: Interval
+    public var isolation: Isolation
+    /// Devices given to this attempt, for the record; the environment shows them to the command.
+    public var gpus: [UInt32]
+    /// The mesh may start this task elsewhere, so the attempt is frozen while the lease of its node has passed.
+    public var replaceable: Bool
+    /// How long it may stay frozen before it is ended.
+    public var disconnectLimit: Interval
+    /// Where its output goes (see `LogWriter`); absolute.
+    public var logPath: String
+
+    public init(
+        key: AttemptKey, arguments: [String], environment: [String], workingDirectory: String,
+        writableDirectories: [String] = [], user: JobUser? = nil, cpuMillis: UInt64 = 0, memoryBytes: UInt64 = 0,
+        timeLimit: Interval? = nil, grace: Interval = .seconds(10), isolation: Isolation, gpus: [UInt32] = [],
+        replaceable: Bool = true, disconnectLimit: Interval = .seconds(3600), logPath: String
+    ) {
+        self.key = key
+        self.arguments = arguments
+        self.environment = environment
+        self.workingDirectory = workingDirectory
+        self.writableDirectories = writableDirectories
+        self.user = user
+        self.cpuMillis = cpuMillis
+        self.memoryBytes = memoryBytes
+        self.timeLimit = timeLimit
+        self.grace = grace
+        self.isolation = isolation
+        self.gpus = gpus
+        self.replaceable = replaceable
+        self.disconnectLimit = disconnectLimit
+        self.logPath = logPath
+    }
+
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        key = try map.require(1)
+        arguments = try map.require(2)
+        environment = try map.require(3)
+        workingDirectory = try map.require(4)
+        writableDirectories = try map.optional(5) ?? []
+        user = try map.optional(6)
+        cpuMillis = try map.optional(7) ?? 0
+        memoryBytes = try map.optional(8) ?? 0
+        timeLimit = try map.optional(9)
+        grace = try map.require(10)
+        isolation = try map.require(11)
+        gpus = try map.optional(12) ?? []
+        replaceable = try map.require(13)
+        disconnectLimit = try map.require(14)
+        logPath = try map.require(15)
+        guard !arguments.isEmpty else { throw .invalid("an attempt without a command") }
+        guard workingDirectory.utf8.first == UInt8(ascii: "/"), logPath.utf8.first == UInt8(ascii: "/") else {
+            throw .invalid("a relative directory in an attempt")
+        }
+    }
+
+    public var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, key)
+        map.set(2, arguments)
+        map.set(3, environment)
+        map.set(4, workingDirectory)
+        map.set(5, writableDirectories)
+        map.set(6, user)
+        map.set(7, cpuMillis)
+        map.set(8, memoryBytes)
+        map.set(9, timeLimit)
+        map.set(10, grace)
+        map.set(11, isolation)
+        map.set(12, gpus)
+        map.set(13, replaceable)
+        map.set(14, disconnectLimit)
+        map.set(15, logPath)
+        return .map(map)
+    }
+
+    /// The value of PATH in the environment, or the one that execvp(3) would take.
+    var searchPath: String {
+        for entry in environment where entry.hasPrefix("PATH=") { return String(entry.dropFirst(5)) }
+        return "/usr/local/bin:/usr/bin:/bin"
+    }
+
+    /// The files to try, in order.
+    var candidates: [String] {
+        let command = arguments[0]
+        if command.utf8.contains(UInt8(ascii: "/")) { return [command] }
+        return searchPath.split(separator: ":", omittingEmptySubsequences: false).map { directory in
+            directory.isEmpty ? "./\(command)" : "\(directory)/\(command)"
+        }
+    }
+}

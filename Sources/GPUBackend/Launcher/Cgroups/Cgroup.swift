@@ -1,0 +1,180 @@
+import Glibc
+
+/// The control group of one attempt at a time: limits, what it used, freezing.
+///
+/// Making groups and moving processes costs milliseconds, so a supervisor keeps a few and uses them again.
+final class Cgroup {
+    private typealias Controller = CgroupHierarchies.Controller
+
+    private let directories: [Controller: String]
+    private let unified: String?
+    private let unifiedControllers: Set<Controller>
+    /// Every directory once, in a fixed order.
+    private let all: [String]
+    private var limits: Limits?
+    private var oomKillsBefore: UInt64 = 0
+    private var cpuMicrosecondsBefore: UInt64 = 0
+
+    struct Limits: Hashable {
+        /// 0 is no limit.
+        var memoryBytes: UInt64
+        /// 0 is no limit.
+        var cpuMillis: UInt64
+        var processes: UInt64
+    }
+
+    static let processLimit: UInt64 = 16384
+    private static let periodMicroseconds: UInt64 = 100_000
+
+    init(name: String, in hierarchies: CgroupHierarchies) throws(HostError) {
+        var directories: [Controller: String] = [:]
+        var all: [String] = []
+        if let base = hierarchies.unified { all.append("\(base)/\(name)") }
+        for controller in Controller.allCases {
+            guard let base = hierarchies.legacy[controller] else { continue }
+            let path = "\(base)/\(name)"
+            directories[controller] = path
+            if !all.contains(path) { all.append(path) }
+        }
+        self.directories = directories
+        self.all = all
+        unified = hierarchies.unified.map { "\($0)/\(name)" }
+        unifiedControllers = hierarchies.unifiedControllers
+        for path in all where mkdir(path, 0o755) < 0 && errno != EEXIST {
+            throw .system(operation: "mkdir", path: path, errorNumber: errno)
+        }
+    }
+
+    /// Sets the limits and begins to count anew.
+    func prepare(_ limits: Limits) throws(HostError) {
+        if self.limits != limits {
+            if unified != nil { try limitUnified(limits) }
+            try limitLegacy(limits)
+            self.limits = limits
+        }
+        if let memory = directories[.memory] { try HostFiles.write("0", to: "\(memory)/memory.max_usage_in_bytes") }
+        oomKillsBefore = oomKills()
+        cpuMicrosecondsBefore = cpuMicroseconds()
+    }
+
+    func attach(_ process: Int32) throws(HostError) {
+        for path in all { try HostFiles.write("\(process)", to: "\(path)/cgroup.procs") }
+    }
+
+    /// The kernel killed something in here since `prepare` because the memory limit was reached.
+    var ranOutOfMemory: Bool { oomKills() > oomKillsBefore }
+    var usedCPUMicroseconds: UInt64 { cpuMicroseconds() &- cpuMicrosecondsBefore }
+
+    var peakMemoryBytes: UInt64 {
+        if let memory = directories[.memory] { return number("\(memory)/memory.max_usage_in_bytes") }
+        // memory.peak cannot be reset before Linux 6.12: with reuse it would tell of an earlier attempt.
+        return 0
+    }
+
+    // -- Freezing --
+
+    var canFreeze: Bool { unified != nil || directories[.freezer] != nil }
+
+    func freeze() throws(HostError) {
+        if let unified {
+            try HostFiles.write("1", to: "\(unified)/cgroup.freeze")
+        } else if let freezer = directories[.freezer] {
+            try HostFiles.write("FROZEN", to: "\(freezer)/freezer.state")
+        }
+    }
+
+    func thaw() throws(HostError) {
+        if let unified {
+            try HostFiles.write("0", to: "\(unified)/cgroup.freeze")
+        } else if let freezer = directories[.freezer] {
+            try HostFiles.write("THAWED", to: "\(freezer)/freezer.state")
+        }
+    }
+
+    /// The kernel is done with it: nothing in the group runs.
+    var isFrozen: Bool {
+        if let unified { return text("\(unified)/cgroup.events").contains("frozen 1") }
+        if let freezer = directories[.freezer] { return text("\(freezer)/freezer.state").hasPrefix("FROZEN") }
+        return false
+    }
+
+    /// Everything in the group, whatever it did to hide.
+    func kill() {
+        guard let unified else { return }
+        do { try HostFiles.write("1", to: "\(unified)/cgroup.kill") } catch {
+            // Linux before 5.14: the end of the first process does the same.
+        }
+    }
+
+    func remove() {
+        for path in all { rmdir(path) }
+    }
+
+    // -- Limits --
+
+    private func limitUnified(_ limits: Limits) throws(HostError) {
+        guard let unified else { return }
+        if unifiedControllers.contains(.memory) {
+            let text = limits.memoryBytes == 0 ? "max" : "\(limits.memoryBytes)"
+            try HostFiles.write(text, to: "\(unified)/memory.max")
+            if HostFiles.exists("\(unified)/memory.swap.max") {
+                try HostFiles.write(limits.memoryBytes == 0 ? "max" : "0", to: "\(unified)/memory.swap.max")
+            }
+        }
+        if unifiedControllers.contains(.cpu) {
+            let quota = limits.cpuMillis == 0 ? "max" : "\(Self.quota(limits.cpuMillis))"
+            try HostFiles.write("\(quota) \(Self.periodMicroseconds)", to: "\(unified)/cpu.max")
+        }
+        if unifiedControllers.contains(.pids) { try HostFiles.write("\(limits.processes)", to: "\(unified)/pids.max") }
+    }
+
+    private func limitLegacy(_ limits: Limits) throws(HostError) {
+        if let memory = directories[.memory] {
+            // The sum with swap may never be below the memory limit, so it is opened first and set last.
+            let both = "\(memory)/memory.memsw.limit_in_bytes"
+            let countsSwap = HostFiles.exists(both)
+            if countsSwap { try HostFiles.write("-1", to: both) }
+            let text = limits.memoryBytes == 0 ? "-1" : "\(limits.memoryBytes)"
+            try HostFiles.write(text, to: "\(memory)/memory.limit_in_bytes")
+            if countsSwap { try HostFiles.write(text, to: both) }
+        }
+        if let cpu = directories[.cpu] {
+            try HostFiles.write("\(Self.periodMicroseconds)", to: "\(cpu)/cpu.cfs_period_us")
+            let quota = limits.cpuMillis == 0 ? "-1" : "\(Self.quota(limits.cpuMillis))"
+            try HostFiles.write(quota, to: "\(cpu)/cpu.cfs_quota_us")
+        }
+        if let pids = directories[.pids] { try HostFiles.write("\(limits.processes)", to: "\(pids)/pids.max") }
+    }
+
+    /// Microseconds of CPU per period; the kernel takes no less than a millisecond.
+    private static func quota(_ cpuMillis: UInt64) -> UInt64 { max(cpuMillis * periodMicroseconds / 1000, 1000) }
+
+    // -- Counters --
+
+    private func oomKills() -> UInt64 {
+        if let memory = directories[.memory] { return value(of: "oom_kill", in: text("\(memory)/memory.oom_control")) }
+        guard let unified, unifiedControllers.contains(.memory) else { return 0 }
+        return value(of: "oom_kill", in: text("\(unified)/memory.events"))
+    }
+
+    private func cpuMicroseconds() -> UInt64 {
+        if let accounts = directories[.cpuacct] { return number("\(accounts)/cpuacct.usage") / 1000 }
+        guard let unified else { return 0 }
+        return value(of: "usage_usec", in: text("\(unified)/cpu.stat"))
+    }
+
+    private func value(of name: String, in text: String) -> UInt64 {
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            if words.count == 2, words[0] == name { return UInt64(words[1]) ?? 0 }
+        }
+        return 0
+    }
+
+    private func number(_ path: String) -> UInt64 { UInt64(text(path).prefix { $0 != "\n" }) ?? 0 }
+
+    private func text(_ path: String) -> String {
+        // A counter that cannot be read counts nothing; limits are enforced by the kernel all the same.
+        do { return try HostFiles.readText(path, maximumBytes: 4096) } catch { return "" }
+    }
+}

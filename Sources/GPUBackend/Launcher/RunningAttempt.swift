@@ -1,0 +1,202 @@
+import CLinux
+import Codec
+import Glibc
+import Scheduler
+
+/// An attempt whose first process has not been reaped yet.
+final class RunningAttempt {
+    /// Why the supervisor ends it; nil while it may go on.
+    enum EndCause {
+        case cancelled, timeLimit, outOfMemory
+        /// Replaced elsewhere, frozen for too long, or the host goes down: the mesh runs it again.
+        case lost
+    }
+
+    let spec: AttemptSpec
+    let process: AttemptProcess
+    let group: Cgroup?
+    private var log: LogWriter
+    private(set) var startedAt: Int64?
+    private(set) var cause: EndCause?
+    private var refusal: clinux_message?
+    private var report: clinux_message?
+    private(set) var killAt: Instant?
+    private var timeLimitAt: Instant?
+    private(set) var frozenSince: Instant?
+    /// The freeze is complete and was told.
+    var frozenTold = false
+    private var openStreams: Set<LogStream> = [.output, .error]
+    private var grownPipes: Set<LogStream> = []
+
+    init(spec: AttemptSpec, process: AttemptProcess, group: Cgroup?) {
+        self.spec = spec
+        self.process = process
+        self.group = group
+        log = LogWriter(path: spec.logPath)
+    }
+
+    var key: AttemptKey { spec.key }
+
+    // -- What the first process says --
+
+    /// Reads its messages; true when the command began to run just now.
+    func readMessages(now: Instant) -> Bool {
+        var began = false
+        while let message = process.nextMessage() {
+            switch clinux_message_kind(message.kind) {
+            case CLINUX_MESSAGE_STARTED:
+                startedAt = message.at_nanoseconds
+                timeLimitAt = spec.timeLimit.map { now + $0 }
+                began = true
+            case CLINUX_MESSAGE_REFUSED: refusal = message
+            default: report = message
+            }
+        }
+        return began
+    }
+
+    // -- Output --
+
+    func descriptor(_ stream: LogStream) -> Int32? {
+        guard openStreams.contains(stream) else { return nil }
+        return stream == .output ? process.output : process.errorOutput
+    }
+
+    /// Takes what is there, at most `limit` reads. What cannot be kept is counted and shows as a gap.
+    func readOutput(_ stream: LogStream, buffer: UnsafeMutableRawBufferPointer, limit: Int) {
+        guard let descriptor = descriptor(stream) else { return }
+        for _ in 0..<limit {
+            let count = read(descriptor, buffer.baseAddress, buffer.count)
+            if count < 0 && errno == EINTR { continue }
+            if count < 0 && errno == EAGAIN { return }
+            guard count > 0 else { return closeStream(stream) }
+            if count >= 65536, grownPipes.insert(stream).inserted {
+                // A command that fills the standard pipe writes a lot: fewer, larger reads from now on.
+                _ = clinux_set_pipe_size(descriptor, Int32(buffer.count))
+            }
+            let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+            do { try log.append(bytes, stream: stream, time: HostClock.unix()) } catch { log.skip(bytes: count) }
+        }
+    }
+
+    /// Lets go of one that was never let through: with the control socket its first process ends.
+    func abandon() {
+        for stream in [LogStream.output, .error] { closeStream(stream) }
+        close(process.control)
+    }
+
+    private func closeStream(_ stream: LogStream) {
+        guard let descriptor = descriptor(stream) else { return }
+        close(descriptor)
+        openStreams.remove(stream)
+    }
+
+    // -- Ending --
+
+    /// Asks it to end: SIGTERM to all its processes, SIGKILL after the grace. The first cause stays.
+    func terminate(_ cause: EndCause, grace: Interval, now: Instant) {
+        guard report == nil else { return }
+        self.cause = self.cause ?? cause
+        // A frozen attempt cannot act on SIGTERM and may not be thawed for it.
+        if frozenSince != nil { return kill(cause) }
+        if killAt == nil { process.send(CLINUX_ORDER_TERMINATE) }
+        killAt = min(killAt ?? .distantFuture, now + grace)
+    }
+
+    func kill(_ cause: EndCause) {
+        if report == nil { self.cause = self.cause ?? cause }
+        killAt = nil
+        if spec.isolation == .group {
+            // Its first process must live to collect the others.
+            thawGroup()
+            process.send(CLINUX_ORDER_CONTINUE)
+            process.send(CLINUX_ORDER_KILL)
+        } else {
+            Glibc.kill(process.process, SIGKILL)
+            group?.kill()
+            thawGroup()
+        }
+    }
+
+    // -- Lease --
+
+    func freeze(now: Instant) throws(HostError) {
+        frozenSince = now
+        if let group, group.canFreeze { try group.freeze() } else { process.send(CLINUX_ORDER_STOP) }
+    }
+
+    /// False while the kernel still works on it.
+    var isFrozen: Bool {
+        guard frozenSince != nil else { return false }
+        guard let group, group.canFreeze else { return true }
+        return group.isFrozen
+    }
+
+    func thaw(now: Instant) throws(HostError) {
+        guard let since = frozenSince else { return }
+        frozenSince = nil
+        frozenTold = false
+        timeLimitAt = timeLimitAt.map { $0 + (now - since) }
+        if let group, group.canFreeze { try group.thaw() } else { process.send(CLINUX_ORDER_CONTINUE) }
+    }
+
+    private func thawGroup() {
+        guard frozenSince != nil, let group, group.canFreeze else { return }
+        // If this fails the processes stay frozen; those of version 2 die all the same.
+        do { try group.thaw() } catch { group.kill() }
+    }
+
+    // -- Time --
+
+    /// Acts on limits that passed; returns when to look again.
+    func checkLimits(now: Instant) -> Instant {
+        if let killAt, now >= killAt { kill(cause ?? .cancelled) }
+        if frozenSince == nil, cause == nil, let timeLimitAt, now >= timeLimitAt {
+            terminate(.timeLimit, grace: spec.grace, now: now)
+        }
+        var next = killAt ?? .distantFuture
+        if let timeLimitAt, cause == nil, frozenSince == nil { next = min(next, timeLimitAt) }
+        return next
+    }
+
+    // -- The end --
+
+    /// Called once the first process was reaped, so that none of its processes is left.
+    func finish(status: Int32, buffer: UnsafeMutableRawBufferPointer, now: Instant) -> AttemptResult {
+        _ = readMessages(now: now)
+        // What is still in the pipes; a descriptor that was passed out of the attempt does not hold us up.
+        for stream in [LogStream.output, .error] {
+            readOutput(stream, buffer: buffer, limit: 64)
+            closeStream(stream)
+        }
+        close(process.control)
+        log.close()
+        let reported = UInt64(clamping: report?.cpu_microseconds ?? 0)
+        let peak = UInt64(clamping: report?.peak_memory_kibibytes ?? 0) * 1024
+        return AttemptResult(
+            outcome: outcome(status: status), startedAt: startedAt, endedAt: report?.at_nanoseconds ?? HostClock.unix(),
+            cpuMicroseconds: max(reported, group?.usedCPUMicroseconds ?? 0),
+            peakMemoryBytes: max(peak, group?.peakMemoryBytes ?? 0), outputBytes: log.outputBytes)
+    }
+
+    private func outcome(status: Int32) -> Outcome {
+        if let refusal { return SandboxLayer.outcome(layer: refusal.layer, errorNumber: refusal.error, spec: spec) }
+        switch cause {
+        case .cancelled: return .cancelled
+        case .timeLimit: return .timeLimit
+        case .outOfMemory: return .outOfMemory(limitBytes: spec.memoryBytes)
+        case .lost: return .lost
+        case nil: break
+        }
+        var value: Int32 = 0
+        let ended = clinux_wait_status(report?.status ?? status, &value)
+        let failed = ended != 1 || value != 0 || report == nil
+        if failed, spec.memoryBytes > 0, group?.ranOutOfMemory == true {
+            return .outOfMemory(limitBytes: spec.memoryBytes)
+        }
+        if report == nil && ended == 1 {
+            return .hostFailed(code: "host.sandbox.process", message: "the first process of the attempt ended early")
+        }
+        return ended == 1 ? .exited(value) : .signalled(value)
+    }
+}

@@ -1,0 +1,410 @@
+import CLinux
+import Codec
+import Glibc
+import Scheduler
+
+/// Runs the attempts of one job on this host, holds them to the lease of their node, and outlives the daemon.
+///
+/// One thread, one poll(2). Everything it says about attempts is in its journal first, so that a daemon that comes later, or
+/// finds only the directory, learns the exact truth. Ends of attempts are on disk before they are told.
+final class Supervisor {
+    /// What is known of an attempt until its end is acknowledged.
+    enum Entry {
+        case running(RunningAttempt)
+        case ended(AttemptResult)
+    }
+
+    /// Attempts running at once.
+    static let runningMaximum = 256
+    /// Attempts running or waiting for acknowledgement.
+    static let entryMaximum = 4096
+    /// How many acknowledged attempts are remembered, so that a late repetition of their start is not obeyed.
+    private static let forgottenMaximum = 16384
+    private static let outputBufferBytes = 1 << 20
+    /// How long a frozen group is looked at again until the kernel is done.
+    private static let freezeLook = Interval.milliseconds(5)
+    /// A frozen attempt's lease is looked at this often.
+    private static let thawLook = Interval.milliseconds(50)
+    private static let memoryLook = Interval.milliseconds(100)
+    /// Without attempts it goes away after this.
+    private static let idleLimit = Interval.seconds(5)
+
+    let lease: LeasePage
+    private let pool: CgroupPool
+    private let signals: Int32
+    private let timer: Int32
+    private let listening: Int32
+    private var journal: SupervisorJournal
+    private var connection: SupervisorPeer?
+    private var entries: [AttemptKey: Entry] = [:]
+    /// Order of acceptance: what is told never depends on hashing.
+    private var order: [AttemptKey] = []
+    private var running: [RunningAttempt] = []
+    private var acknowledged: Set<AttemptKey> = []
+    private var acknowledgedOrder: [AttemptKey] = []
+    private var unsent: [SupervisorEvent] = []
+    private var hasUnsyncedEnd = false
+    private var isShuttingDown = false
+    private var idleSince = HostClock.sinceBoot()
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: outputBufferBytes, alignment: 4096)
+
+    init(listening: Int32, recovered: JournalState, journal: SupervisorJournal, lease: LeasePage) throws(HostError) {
+        self.listening = listening
+        self.journal = journal
+        self.lease = lease
+        signals = clinux_supervisor_signals()
+        timer = clinux_boot_timer()
+        if signals < 0 || timer < 0 {
+            throw .system(operation: "signalfd", path: "", errorNumber: -min(signals, timer))
+        }
+        pool = CgroupPool(hierarchies: CgroupHierarchies.probe(), prefix: "s\(getpid())")
+        try recover(recovered)
+    }
+
+    deinit { buffer.deallocate() }
+
+    /// What an earlier supervisor of this directory left without an end died with it.
+    private func recover(_ state: JournalState) throws(HostError) {
+        for attempt in state.attempts {
+            let result =
+                attempt.result
+                ?? AttemptResult(outcome: .lost, startedAt: attempt.startedAt, endedAt: HostClock.unix())
+            if attempt.result == nil { try journal.append(.ended(attempt.key, result)) }
+            entries[attempt.key] = .ended(result)
+            order.append(attempt.key)
+        }
+        try journal.append(
+            .opened(boot: try HostBoot.identity().text, process: getpid(), at: HostClock.unix()))
+        try journal.sync()
+    }
+
+    // -- The loop --
+
+    func run() throws(HostError) {
+        while true {
+            let now = HostClock.sinceBoot()
+            let next = try tick(now: now)
+            try flush()
+            if isDone(now: now) { break }
+            try wait(until: next)
+        }
+        connection?.close()
+        pool.removeAll()
+    }
+
+    private func isDone(now: Instant) -> Bool {
+        guard entries.isEmpty else {
+            idleSince = now
+            return false
+        }
+        return isShuttingDown || now - idleSince > Self.idleLimit
+    }
+
+    private enum Source {
+        case signals, timer, listening, connection
+        case control(RunningAttempt)
+        case output(RunningAttempt, LogStream)
+    }
+
+    private func wait(until deadline: Instant) throws(HostError) {
+        let alarm = entries.isEmpty ? min(deadline, idleSince + Self.idleLimit + .milliseconds(1)) : deadline
+        _ = clinux_boot_timer_set(timer, alarm == .distantFuture ? 0 : max(alarm.nanoseconds, 1))
+        var sources: [Source] = [.signals, .timer, .listening]
+        var polled = [
+            pollfd(fd: signals, events: Int16(POLLIN), revents: 0), pollfd(fd: timer, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: listening, events: Int16(POLLIN), revents: 0),
+        ]
+        if let connection {
+            let events = connection.hasOutput ? POLLIN | POLLOUT : POLLIN
+            polled.append(pollfd(fd: connection.socket, events: Int16(events), revents: 0))
+            sources.append(.connection)
+        }
+        for attempt in running {
+            polled.append(pollfd(fd: attempt.process.control, events: Int16(POLLIN), revents: 0))
+            sources.append(.control(attempt))
+            for stream in [LogStream.output, .error] {
+                guard let descriptor = attempt.descriptor(stream) else { continue }
+                polled.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
+                sources.append(.output(attempt, stream))
+            }
+        }
+        if poll(&polled, nfds_t(polled.count), -1) < 0 {
+            if errno == EINTR { return }
+            throw .system(operation: "poll", path: "", errorNumber: errno)
+        }
+        for (entry, source) in zip(polled, sources) where entry.revents != 0 { try handle(source) }
+    }
+
+    private func handle(_ source: Source) throws(HostError) {
+        switch source {
+        case .signals: try handleSignals()
+        case .timer:
+            var expirations: UInt64 = 0
+            _ = read(timer, &expirations, 8)
+        case .listening: accept()
+        case .connection: try serveConnection()
+        case .control(let attempt):
+            if attempt.readMessages(now: HostClock.sinceBoot()) { try tellStarted(attempt) }
+            // A closed control socket stays readable; its end is near, and the signal of it comes.
+            try reap(attempt)
+        case .output(let attempt, let stream): attempt.readOutput(stream, buffer: buffer, limit: 4)
+        }
+    }
+
+    // -- Attempts --
+
+    private func start(_ spec: AttemptSpec) throws(HostError) {
+        if acknowledged.contains(spec.key) { return }
+        if let entry = entries[spec.key] { return tell(entry, key: spec.key) }
+        guard lease.holds(at: HostClock.sinceBoot()) else {
+            unsent.append(.declined(spec.key, reason: SupervisorEvent.leaseExpired))
+            return
+        }
+        guard running.count < Self.runningMaximum, entries.count < Self.entryMaximum else {
+            unsent.append(.declined(spec.key, reason: SupervisorEvent.tooManyAttempts))
+            return
+        }
+        try journal.append(.accepted(spec.key, logPath: spec.logPath, at: HostClock.unix()))
+        order.append(spec.key)
+        do throws(HostError) {
+            let attempt = try launch(spec)
+            running.append(attempt)
+            entries[spec.key] = .running(attempt)
+        } catch {
+            let outcome = Outcome.hostFailed(code: error.code, message: error.message)
+            try end(spec.key, AttemptResult(outcome: outcome, startedAt: nil, endedAt: HostClock.unix()))
+        }
+    }
+
+    private func launch(_ spec: AttemptSpec) throws(HostError) -> RunningAttempt {
+        let group = try pool.take(
+            Cgroup.Limits(
+                memoryBytes: spec.memoryBytes, cpuMillis: spec.cpuMillis, processes: Cgroup.processLimit))
+        let process: AttemptProcess
+        do throws(HostError) { process = try AttemptProcess.clone(spec) } catch {
+            if let group { pool.giveBack(group) }
+            throw error
+        }
+        let attempt = RunningAttempt(spec: spec, process: process, group: group)
+        do throws(HostError) {
+            try group?.attach(process.process)
+            if spec.isolation == .userNamespace { try process.mapUser() }
+            process.send(CLINUX_ORDER_GO)
+        } catch {
+            // It never passed its gate: the closed socket ends it, and the end of a child not listed is only reaped.
+            attempt.abandon()
+            group?.remove()
+            throw error
+        }
+        return attempt
+    }
+
+    private func tellStarted(_ attempt: RunningAttempt) throws(HostError) {
+        let process = attempt.process.process
+        let at = attempt.startedAt ?? HostClock.unix()
+        let ticks = ProcessFacts.of(process)?.startTicks ?? 0
+        try journal.append(.started(attempt.key, process: process, startTicks: ticks, at: at))
+        unsent.append(.started(attempt.key, process: process, at: at))
+    }
+
+    private func handleSignals() throws(HostError) {
+        var isStopping = false
+        while true {
+            let signal = clinux_next_signal(signals)
+            if signal == 0 { break }
+            if signal == SIGTERM { isStopping = true }
+        }
+        for attempt in running { try reap(attempt) }
+        // Children that were abandoned before they were let through.
+        while waitpid(-1, nil, WNOHANG) > 0 {}
+        guard isStopping else { return }
+        isShuttingDown = true
+        let now = HostClock.sinceBoot()
+        for attempt in running { attempt.terminate(.lost, grace: attempt.spec.grace, now: now) }
+    }
+
+    private func reap(_ attempt: RunningAttempt) throws(HostError) {
+        var status: Int32 = 0
+        guard waitpid(attempt.process.process, &status, WNOHANG) == attempt.process.process else { return }
+        let now = HostClock.sinceBoot()
+        if attempt.readMessages(now: now) { try tellStarted(attempt) }
+        let result = attempt.finish(status: status, buffer: buffer, now: now)
+        if let group = attempt.group { pool.giveBack(group) }
+        running.removeAll { $0 === attempt }
+        try end(attempt.key, result)
+    }
+
+    private func end(_ key: AttemptKey, _ result: AttemptResult) throws(HostError) {
+        try journal.append(.ended(key, result))
+        entries[key] = .ended(result)
+        unsent.append(.ended(key, result))
+        hasUnsyncedEnd = true
+    }
+
+    private func acknowledge(_ key: AttemptKey) throws(HostError) {
+        guard case .ended? = entries[key] else { return }
+        entries[key] = nil
+        order.removeAll { $0 == key }
+        acknowledged.insert(key)
+        acknowledgedOrder.append(key)
+        if acknowledgedOrder.count > Self.forgottenMaximum { acknowledged.remove(acknowledgedOrder.removeFirst()) }
+        try journal.append(.acknowledged(key))
+        if journal.isDueForCompaction { try compact() }
+    }
+
+    private func compact() throws(HostError) {
+        var records: [JournalRecord] = [
+            .opened(boot: try HostBoot.identity().text, process: getpid(), at: HostClock.unix())
+        ]
+        for key in order {
+            switch entries[key] {
+            case .running(let attempt)?:
+                records.append(.accepted(key, logPath: attempt.spec.logPath, at: HostClock.unix()))
+                guard let at = attempt.startedAt else { continue }
+                let process = attempt.process.process
+                let ticks = ProcessFacts.of(process)?.startTicks ?? 0
+                records.append(.started(key, process: process, startTicks: ticks, at: at))
+            case .ended(let result)?:
+                records.append(.accepted(key, logPath: "", at: HostClock.unix()))
+                records.append(.ended(key, result))
+            case nil: continue
+            }
+        }
+        try journal.rewrite(records)
+    }
+
+    // -- Time --
+
+    /// Leases, limits and watched memory; returns when to look again.
+    private func tick(now: Instant) throws(HostError) -> Instant {
+        var next = Instant.distantFuture
+        let deadline = lease.deadline
+        for attempt in running {
+            if attempt.spec.replaceable { next = min(next, holdToLease(attempt, deadline: deadline, now: now)) }
+            if attempt.spec.memoryBytes > 0, !pool.enforcesMemory, attempt.cause == nil {
+                if ProcessFacts.residentBytes(below: attempt.process.process) > attempt.spec.memoryBytes {
+                    attempt.kill(.outOfMemory)
+                }
+                next = min(next, now + Self.memoryLook)
+            }
+            next = min(next, attempt.checkLimits(now: now))
+        }
+        return next
+    }
+
+    private func holdToLease(_ attempt: RunningAttempt, deadline: Instant, now: Instant) -> Instant {
+        do throws(HostError) {
+            if now < deadline {
+                if attempt.frozenSince != nil {
+                    try attempt.thaw(now: now)
+                    unsent.append(.thawed(attempt.key))
+                }
+                return deadline
+            }
+            guard let since = attempt.frozenSince else {
+                try attempt.freeze(now: now)
+                return now + Self.freezeLook
+            }
+            if now - since > attempt.spec.disconnectLimit { attempt.kill(.lost) }
+            if !attempt.frozenTold {
+                guard attempt.isFrozen else { return now + Self.freezeLook }
+                attempt.frozenTold = true
+                unsent.append(.frozen(attempt.key))
+            }
+            return now + Self.thawLook
+        } catch {
+            // What cannot be held to its lease must not run: the mesh may start it elsewhere at any time now.
+            attempt.kill(.lost)
+            return now + Self.thawLook
+        }
+    }
+
+    // -- The daemon --
+
+    private func accept() {
+        let socket = Glibc.accept(listening, nil, nil)
+        guard socket >= 0 else { return }
+        let user = clinux_peer_user(socket)
+        guard user == 0 || user == Int64(geteuid()), clinux_set_nonblocking(socket) == 0 else {
+            close(socket)
+            return
+        }
+        // There is one daemon: who comes later has replaced who was here.
+        connection?.close()
+        connection = SupervisorPeer(socket: socket)
+    }
+
+    private func serveConnection() throws(HostError) {
+        guard let peer = connection else { return }
+        do throws(HostError) {
+            guard try peer.receive(buffer: buffer) else {
+                peer.close()
+                connection = nil
+                return
+            }
+        } catch { return drop(error) }
+        while connection === peer {
+            let request: SupervisorRequest?
+            do throws(HostError) { request = try peer.frames.next() } catch { return drop(error) }
+            guard let request else { return }
+            try obey(request, from: peer)
+        }
+    }
+
+    private func drop(_ error: HostError) {
+        SupervisorMain.say("connection closed: \(error.message) [\(error.code)]")
+        connection?.close()
+        connection = nil
+    }
+
+    private func obey(_ request: SupervisorRequest, from peer: SupervisorPeer) throws(HostError) {
+        let now = HostClock.sinceBoot()
+        switch request {
+        case .hello:
+            // What was not sent yet is part of the replay.
+            unsent = []
+            peer.isWelcome = true
+            unsent.append(.welcome(version: SupervisorRequest.version, process: getpid()))
+            for key in order { if let entry = entries[key] { tell(entry, key: key) } }
+            unsent.append(.replayed)
+        case .start(let spec): try start(spec)
+        case .cancel(let key, let grace):
+            guard case .running(let attempt)? = entries[key] else { return }
+            attempt.terminate(.cancelled, grace: grace ?? attempt.spec.grace, now: now)
+        case .kill(let key):
+            guard case .running(let attempt)? = entries[key] else { return }
+            attempt.kill(.lost)
+        case .acknowledge(let key): try acknowledge(key)
+        case .shutdown: isShuttingDown = true
+        }
+    }
+
+    private func tell(_ entry: Entry, key: AttemptKey) {
+        switch entry {
+        case .running(let attempt):
+            guard let at = attempt.startedAt else { return }
+            unsent.append(.started(key, process: attempt.process.process, at: at))
+            if attempt.frozenTold { unsent.append(.frozen(key)) }
+        case .ended(let result): unsent.append(.ended(key, result))
+        }
+    }
+
+    /// Makes ends durable, then speaks.
+    private func flush() throws(HostError) {
+        if hasUnsyncedEnd {
+            try journal.sync()
+            hasUnsyncedEnd = false
+        }
+        guard let peer = connection, peer.isWelcome else {
+            // The next daemon hears everything in its replay.
+            unsent = []
+            return
+        }
+        for event in unsent { peer.send(event) }
+        unsent = []
+        if !peer.write() {
+            peer.close()
+            connection = nil
+        }
+    }
+}

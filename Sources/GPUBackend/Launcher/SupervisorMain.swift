@@ -1,0 +1,70 @@
+import CLinux
+import Glibc
+
+/// The hidden command `swarmlet supervisor DIRECTORY`: a process of its own, with one thread.
+public enum SupervisorMain {
+    /// Descriptor on which `SupervisorDirectory.launch` passes the listening socket.
+    static let passedSocket: Int32 = 3
+
+    /// Runs until the last attempt of the directory was acknowledged. Returns the exit code.
+    ///
+    /// It must be called before anything in this process started a thread: attempts are cloned from it.
+    public static func run(directory: String) -> Int32 {
+        umask(0o077)
+        setsid()
+        do throws(HostError) {
+            try serve(SupervisorPaths(directory: directory))
+            return 0
+        } catch {
+            say("\(error.message) [\(error.code)]")
+            say(error.hint)
+            return 125
+        }
+    }
+
+    /// A line for the file in which the output of supervisors is kept.
+    static func say(_ text: String) {
+        do throws(HostError) {
+            try HostFiles.writeAll(Array("swarmlet: \(text)\n".utf8), to: STDOUT_FILENO, path: "standard output")
+        } catch {
+            // There is nobody else to tell.
+        }
+    }
+
+    private static func serve(_ paths: SupervisorPaths) throws(HostError) {
+        try HostFiles.makeDirectories(paths.directory)
+        let lock = try claim(paths)
+        defer { close(lock) }
+        let recovered = try JournalState.read(path: paths.journal)
+        let supervisor = try Supervisor(
+            listening: try listen(paths), recovered: recovered,
+            journal: try SupervisorJournal(path: paths.journal), lease: try LeasePage(path: paths.lease))
+        try supervisor.run()
+        unlink(paths.socket)
+    }
+
+    /// The lock on the pid file says whether a supervisor lives; it goes with the process, whatever ends it.
+    private static func claim(_ paths: SupervisorPaths) throws(HostError) -> Int32 {
+        let file = try HostFiles.open(paths.process, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard clinux_lock_file(file) == 0 else {
+            let holder = clinux_lock_holder(file)
+            close(file)
+            throw .supervisorRuns(path: paths.directory, process: holder)
+        }
+        if ftruncate(file, 0) < 0 { throw .system(operation: "ftruncate", path: paths.process, errorNumber: errno) }
+        try HostFiles.writeAll(Array("\(getpid())\n".utf8), to: file, path: paths.process)
+        return file
+    }
+
+    private static func listen(_ paths: SupervisorPaths) throws(HostError) -> Int32 {
+        var facts = stat()
+        if fstat(passedSocket, &facts) == 0, facts.st_mode & S_IFMT == S_IFSOCK {
+            _ = fcntl(passedSocket, F_SETFD, FD_CLOEXEC)
+            return passedSocket
+        }
+        unlink(paths.socket)
+        let socket = clinux_unix_listen(paths.socket, 4)
+        if socket < 0 { throw .system(operation: "listen", path: paths.socket, errorNumber: -socket) }
+        return socket
+    }
+}

@@ -1,0 +1,49 @@
+import Glibc
+
+/// The daemon at the other end of a supervisor's socket.
+final class SupervisorPeer {
+    let socket: Int32
+    var frames = SupervisorFrames<SupervisorRequest>()
+    /// It said hello.
+    var isWelcome = false
+    private var output: [UInt8] = []
+    private var sent = 0
+    /// A daemon that takes nothing for so long is cut off: on its return everything is repeated.
+    private static let outputMaximum = 16 << 20
+
+    init(socket: Int32) { self.socket = socket }
+
+    var hasOutput: Bool { sent < output.count }
+
+    func send(_ event: SupervisorEvent) { output += SupervisorFrames.frame(event) }
+
+    /// Writes what the socket takes; false when the connection is of no more use.
+    func write() -> Bool {
+        while hasOutput {
+            let count = output.withUnsafeBytes {
+                Glibc.send(socket, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL))
+            }
+            if count < 0 && errno == EINTR { continue }
+            if count < 0 && errno == EAGAIN { return output.count - sent <= Self.outputMaximum }
+            if count < 0 { return false }
+            sent += count
+        }
+        output.removeAll(keepingCapacity: output.count < 1 << 16)
+        sent = 0
+        return true
+    }
+
+    /// Takes what is there into `frames`; false at the end.
+    func receive(buffer: UnsafeMutableRawBufferPointer) throws(HostError) -> Bool {
+        let count = recv(socket, buffer.baseAddress, min(buffer.count, 65536), 0)
+        if count > 0 {
+            frames.append(buffer[..<count])
+            return true
+        }
+        if count == 0 { return false }
+        if errno == EAGAIN || errno == EINTR { return true }
+        throw .system(operation: "recv", path: "supervisor socket", errorNumber: errno)
+    }
+
+    func close() { Glibc.close(socket) }
+}

@@ -1,0 +1,59 @@
+import Codec
+import Scheduler
+
+/// What a daemon asks of a supervisor.
+public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
+    /// First on every connection: the supervisor answers with `welcome`, everything not yet acknowledged, and `replayed`.
+    case hello(version: UInt32)
+    /// Run it. Asked twice for the same attempt, the supervisor runs it once and repeats what it said.
+    case start(AttemptSpec)
+    /// End it by SIGTERM, then SIGKILL after `grace` (nil: the one of its spec).
+    case cancel(AttemptKey, grace: Interval?)
+    /// End it now: it was replaced elsewhere.
+    case kill(AttemptKey)
+    /// Its end is known for good; the supervisor may forget it.
+    case acknowledge(AttemptKey)
+    /// Exit once no attempt is left that runs or waits for its acknowledgement.
+    case shutdown
+
+    /// The version of this protocol.
+    public static let version: UInt32 = 1
+
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        let kind: UInt64 = try map.require(0)
+        switch kind {
+        case 1: self = .hello(version: try map.require(1))
+        case 2: self = .start(try map.require(1))
+        case 3: self = .cancel(try map.require(1), grace: try map.optional(2))
+        case 4: self = .kill(try map.require(1))
+        case 5: self = .acknowledge(try map.require(1))
+        case 6: self = .shutdown
+        default: throw .invalid("no supervisor request \(kind)")
+        }
+    }
+
+    public var cbor: CBOR {
+        var map = CBORMap()
+        switch self {
+        case .hello(let version):
+            map.set(0, UInt64(1))
+            map.set(1, version)
+        case .start(let spec):
+            map.set(0, UInt64(2))
+            map.set(1, spec)
+        case .cancel(let key, let grace):
+            map.set(0, UInt64(3))
+            map.set(1, key)
+            map.set(2, grace)
+        case .kill(let key):
+            map.set(0, UInt64(4))
+            map.set(1, key)
+        case .acknowledge(let key):
+            map.set(0, UInt64(5))
+            map.set(1, key)
+        case .shutdown: map.set(0, UInt64(6))
+        }
+        return .map(map)
+    }
+}

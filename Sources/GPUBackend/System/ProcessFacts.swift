@@ -1,0 +1,45 @@
+import Glibc
+
+/// What /proc says about one process.
+struct ProcessFacts {
+    /// Clock ticks since boot: with the number it names a process for good, as long as the kernel runs.
+    let startTicks: UInt64
+    /// One letter, as ps shows it.
+    let state: Character
+
+    /// Nil when there is no such process.
+    static func of(_ process: Int32) -> ProcessFacts? {
+        let text: String
+        do { text = try HostFiles.readText("/proc/\(process)/stat", maximumBytes: 4096) } catch { return nil }
+        // The name in parentheses may hold anything, so the fields are counted from the last parenthesis.
+        guard let end = text.lastIndex(of: ")") else { return nil }
+        let fields = text[text.index(after: end)...].split(separator: " ")
+        guard fields.count > 19, let state = fields[0].first, let ticks = UInt64(fields[19]) else { return nil }
+        return ProcessFacts(startTicks: ticks, state: state)
+    }
+
+    /// Resident memory of a process and everything that descends from it, in bytes.
+    static func residentBytes(below process: Int32) -> UInt64 {
+        let pageBytes = UInt64(sysconf(Int32(_SC_PAGESIZE)))
+        var pending = [process]
+        var total: UInt64 = 0
+        while let next = pending.popLast() {
+            // A process that ended between two looks uses nothing.
+            guard let memory = number(in: "/proc/\(next)/statm", field: 1),
+                let children = text("/proc/\(next)/task/\(next)/children")
+            else { continue }
+            total += memory * pageBytes
+            pending += children.split(separator: " ").compactMap { Int32($0) }
+        }
+        return total
+    }
+
+    private static func text(_ path: String) -> String? {
+        do { return try HostFiles.readText(path) } catch { return nil }
+    }
+
+    private static func number(in path: String, field: Int) -> UInt64? {
+        guard let fields = text(path)?.split(separator: " "), fields.count > field else { return nil }
+        return UInt64(fields[field])
+    }
+}
