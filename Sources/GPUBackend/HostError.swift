@@ -47,7 +47,8 @@ public enum HostError: Error, Hashable, Sendable {
     public var hint: String {
         switch self {
         case .system: "check the space, the rights and the limits of this host: swarmlet doctor"
-        case .frameTooLarge, .damaged, .notOurs: "restart the daemon; if it stays, send this line to those who keep swarmlet"
+        case .frameTooLarge, .damaged, .notOurs:
+            "restart the daemon; if it stays, send this line to those who keep swarmlet"
         case .supervisorRuns: "only one daemon may use a data directory"
         case .badSimulatedGPUs: "write a number, or a number and a model: --simulate-gpus 2 or --simulate-gpus 4:A100"
         case .tooManyAttempts: "wait until some of them ended"

@@ -33,7 +33,7 @@ struct OutcomeTests {
     @Test("a file without the right to execute ends as 126 with the reason")
     func notExecutable() throws {
         let harness = try SupervisorHarness()
-        FileManager.default.createFile(atPath: harness.work + "/data", contents: Data("x".utf8))
+        _ = FileManager.default.createFile(atPath: harness.work + "/data", contents: Data("x".utf8))
         let (result, _) = try harness.run(["./data"])
         #expect(result.outcome == .commandNotExecutable(reason: "Permission denied"))
         #expect(result.outcome.exitCode == 126)
@@ -83,6 +83,6 @@ struct OutcomeTests {
         #expect(try eventually { try harness.log(spec) == Array("ready\n".utf8) })
         try harness.send(.cancel(spec.key, grace: nil))
         #expect(try harness.waitForEnd(spec.key, seconds: 5).outcome == .cancelled)
-        #expect(String(decoding: try harness.log(spec), as: UTF8.self).hasSuffix("saved\n"))
+        #expect(String(decoding: try harness.log(spec), as: UTF8.self).contains("saved\n"))
     }
 }

@@ -111,7 +111,8 @@ final class Supervisor {
         _ = clinux_boot_timer_set(timer, alarm == .distantFuture ? 0 : max(alarm.nanoseconds, 1))
         var sources: [Source] = [.signals, .timer, .listening]
         var polled = [
-            pollfd(fd: signals, events: Int16(POLLIN), revents: 0), pollfd(fd: timer, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: timer, events: Int16(POLLIN), revents: 0),
             pollfd(fd: listening, events: Int16(POLLIN), revents: 0),
         ]
         if let connection {

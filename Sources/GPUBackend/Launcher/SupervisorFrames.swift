@@ -15,8 +15,10 @@ public struct SupervisorFrames<Message: CBORCodable>: Sendable {
         let body = message.encoded()
         precondition(body.count <= maximumBytes, "a message to a supervisor is bounded where it is made")
         let count = UInt32(body.count)
-        return [UInt8(truncatingIfNeeded: count), UInt8(truncatingIfNeeded: count >> 8),
-            UInt8(truncatingIfNeeded: count >> 16), UInt8(truncatingIfNeeded: count >> 24)] + body
+        return [
+            UInt8(truncatingIfNeeded: count), UInt8(truncatingIfNeeded: count >> 8),
+            UInt8(truncatingIfNeeded: count >> 16), UInt8(truncatingIfNeeded: count >> 24),
+        ] + body
     }
 
     /// Bytes as they came from the socket.

@@ -102,7 +102,9 @@ struct CgroupHierarchies: Sendable {
     }
 
     private static func words(_ path: String) -> [String] {
-        do { return try HostFiles.readText(path).split { $0 == " " || $0 == "\n" }.map(String.init) } catch { return [] }
+        do { return try HostFiles.readText(path).split { $0 == " " || $0 == "\n" }.map(String.init) } catch {
+            return []
+        }
     }
 
     private static func write(_ text: String, to path: String) -> Bool {
