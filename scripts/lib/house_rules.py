@@ -22,6 +22,7 @@ FLOORS = {
 
 # Which module may see which C library; CLinux is the host's own libc and open to every shell.
 C_MODULES = {
+    "CBLAKE3": {"Codec"},
     "CUring": {"Ring"},
     "CSQLite": {"Store"},
     "CSodium": {"Tokens", "Mesh", "GPUBackend", "Node"},
