@@ -1,0 +1,69 @@
+import Codec
+import Glibc
+
+/// The small file beside the log that remembers how far the log once reached, so that a hole in the log is not taken for
+/// the end of it.
+///
+/// It holds two records that are written in turn, so that a torn write leaves the one before it: sequence, index, term,
+/// vote (0 for none), each 8 bytes little-endian, and the first 8 bytes of the BLAKE3 hash of those.
+final class MarkFile {
+    private let path: String
+    private let descriptor: Int32
+    private var sequence: UInt64 = 0
+    /// The newest valid record.
+    private(set) var mark: RaftMark?
+    /// Records written since the last `sync`.
+    private(set) var unsyncedWrites = 0
+
+    private static let recordBytes = 40
+    /// Apart by more than a sector, so that one torn sector cannot take both.
+    private static let slotBytes = 4_096
+
+    init(path: String) throws(RaftLogError) {
+        self.path = path
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .markFailed(path: path, systemError: errno) }
+        for slot in 0..<2 {
+            guard let (number, found) = try read(slot: slot), number > sequence else { continue }
+            sequence = number
+            mark = found
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Writes a record, which reaches the disk some time later or with `sync`.
+    func write(_ new: RaftMark) throws(RaftLogError) {
+        guard new != mark else { return }
+        sequence += 1
+        var record = [sequence, new.index, new.term, new.vote?.rawValue ?? 0].flatMap(Self.bytes)
+        record += BLAKE3.hash(record).bytes.prefix(8)
+        let offset = Int(sequence % 2) * Self.slotBytes
+        let written = record.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, offset) }
+        guard written == record.count else { throw .markFailed(path: path, systemError: errno) }
+        mark = new
+        unsyncedWrites += 1
+    }
+
+    /// Makes the last record durable.
+    func sync() throws(RaftLogError) {
+        guard unsyncedWrites > 0 else { return }
+        guard fdatasync(descriptor) == 0 else { throw .markFailed(path: path, systemError: errno) }
+        unsyncedWrites = 0
+    }
+
+    private func read(slot: Int) throws(RaftLogError) -> (sequence: UInt64, mark: RaftMark)? {
+        var record = [UInt8](repeating: 0, count: Self.recordBytes)
+        let count = record.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, slot * Self.slotBytes) }
+        guard count >= 0 else { throw .markFailed(path: path, systemError: errno) }
+        guard count == Self.recordBytes, Array(record[32...]) == Array(BLAKE3.hash(Array(record[..<32])).bytes[..<8])
+        else { return nil }
+        let words = (0..<4).map { Self.word(record[($0 * 8)..<($0 * 8 + 8)]) }
+        return (words[0], RaftMark(index: words[1], term: words[2], vote: words[3] == 0 ? nil : NodeID(words[3])))
+    }
+
+    private static func bytes(_ word: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }
+    private static func word(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+        bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+}

@@ -1,0 +1,43 @@
+import Store
+
+/// Why the log on disk cannot be used. After one of these the node must not go on as a voter.
+public enum RaftLogError: Error, Hashable, Sendable {
+    /// The database refused or failed.
+    case store(StoreError)
+    /// The mark file beside the database failed; `systemError` is errno.
+    case markFailed(path: String, systemError: Int32)
+    /// The database was written by a version of swarmlet that this one does not know.
+    case unknownVersion(Int64)
+    /// A write failed before, so nothing may be written after it.
+    case stopped
+
+    /// Stable name of the case.
+    public var code: String {
+        switch self {
+        case .store(let error): "raft.log.\(error.code)"
+        case .markFailed: "raft.log.mark_failed"
+        case .unknownVersion: "raft.log.unknown_version"
+        case .stopped: "raft.log.stopped"
+        }
+    }
+
+    /// What happened, as a sentence.
+    public var message: String {
+        switch self {
+        case .store(let error): "the log of the mesh cannot be used: \(error.message)"
+        case .markFailed(let path, let systemError): "the disk failed at \(path) (errno \(systemError))"
+        case .unknownVersion(let version): "the log of the mesh has the unknown version \(version)"
+        case .stopped: "an earlier write to the log of the mesh failed"
+        }
+    }
+
+    /// What to do about it.
+    public var hint: String {
+        switch self {
+        case .store(let error): error.hint
+        case .markFailed: "check the disk of this node, then start it again"
+        case .unknownVersion: "start the version of swarmlet that wrote it, or a newer one"
+        case .stopped: "check the disk of this node, then start it again"
+        }
+    }
+}
