@@ -9,7 +9,8 @@ public struct JobRecord: Hashable, Sendable {
     /// When its last task ended.
     public var endedAt: Int64?
     public var counts: TaskCounts
-    /// Of the first task that failed; 130 where one was cancelled and none failed; 0 when all succeeded. Nil until it ended.
+    /// Of the first task that failed; 130 where one was cancelled and none failed; 0 when all succeeded.
+    /// Nil until it ended.
     public var exitCode: Int32?
     /// Who asked to cancel it.
     public var cancelRequestedBy: String?

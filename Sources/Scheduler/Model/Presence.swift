@@ -3,7 +3,8 @@ import Codec
 /// Whether the mesh counts on a node. The leader decides it; gossip only gives it reasons.
 public enum Presence: Hashable, Sendable, CBORCodable {
     case present
-    /// Its lease ran out: what it ran has been given back, except what may never run twice. Nanoseconds since the Unix epoch.
+    /// Its lease ran out: what it ran has been given back, except what may never run twice.
+    /// Nanoseconds since the Unix epoch.
     case lost(since: Int64)
     /// It left or was removed; its number is never used again.
     case left

@@ -26,7 +26,8 @@ struct Fit: Hashable {
         return gpus.filter { $0.marketedMemoryBytes >= least }
     }
 
-    /// Nil where some member could hold such a task when empty, even a lost one; else the refusal that names the nearest.
+    /// Nil where some member could hold such a task when empty, even a lost one; else the refusal that names the
+    /// nearest.
     static func refusal(of resources: Resources, by members: [NodeRecord]) -> SchedulerError? {
         var nearest: (member: NodeRecord, fit: Fit)?
         for member in members {

@@ -6,7 +6,7 @@ extension Placement {
     /// Best fit: fewest GPUs left over, the smallest devices that do, then the fullest node; among equals not `avoid`
     /// (the leader itself), then a node that has the files already.
     public static func plan(
-        _ state: SchedulerState, mayTake: (NodeID) -> Bool = { _ in true }, avoid: NodeID? = nil, limit: Int = 1_000
+        _ state: SchedulerState, avoid: NodeID? = nil, limit: Int = 1_000, mayTake: (NodeID) -> Bool = { _ in true }
     ) -> [Placement] {
         var planner = Planner(state, mayTake: mayTake, avoid: avoid)
         return planner.plan(limit: limit)
