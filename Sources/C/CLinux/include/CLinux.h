@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
+
+#include "files.h"
 #include "ring.h"
 
 #include "attempt.h"
