@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// The daemon at the other end of a supervisor's socket.
