@@ -9,6 +9,9 @@ enum Sockets {
     /// A broken connection is an error here, never a signal.
     static let sendFlags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
 
+    /// Bytes that may wait in the kernel before they are sent: what is behind them can still be overtaken by the sender.
+    static let notSentLimit: Int32 = 131_072
+
     static func stream(for address: SocketAddress) throws(RingError) -> Int32 {
         let socket = try open(address, type: Int32(SOCK_STREAM.rawValue))
         prepareStream(socket, address)
@@ -25,6 +28,7 @@ enum Sockets {
     static func prepareStream(_ socket: Int32, _ address: SocketAddress) {
         if case .unix = address { return }
         setOption(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        setOption(socket, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, notSentLimit)
     }
 
     static func setOption(_ socket: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {

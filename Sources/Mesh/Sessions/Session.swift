@@ -1,0 +1,222 @@
+import Codec
+import Ring
+
+/// An encrypted connection to one other host, with one-way messages and message streams. Confined to its loop.
+///
+/// Set the handlers before the next `await` after you got the session: nothing is read before. A session lives until it is
+/// closed by either side, breaks, or falls silent; then everything that waits on it ends with the reason, and `onClosed`
+/// is called once.
+public final class Session: @unchecked Sendable {
+    /// The other side's X25519 key, 32 bytes, proven by the handshake.
+    public let remoteKey: [UInt8]
+    /// What the other side showed in the handshake.
+    public let remotePayload: [UInt8]
+    /// The hash over the handshake, 64 bytes, the same on both sides: for channel binding.
+    public let handshakeHash: [UInt8]
+    public let pattern: NoisePattern
+    public let role: SessionRole
+    /// Whether the handshake was bound to a mesh id.
+    public let isBoundToMesh: Bool
+    /// Where the other side is.
+    public let address: SocketAddress
+
+    /// A one-way message came: its kind and bytes.
+    public var onMessage: ((UInt16, [UInt8]) -> Void)?
+    /// The other side opened a stream: its kind. Whoever takes it ends it.
+    public var onStream: ((UInt16, any MessageStream) -> Void)?
+    /// The session ended, and why.
+    public var onClosed: ((MeshError) -> Void)?
+
+    /// The time to the other side and back, smoothed; nil before the first answer.
+    public internal(set) var roundTrip: Interval?
+    /// Why the session ended; nil while it stands.
+    public private(set) var closeReason: MeshError?
+    /// Messages that came while `onMessage` was not set.
+    public internal(set) var unhandledMessages = 0
+
+    let loop: any EventLoop
+    let socket: Int32
+    let reader: SocketReader
+    let configuration: SessionConfiguration
+    var channel: RecordChannel
+    var outbound = OutboundScheduler()
+    var assemblers = TrafficClass.allCases.map { _ in MessageAssembler() }
+    var streams: [UInt32: SessionStream] = [:]
+    /// Even numbers are the responder's streams, odd ones the initiator's.
+    private var nextStream: UInt32
+    var highestRemoteStream: UInt32 = 0
+    var remoteStreams = 0
+    let work: LoopSignal
+    private var keepAlive: TimerToken?
+    /// Called after `onClosed`, by the listener that counts its sessions.
+    var onReleased: (() -> Void)?
+
+    init(
+        _ loop: any EventLoop, _ socket: Int32, _ configuration: SessionConfiguration, _ address: SocketAddress,
+        _ handshake: SessionHandshake.Result
+    ) {
+        self.loop = loop
+        self.socket = socket
+        self.configuration = configuration
+        self.address = address
+        reader = handshake.reader
+        channel = handshake.channel
+        remoteKey = handshake.claim.remoteKey
+        remotePayload = handshake.claim.payload
+        handshakeHash = handshake.handshakeHash
+        pattern = handshake.claim.pattern
+        role = handshake.claim.role
+        isBoundToMesh = handshake.claim.isBoundToMesh
+        nextStream = role == .initiator ? 1 : 2
+        work = LoopSignal(loop)
+    }
+
+    /// Connects and runs the handshake: with the responder's X25519 key as a member (`ik`), without as a first contact
+    /// (`xx`). The deadline covers both; it is never later than the configuration's handshake timeout.
+    public static func connect(
+        _ loop: any EventLoop, to address: SocketAddress, remoteKey: [UInt8]? = nil,
+        _ configuration: SessionConfiguration, deadline: Instant? = nil
+    ) async throws(MeshError) -> Session {
+        let limit = min(deadline ?? .distantFuture, loop.after(configuration.handshakeTimeout))
+        let socket: Int32
+        do throws(RingError) {
+            socket = try await loop.connect(address, deadline: limit)
+        } catch {
+            throw MeshError(connecting: address, error)
+        }
+        let handshake = SessionHandshake(loop, socket, configuration, address, deadline: limit)
+        do throws(MeshError) {
+            let session = Session(
+                loop, socket, configuration, address, try await handshake.initiate(remoteKey: remoteKey))
+            session.start()
+            return session
+        } catch {
+            loop.close(socket)
+            if case .deadline = error { throw .handshakeTimeout }
+            throw error
+        }
+    }
+
+    /// Starts reading, writing and keeping alive; the first frame is handled after the caller's next `await`.
+    func start() {
+        loop.spawn("session reader") { await self.readRecords() }
+        loop.spawn("session writer") { await self.writeRecords() }
+        scheduleKeepAlive()
+    }
+
+    // MARK: For users
+
+    /// Sends a one-way message. Messages of one class arrive in order. Throws `queueFull` when too much waits already.
+    public func post(
+        _ kind: UInt16, _ message: [UInt8], class trafficClass: TrafficClass = .control
+    ) throws(MeshError) {
+        if let closeReason { throw closeReason }
+        try outbound.post(kind, message, trafficClass)
+        work.notify()
+    }
+
+    /// Opens a stream to the other side, whose `onStream` gets it.
+    public func openStream(
+        _ kind: UInt16, class trafficClass: TrafficClass = .bulk
+    ) async throws(MeshError) -> any MessageStream {
+        if let closeReason { throw closeReason }
+        guard streams.count - remoteStreams < SessionConstants.streamsMax, nextStream < .max - 2 else {
+            throw .streamsExhausted
+        }
+        let stream = SessionStream(self, loop, nextStream, trafficClass)
+        nextStream += 2
+        add(stream)
+        urge(.streamOpen(stream.number, kind: kind, trafficClass))
+        return stream
+    }
+
+    /// Ends the session at once: what still waits to be sent is dropped (a stream that has been finished and read to its
+    /// end has nothing waiting). The other side is told the reason, if it still listens.
+    public func close(_ reason: String = "closed") {
+        end(.closed, farewell: reason)
+    }
+
+    // MARK: The end
+
+    /// Ends the session once: everyone who waits gets `error`; with a farewell the other side is told, too.
+    func end(_ error: MeshError, farewell: String?) {
+        guard closeReason == nil else { return }
+        closeReason = error
+        if let keepAlive { loop.cancel(keepAlive) }
+        let ended = streams.values.sorted { $0.number < $1.number }
+        streams = [:]
+        for stream in ended { stream.fail(error) }
+        if let farewell, outbound.urge(.close(farewell)) {
+            // The writer sends it and closes the socket; a writer that is stuck is not waited for.
+            _ = loop.schedule(at: loop.after(SessionConstants.farewellTimeout)) { self.closeSocket() }
+        } else {
+            closeSocket()
+        }
+        work.notify()
+        let (onClosed, onReleased) = (onClosed, onReleased)
+        (self.onClosed, self.onReleased, onMessage, onStream) = (nil, nil, nil, nil)
+        let notice = Notice {
+            onClosed?(error)
+            onReleased?()
+        }
+        loop.post { notice.body() }
+    }
+
+    /// Carries a closure of this loop through `post`, which stays on this loop.
+    private struct Notice: @unchecked Sendable {
+        let body: () -> Void
+    }
+
+    private(set) var isSocketClosed = false
+    func closeSocket() {
+        guard !isSocketClosed else { return }
+        isSocketClosed = true
+        loop.close(socket)
+    }
+
+    // MARK: For streams
+
+    func add(_ stream: SessionStream) {
+        streams[stream.number] = stream
+        outbound.addStream(stream.number, stream.trafficClass)
+    }
+
+    func forget(_ stream: SessionStream) {
+        guard streams.removeValue(forKey: stream.number) != nil else { return }
+        if isRemote(stream.number) { remoteStreams -= 1 }
+        outbound.removeStream(stream.number)
+    }
+
+    func give(_ stream: SessionStream, _ message: [UInt8]) {
+        outbound.give(stream.number, message)
+        work.notify()
+    }
+
+    /// Queues a frame of the session itself.
+    func urge(_ frame: SessionFrame) {
+        guard closeReason == nil else { return }
+        guard outbound.urge(frame) else {
+            return end(.protocolViolation("it makes us answer more than it reads"), farewell: nil)
+        }
+        work.notify()
+    }
+
+    func isRemote(_ stream: UInt32) -> Bool { (stream % 2 == 0) == (role == .initiator) }
+
+    // MARK: Keeping alive
+
+    private func scheduleKeepAlive() {
+        keepAlive = loop.schedule(at: loop.after(configuration.keepAliveInterval)) { [weak self] in
+            guard let self, self.closeReason == nil else { return }
+            let now = self.loop.now
+            guard now - self.reader.lastHeard <= self.configuration.silenceMax else {
+                return self.end(.silent, farewell: nil)
+            }
+            self.urge(.ping(UInt64(bitPattern: now.nanoseconds)))
+            self.scheduleKeepAlive()
+        }
+    }
+
+    /// Ping now rather than at the next interval, to learn the round trip.
+    public func ping() { urge(.ping(UInt64(bitPattern: loop.now.nanoseconds))) }
+}
