@@ -27,9 +27,10 @@ final class SupervisorHarness {
     }()
 
     static let isRoot = geteuid() == 0
+    static let buildDirectory = (program as NSString).deletingLastPathComponent
 
-    init(launch: Bool = true) throws {
-        var template = Array("/tmp/swarmlet-host-XXXXXX".utf8CString)
+    init(launch: Bool = true, base: String = "/tmp") throws {
+        var template = Array("\(base)/swarmlet-host-XXXXXX".utf8CString)
         root = String(cString: mkdtemp(&template))
         chmod(root, 0o755)
         try FileManager.default.createDirectory(atPath: root + "/work", withIntermediateDirectories: true)
@@ -99,6 +100,9 @@ final class SupervisorHarness {
         Issue.record("no such event in \(seconds) s; seen \(events); the supervisor said: \(output())")
         throw HostError.notOurs(path: "timeout")
     }
+
+    /// Wakes a supervisor whose page was changed behind its timer, as the daemon does with any message.
+    func lapse() throws { try send(.acknowledge(AttemptKey(job: 0, task: 0, attempt: 0))) }
 
     func output() -> String {
         (try? String(contentsOfFile: directory.path + "/supervisor.log", encoding: .utf8)) ?? ""

@@ -127,6 +127,8 @@ static void build_mounts(const struct clinux_attempt *attempt) {
     int count = 0;
     for (; attempt->writable[count]; count++) {
         if (count == WRITABLE_MAXIMUM) refuse(CLINUX_LAYER_WRITABLE_DIRECTORY, E2BIG);
+        // The root writable would make everything writable.
+        if (strcmp(attempt->writable[count], "/") == 0) refuse(CLINUX_LAYER_WRITABLE_DIRECTORY, EPERM);
         trees[count] = (int)syscall(SYS_open_tree, AT_FDCWD, attempt->writable[count],
                                     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
         if (trees[count] < 0) {
@@ -333,6 +335,7 @@ static _Noreturn void first_process(const struct clinux_attempt *attempt, int co
     else prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     prctl(PR_SET_NAME, "swarmlet-init", 0, 0, 0);
     setsid();
+    umask(022);
     char order;
     ssize_t length;
     while ((length = recv(CONTROL, &order, 1, 0)) < 0 && errno == EINTR) {}

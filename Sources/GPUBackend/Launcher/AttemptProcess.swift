@@ -103,4 +103,24 @@ struct AttemptProcess {
         try HostFiles.write("\(geteuid()) \(geteuid()) 1", to: "/proc/\(process)/uid_map")
         try HostFiles.write("\(getegid()) \(getegid()) 1", to: "/proc/\(process)/gid_map")
     }
+
+    func closeAll() { Self.closeAll([control, output, errorOutput]) }
+
+    /// For a try: waits until the command ran or was refused, and until nothing of it is left; nil if it ran.
+    func waitForRefusal() -> String? {
+        var answer: String? = "no answer in \(Self.tryMilliseconds / 1000) s"
+        var polled = pollfd(fd: control, events: Int16(POLLIN), revents: 0)
+        if poll(&polled, 1, Self.tryMilliseconds) > 0 {
+            answer = "its first process ended early"
+            if let message = nextMessage() {
+                let isRefused = message.kind == CLINUX_MESSAGE_REFUSED.rawValue
+                answer = isRefused ? SandboxLayer.text(layer: message.layer, errorNumber: message.error) : nil
+            }
+        }
+        kill(process, SIGKILL)
+        while waitpid(process, nil, 0) < 0 && errno == EINTR {}
+        return answer
+    }
+
+    private static let tryMilliseconds: Int32 = 5000
 }

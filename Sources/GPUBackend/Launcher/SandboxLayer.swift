@@ -23,6 +23,11 @@ enum SandboxLayer {
         }
     }
 
+    /// For a person.
+    static func text(layer: Int32, errorNumber: Int32) -> String {
+        "\(names[Int(layer)] ?? "sandbox") refused: \(ErrorText.of(errorNumber))"
+    }
+
     /// Stable: they are the last part of error codes.
     private static let names: [Int: String] = [
         1: "process", 2: "descriptors", 3: "private_mounts", 4: "writable_directory", 5: "read_only_root",

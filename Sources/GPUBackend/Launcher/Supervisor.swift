@@ -142,7 +142,7 @@ final class Supervisor {
         case .timer:
             var expirations: UInt64 = 0
             _ = read(timer, &expirations, 8)
-        case .listening: accept()
+        case .listening: try accept()
         case .connection: try serveConnection()
         case .control(let attempt):
             if attempt.readMessages(now: HostClock.sinceBoot()) { try tellStarted(attempt) }
@@ -322,7 +322,7 @@ final class Supervisor {
 
     // -- The daemon --
 
-    private func accept() {
+    private func accept() throws(HostError) {
         let socket = Glibc.accept(listening, nil, nil)
         guard socket >= 0 else { return }
         let user = clinux_peer_user(socket)
@@ -330,7 +330,8 @@ final class Supervisor {
             close(socket)
             return
         }
-        // There is one daemon: who comes later has replaced who was here.
+        // There is one daemon: who comes later has replaced who was here. What that one still asked is heard first.
+        while let peer = connection, peer.hasInput { try serveConnection() }
         connection?.close()
         connection = SupervisorPeer(socket: socket)
     }

@@ -16,6 +16,11 @@ final class SupervisorPeer {
 
     var hasOutput: Bool { sent < output.count }
 
+    var hasInput: Bool {
+        var polled = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+        return poll(&polled, 1, 0) > 0
+    }
+
     func send(_ event: SupervisorEvent) { output += SupervisorFrames.frame(event) }
 
     /// Writes what the socket takes; false when the connection is of no more use.

@@ -1,0 +1,175 @@
+import Codec
+import Foundation
+import Scheduler
+import Testing
+
+@testable import GPUBackend
+
+@Suite("A supervisor outlives the daemon, and its jobs do not outlive it")
+struct SupervisorLifeTests {
+    /// Counts in a file for ever: whether it goes on can be seen from outside.
+    static let counting = ["/bin/sh", "-c", "n=0; while :; do n=$((n+1)); echo $n > count; sleep 0.01; done"]
+
+    private func count(_ harness: SupervisorHarness) -> String {
+        (try? String(contentsOfFile: harness.work + "/count", encoding: .utf8)) ?? ""
+    }
+
+    private func moves(_ harness: SupervisorHarness, seconds: Double = 10) -> Bool {
+        let before = count(harness)
+        return eventually(seconds: seconds) { !count(harness).isEmpty && count(harness) != before }
+    }
+
+    @Test("a job goes on without the daemon, and the next daemon hears everything that happened meanwhile")
+    func adoption() throws {
+        let harness = try SupervisorHarness()
+        let long = try harness.start(Self.counting)
+        let short = try harness.start(["/bin/sh", "-c", "while [ ! -e go ]; do sleep 0.01; done; exit 5"])
+        let process = try harness.waitForStart(long.key)
+        _ = try harness.waitForStart(short.key)
+        harness.disconnect()
+        #expect(moves(harness))
+        _ = FileManager.default.createFile(atPath: harness.work + "/go", contents: nil)
+        guard case .lives = try harness.directory.condition() else {
+            Issue.record("the supervisor went with the daemon")
+            return
+        }
+        let journal = harness.directory.path + "/journal"
+        #expect(try eventually { try JournalState.read(path: journal).attempts.contains { $0.result != nil } })
+        try harness.connect()
+        #expect(harness.events.contains { if case .started(long.key, process, _) = $0 { true } else { false } })
+        #expect(try harness.waitForEnd(short.key).outcome == .exited(5))
+        try harness.send(.acknowledge(short.key))
+        harness.disconnect()
+        try harness.connect()
+        #expect(!harness.events.contains { if case .ended = $0 { true } else { false } })
+    }
+
+    @Test("a start asked twice runs once")
+    func startTwice() throws {
+        let harness = try SupervisorHarness()
+        let spec = harness.spec(["/bin/sh", "-c", "echo ran >> runs; sleep 0.1"])
+        try harness.send(.start(spec))
+        try harness.send(.start(spec))
+        _ = try harness.waitForEnd(spec.key)
+        try harness.send(.start(spec))
+        try harness.send(.acknowledge(spec.key))
+        try harness.send(.start(spec))
+        let (_, _) = try harness.shell("true")
+        #expect(try String(contentsOfFile: harness.work + "/runs", encoding: .utf8) == "ran\n")
+    }
+
+    @Test("the death of the supervisor is the death of its job, and its journal says the attempt is lost")
+    func supervisorKilled() throws {
+        let harness = try SupervisorHarness()
+        let spec = try harness.start(Self.counting)
+        let process = try harness.waitForStart(spec.key)
+        let done = try harness.start(["/bin/sh", "-c", "exit 6"])
+        _ = try harness.waitForEnd(done.key)
+        guard case .lives(let supervisor) = try harness.directory.condition() else {
+            Issue.record("no supervisor")
+            return
+        }
+        kill(supervisor, SIGKILL)
+        var remains: [SupervisorDirectory.Remains] = []
+        #expect(
+            try eventually {
+                guard case .gone(let found) = try harness.directory.condition() else { return false }
+                remains = found
+                return true
+            })
+        #expect(ProcessFacts.of(process).map { $0.state == "Z" } ?? true)
+        #expect(!moves(harness, seconds: 0.2))
+        #expect(remains.map(\.key) == [spec.key, done.key])
+        #expect(remains.first?.result == nil && remains.first?.startedAt != nil)
+        #expect(remains.last?.result?.outcome == .exited(6))
+        // A new supervisor of the same directory tells the same.
+        harness.disconnect()
+        try harness.launch()
+        #expect(try harness.waitForEnd(spec.key).outcome == .lost)
+        #expect(try harness.waitForEnd(done.key).outcome == .exited(6))
+    }
+
+    @Test("the death of the supervisor ends jobs without namespaces too")
+    func supervisorKilledGroup() throws {
+        let harness = try SupervisorHarness()
+        let spec = try harness.start(Self.counting) { $0.isolation = .group }
+        _ = try harness.waitForStart(spec.key)
+        #expect(moves(harness))
+        guard case .lives(let supervisor) = try harness.directory.condition() else { return }
+        kill(supervisor, SIGKILL)
+        #expect(eventually { !moves(harness, seconds: 0.1) })
+    }
+
+    @Test("when the lease passes a job stands still, and goes on when it is extended")
+    func lease() throws {
+        let harness = try SupervisorHarness()
+        let frozen = try harness.start(Self.counting)
+        _ = try harness.waitForStart(frozen.key)
+        let free = try harness.start(["/bin/sh", "-c", "while :; do date +%N > free; sleep 0.01; done"]) {
+            $0.replaceable = false
+        }
+        _ = try harness.waitForStart(free.key)
+        #expect(moves(harness))
+        harness.lease.revoke()
+        try harness.lapse()
+        try harness.wait { $0 == .frozen(frozen.key) }
+        #expect(!moves(harness, seconds: 0.3))
+        let declined = try harness.start(["true"])
+        try harness.wait { $0 == .declined(declined.key, reason: SupervisorEvent.leaseExpired) }
+        harness.lease.extend(to: HostClock.sinceBoot() + .seconds(3600))
+        try harness.wait { $0 == .thawed(frozen.key) }
+        #expect(moves(harness))
+        #expect(!harness.events.contains(.frozen(free.key)))
+    }
+
+    @Test("a deadline that passes unattended freezes the job within milliseconds")
+    func leaseDeadline() throws {
+        let harness = try SupervisorHarness()
+        harness.lease.revoke()
+        harness.lease.extend(to: HostClock.sinceBoot() + .milliseconds(500))
+        let spec = try harness.start(Self.counting)
+        _ = try harness.waitForStart(spec.key)
+        try harness.wait { $0 == .frozen(spec.key) }
+        #expect(HostClock.sinceBoot() >= harness.lease.deadline)
+        try harness.send(.cancel(spec.key, grace: .seconds(60)))
+        #expect(try harness.waitForEnd(spec.key, seconds: 5).outcome == .cancelled)
+    }
+
+    @Test("a job that stays frozen beyond the disconnect limit is ended as lost")
+    func disconnectLimit() throws {
+        let harness = try SupervisorHarness()
+        harness.lease.revoke()
+        harness.lease.extend(to: HostClock.sinceBoot() + .milliseconds(300))
+        let spec = try harness.start(Self.counting) { $0.disconnectLimit = .milliseconds(200) }
+        #expect(try harness.waitForEnd(spec.key).outcome == .lost)
+    }
+
+    @Test("once everything is acknowledged and the daemon says so, the supervisor goes")
+    func shutdown() throws {
+        let harness = try SupervisorHarness()
+        let spec = try harness.start(["true"])
+        _ = try harness.waitForEnd(spec.key)
+        try harness.send(.shutdown)
+        guard case .lives = try harness.directory.condition() else {
+            Issue.record("it went before its report was acknowledged")
+            return
+        }
+        try harness.send(.acknowledge(spec.key))
+        #expect(try eventually { try harness.directory.condition() == .gone([]) })
+        try harness.directory.remove()
+        #expect(!FileManager.default.fileExists(atPath: harness.directory.path))
+    }
+
+    @Test("a frame that is too long closes the connection and nothing else")
+    func oversizeFrame() throws {
+        let harness = try SupervisorHarness()
+        let spec = try harness.start(Self.counting)
+        _ = try harness.waitForStart(spec.key)
+        let bytes: [UInt8] = [0xFF, 0xFF, 0xFF, 0xFF, 0]
+        #expect(send(harness.socket, bytes, bytes.count, 0) == bytes.count)
+        var byte: UInt8 = 0
+        #expect(eventually { recv(harness.socket, &byte, 1, 0) == 0 })
+        try harness.connect()
+        #expect(moves(harness))
+    }
+}
