@@ -81,7 +81,7 @@ final class SupervisorHarness {
     /// Waits until an event comes that `matches`; what was seen before counts.
     @discardableResult
     func wait(seconds: Double = 20, _ matches: (SupervisorEvent) -> Bool) throws -> SupervisorEvent {
-        if let seen = events.first(where: matches) { return seen }
+        for seen in events where matches(seen) { return seen }
         let deadline = HostClock.sinceBoot() + Interval(nanoseconds: Int64(seconds * 1e9))
         var buffer = [UInt8](repeating: 0, count: 65536)
         while HostClock.sinceBoot() < deadline {
@@ -100,6 +100,8 @@ final class SupervisorHarness {
         Issue.record("no such event in \(seconds) s; seen \(events); the supervisor said: \(output())")
         throw HostError.notOurs(path: "timeout")
     }
+
+    func waitForMore(than count: Int) throws { try wait { _ in events.count > count } }
 
     /// Wakes a supervisor whose page was changed behind its timer, as the daemon does with any message.
     func lapse() throws { try send(.acknowledge(AttemptKey(job: 0, task: 0, attempt: 0))) }

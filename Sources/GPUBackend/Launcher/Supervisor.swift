@@ -40,6 +40,8 @@ final class Supervisor {
     /// Order of acceptance: what is told never depends on hashing.
     private var order: [AttemptKey] = []
     private var running: [RunningAttempt] = []
+    /// First processes that were never let through to their command.
+    private var abandoned: [Int32] = []
     private var acknowledged: Set<AttemptKey> = []
     private var acknowledgedOrder: [AttemptKey] = []
     private var unsent: [SupervisorEvent] = []
@@ -192,8 +194,9 @@ final class Supervisor {
             if spec.isolation == .userNamespace { try process.mapUser() }
             process.send(CLINUX_ORDER_GO)
         } catch {
-            // It never passed its gate: the closed socket ends it, and the end of a child not listed is only reaped.
+            // It never passed its gate: the closed socket ends it.
             attempt.abandon()
+            abandoned.append(process.process)
             group?.remove()
             throw error
         }
@@ -216,8 +219,8 @@ final class Supervisor {
             if signal == SIGTERM { isStopping = true }
         }
         for attempt in running { try reap(attempt) }
-        // Children that were abandoned before they were let through.
-        while waitpid(-1, nil, WNOHANG) > 0 {}
+        // One by one: a wait for any child could take the end of an attempt from under its name.
+        abandoned.removeAll { waitpid($0, nil, WNOHANG) != 0 }
         guard isStopping else { return }
         isShuttingDown = true
         let now = HostClock.sinceBoot()
