@@ -1,0 +1,128 @@
+/// Why a key, a signature or an admission was refused. No case changes any state.
+public enum TokenError: Error, Hashable, Sendable {
+    // MARK: The library
+    /// libsodium could not be started.
+    case libraryFailed
+    /// libsodium gives a wrong answer to a known question, said in a few words.
+    case libraryUnsafe(String)
+
+    // MARK: Keys
+    /// Other users may read the key file.
+    case keyReadable(path: String)
+    /// The key file belongs to another user, or is no plain file.
+    case keyForeign(path: String)
+    case keyMissing(path: String)
+    /// A key file is there already; it is never overwritten.
+    case keyExists(path: String)
+    /// The file does not hold a key.
+    case keyDamaged(path: String)
+    /// The system refused to read or write the file, with its reason.
+    case keyFile(path: String, reason: String)
+    /// Not a public key that may be trusted: wrong length, not on the curve, or outside the prime-order group.
+    case keyInvalid
+
+    // MARK: Signed messages
+    /// Not a token of the expected form, said in a few words.
+    case malformed(String)
+    /// The signature does not fit the text, the key and the purpose.
+    case signatureInvalid
+    /// A certificate chain does not lead from the mesh key to the node, said in a few words.
+    case chainInvalid(String)
+
+    // MARK: Joining
+    case notAnInvitation
+    /// Characters found, and how many there should be where that is known.
+    case invitationTruncated(have: Int, of: Int?)
+    case invitationMalformed
+    /// `id` is the invitation's short id, `expired` the time in seconds since the Unix epoch.
+    case joinTokenExpired(id: String, expired: Int64)
+    /// All uses are gone; `uses` says by whom and when, as the mesh tells it.
+    case joinTokenUsed(id: String, uses: String)
+    /// Mesh names, or ids where the names are not known.
+    case otherMesh(here: String, invitation: String)
+    /// Whoever signed the join token may not admit nodes.
+    case issuerMayNotAdmit(issuer: String)
+    /// The joining node did not prove that it holds its key in this very connection.
+    case proofInvalid
+}
+
+extension TokenError {
+    /// Stable name of the error, for exit codes and the API.
+    public var code: String {
+        switch self {
+        case .libraryFailed: "tokens.library_failed"
+        case .libraryUnsafe: "tokens.library_unsafe"
+        case .keyReadable: "tokens.key_readable"
+        case .keyForeign: "tokens.key_foreign"
+        case .keyMissing: "tokens.key_missing"
+        case .keyExists: "tokens.key_exists"
+        case .keyDamaged: "tokens.key_damaged"
+        case .keyFile: "tokens.key_file"
+        case .keyInvalid: "tokens.key_invalid"
+        case .malformed: "tokens.malformed"
+        case .signatureInvalid: "tokens.signature_invalid"
+        case .chainInvalid: "tokens.chain_invalid"
+        case .notAnInvitation: "mesh.join.not_an_invitation"
+        case .invitationTruncated: "mesh.join.invitation_truncated"
+        case .invitationMalformed: "mesh.join.invitation_malformed"
+        case .joinTokenExpired: "mesh.join.token_expired"
+        case .joinTokenUsed: "mesh.join.token_used"
+        case .otherMesh: "mesh.join.other_mesh"
+        case .issuerMayNotAdmit: "mesh.join.issuer_may_not_admit"
+        case .proofInvalid: "mesh.join.proof_invalid"
+        }
+    }
+
+    /// One sentence for a person.
+    public var message: String {
+        switch self {
+        case .libraryFailed: "libsodium could not be started"
+        case .libraryUnsafe(let what): "this libsodium must not be used: \(what)"
+        case .keyReadable(let path): "other users may read the key \(path)"
+        case .keyForeign(let path): "the key \(path) is not a plain file of the user who runs swarmlet"
+        case .keyMissing(let path): "there is no key at \(path)"
+        case .keyExists(let path): "there is a key at \(path) already"
+        case .keyDamaged(let path): "\(path) does not hold a key"
+        case .keyFile(let path, let reason): "cannot read or write the key \(path): \(reason)"
+        case .keyInvalid: "this is not a valid public key"
+        case .malformed(let what): "this is not a valid token: \(what)"
+        case .signatureInvalid: "the signature does not fit"
+        case .chainInvalid(let what): "the node cannot show that it belongs to the mesh: \(what)"
+        case .notAnInvitation: "this is not an invitation"
+        case .invitationTruncated(let have, let total?):
+            "the invitation is cut off: \(have) of \(total) characters"
+        case .invitationTruncated(let have, nil): "the invitation is cut off after \(have) characters"
+        case .invitationMalformed: "the invitation is damaged"
+        case .joinTokenExpired(let id, let expired): "invitation \(id) ran out at \(TokenTime.clock(expired)) UTC"
+        case .joinTokenUsed(let id, let uses): "invitation \(id) is used up: \(uses)"
+        case .otherMesh(let here, let invitation):
+            "this node belongs to mesh \(here), the invitation is for mesh \(invitation)"
+        case .issuerMayNotAdmit(let issuer): "the invitation was made by \(issuer), which may not admit nodes"
+        case .proofInvalid: "the joining node did not prove that it holds its key"
+        }
+    }
+
+    /// What the person can do about it.
+    public var hint: String {
+        switch self {
+        case .libraryFailed: "check that the system's random source works (getrandom or /dev/urandom)"
+        case .libraryUnsafe: "use a build of swarmlet with libsodium of 2026 or later"
+        case .keyReadable(let path): "chmod 600 \(path), and make a new key if someone else may have read it"
+        case .keyForeign(let path): "make it a plain file of that user: chown \"$USER\" \(path)"
+        case .keyMissing, .keyDamaged: "give the path of a key made by swarmlet, or restore it from your copy"
+        case .keyExists: "move the old key away first, if it is no longer needed"
+        case .keyFile: "check the directory and its owner"
+        case .keyInvalid, .malformed, .signatureInvalid: "ask whoever made it for a new one"
+        case .chainInvalid: "check with swarmlet members on another node that this node was not removed"
+        case .notAnInvitation: "an invitation is one line that starts with swm1. ; make one with: swarmlet invite"
+        case .invitationTruncated: "copy the whole line, or send it by ssh: swarmlet invite | ssh HOST swarmlet join -"
+        case .invitationMalformed: "copy it again as one line, or make another: swarmlet invite"
+        case .joinTokenExpired: "make another on a member of the mesh: swarmlet invite"
+        case .joinTokenUsed:
+            "if all are yours, make another: swarmlet invite. If not: swarmlet node revoke NAME"
+        case .otherMesh(let here, _): "to give up mesh \(here): swarmlet leave --forget, then join again"
+        case .issuerMayNotAdmit: "make the invitation on another node of the mesh"
+        case .proofInvalid: "start the join again"
+        }
+    }
+}
