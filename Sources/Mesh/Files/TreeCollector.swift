@@ -31,7 +31,7 @@ public struct TreeCollector {
         var invalid: [String] = []
         for text in patterns {
             let names = RelativePath.components(of: text).filter { $0 != "." }.joined(separator: "/")
-            if let glob = Glob(names.utf8), !text.contains("..") || Self.staysInside(names) {
+            if let glob = Glob(names.utf8), Self.staysInside(names) {
                 valid.append((text, glob))
             } else {
                 invalid.append(text)

@@ -93,7 +93,7 @@ final class Cgroup {
 
     /// The kernel is done with it: nothing in the group runs.
     var isFrozen: Bool {
-        if let unified { return text("\(unified)/cgroup.events").contains("frozen 1") }
+        if let unified { return text("\(unified)/cgroup.events").split(separator: "\n").contains("frozen 1") }
         if let freezer = directories[.freezer] { return text("\(freezer)/freezer.state").hasPrefix("FROZEN") }
         return false
     }
