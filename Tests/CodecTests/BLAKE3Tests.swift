@@ -1,5 +1,6 @@
-import Codec
 import Testing
+
+@testable import Codec
 
 @Suite struct BLAKE3Tests {
     static let vectors = "blake3/test_vectors.json"
@@ -53,6 +54,24 @@ import Testing
                 start = end
             }
             #expect(hasher.finalize() == (longest == 1 ? BLAKE3.hash(Array(bytes)) : whole))
+        }
+    }
+
+    @Test("every vector width of this processor gives the same subtree, also where the counter passes 32 bits")
+    func widths() {
+        let input = BLAKE3Tests.input(16 * 1024)
+        let key = BLAKE3Kernel.initialVector
+        input.withUnsafeBytes { input in
+            guard let start = input.baseAddress else { return }
+            for chunks in BLAKE3Kernel.batchSizes {
+                for counter: UInt64 in [0, 16, 0xFFFF_FFF0, 0xFFFF_FFFA] {
+                    let roots = [1, 4, 8, 16].filter { $0 <= BLAKE3Kernel.laneCount }.map { lanes in
+                        BLAKE3Kernel.batch(
+                            start, chunks: chunks, key: key, counter: counter, flags: 0, lanes: lanes)
+                    }
+                    #expect(roots.allSatisfy { $0 == roots[0] }, "\(chunks) chunks from \(counter)")
+                }
+            }
         }
     }
 

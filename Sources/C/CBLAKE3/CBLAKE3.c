@@ -110,13 +110,13 @@ static void hash_one(const struct blake3_inputs *inputs, size_t index, const uin
     memcpy(out + index * 8, chaining_value, 32);
 }
 
-void blake3_hash_many(const struct blake3_inputs *inputs, size_t count, const uint32_t key[8], uint32_t *out) {
+void blake3_hash_many(
+    const struct blake3_inputs *inputs, size_t count, const uint32_t key[8], size_t lanes, uint32_t *out) {
     size_t done = 0;
 #if defined(__x86_64__)
-    size_t lanes = blake3_lane_count();
     for (; lanes >= 16 && count - done >= 16; done += 16) hash16(inputs, done, key, out);
     for (; lanes >= 8 && count - done >= 8; done += 8) hash8(inputs, done, key, out);
 #endif
-    for (; count - done >= 4; done += 4) hash4(inputs, done, key, out);
+    for (; lanes >= 4 && count - done >= 4; done += 4) hash4(inputs, done, key, out);
     for (; done < count; done++) hash_one(inputs, done, key, out);
 }

@@ -10,6 +10,9 @@ enum BLAKE3Kernel {
     /// first-level cache.
     static let batchSizes = [16, 8, 4]
 
+    /// How many inputs this processor hashes side by side.
+    static let laneCount = blake3_lane_count()
+
     /// The 16 output words of one compression.
     static func compress(
         _ chainingValue: SIMD8<UInt32>, _ block: SIMD16<UInt32>, counter: UInt64, blockLength: UInt32, flags: UInt32
@@ -32,8 +35,10 @@ enum BLAKE3Kernel {
     /// - Parameters:
     ///   - chunks: how many, one of `batchSizes`; the input is that many chunks long at least.
     ///   - counter: number of the first chunk; a multiple of `chunks`.
+    ///   - lanes: no more than `laneCount`; the result does not depend on it.
     static func batch(
-        _ input: UnsafeRawPointer, chunks: Int, key: SIMD8<UInt32>, counter: UInt64, flags: UInt32
+        _ input: UnsafeRawPointer, chunks: Int, key: SIMD8<UInt32>, counter: UInt64, flags: UInt32,
+        lanes: Int = laneCount
     ) -> SIMD8<UInt32> {
         var inputs = blake3_inputs(
             first: input.assumingMemoryBound(to: UInt8.self), stride: BLAKE3Chunk.byteLimit, blocks: 16,
@@ -45,13 +50,13 @@ enum BLAKE3Kernel {
             }
             var parents = nodes + chunks * 8
             withWords(key) { key in
-                blake3_hash_many(&inputs, chunks, key, nodes)
+                blake3_hash_many(&inputs, chunks, key, lanes, nodes)
                 var width = chunks / 2
                 while width > 0 {
                     inputs = blake3_inputs(
                         first: UnsafeRawPointer(nodes).assumingMemoryBound(to: UInt8.self), stride: 64, blocks: 1,
                         counter: 0, counter_step: 0, flags: flags | BLAKE3Flags.parent, flags_start: 0, flags_end: 0)
-                    blake3_hash_many(&inputs, width, key, parents)
+                    blake3_hash_many(&inputs, width, key, lanes, parents)
                     (nodes, parents) = (parents, nodes)
                     width /= 2
                 }

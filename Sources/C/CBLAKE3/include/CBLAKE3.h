@@ -28,7 +28,10 @@ struct blake3_inputs {
 };
 
 /// The chaining values of `count` inputs, 8 words each, into `out`, which may not overlap the inputs.
-void blake3_hash_many(const struct blake3_inputs *inputs, size_t count, const uint32_t key[8], uint32_t *out);
+///
+/// At most `lanes` inputs are hashed side by side, which may not be more than `blake3_lane_count` says.
+void blake3_hash_many(
+    const struct blake3_inputs *inputs, size_t count, const uint32_t key[8], size_t lanes, uint32_t *out);
 
 /// How many inputs the processor of this machine hashes side by side.
 size_t blake3_lane_count(void);
