@@ -93,9 +93,11 @@ class LoopCore: EventLoop, @unchecked Sendable {
     }
 
     private func fireTimers() {
-        guard timers.count > 0 else { return }
         let now = self.now
-        while let action = timers.popDue(now) {
+        // A timer that sets another one in the past does not keep the loop here.
+        var most = timers.count
+        while most > 0, let action = timers.popDue(now) {
+            most -= 1
             switch action {
             case .work(let work): work()
             case .wait(let token):

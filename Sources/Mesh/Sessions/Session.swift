@@ -206,10 +206,13 @@ public final class Session: @unchecked Sendable {
     // MARK: Keeping alive
 
     private func scheduleKeepAlive() {
-        keepAlive = loop.schedule(at: loop.after(configuration.keepAliveInterval)) { [weak self] in
+        let due = loop.after(configuration.keepAliveInterval)
+        keepAlive = loop.schedule(at: due) { [weak self] in
             guard let self, self.closeReason == nil else { return }
             let now = self.loop.now
-            guard now - self.reader.lastHeard <= self.configuration.silenceMax else {
+            // After a pause of this host itself what came meanwhile has not been read yet: judge at the next turn.
+            let wasPaused = now - due > self.configuration.keepAliveInterval
+            guard wasPaused || now - self.reader.lastHeard <= self.configuration.silenceMax else {
                 return self.end(.silent, farewell: nil)
             }
             self.urge(.ping(UInt64(bitPattern: now.nanoseconds)))

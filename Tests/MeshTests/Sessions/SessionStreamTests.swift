@@ -31,8 +31,10 @@ struct SessionStreamTests {
                 #expect(error == nil)
                 await far.finish()
             }
+            let pattern = (0..<997).map { UInt8(truncatingIfNeeded: $0 &* 7) }
             for size in [0, 1, 100, 32_768, 262_144, 1_000_000, 3_000_000] {
-                let message = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+                let message = Array(
+                    (0...size / 997).reduce(into: [UInt8]()) { bytes, _ in bytes += pattern }.prefix(size))
                 try await near.send(message)
                 #expect(try await near.receive() == message)
             }
