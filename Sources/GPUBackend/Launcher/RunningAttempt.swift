@@ -25,6 +25,8 @@ final class RunningAttempt {
     private(set) var frozenSince: Instant?
     /// The freeze is complete and was told.
     var frozenTold = false
+    /// Its descriptors are closed, and their numbers may already be those of another attempt.
+    private(set) var isFinished = false
     private var openStreams: Set<LogStream> = [.output, .error]
     private var grownPipes: Set<LogStream> = []
 
@@ -170,6 +172,7 @@ final class RunningAttempt {
             closeStream(stream)
         }
         close(process.control)
+        isFinished = true
         log.close()
         let reported = UInt64(clamping: report?.cpu_microseconds ?? 0)
         let peak = UInt64(clamping: report?.peak_memory_kibibytes ?? 0) * 1024

@@ -147,6 +147,8 @@ final class Supervisor {
         case .listening: try accept()
         case .connection: try serveConnection()
         case .control(let attempt):
+            // Another source of the same poll may have reaped it.
+            if attempt.isFinished { return }
             if attempt.readMessages(now: HostClock.sinceBoot()) { try tellStarted(attempt) }
             // A closed control socket stays readable; its end is near, and the signal of it comes.
             try reap(attempt)

@@ -20,3 +20,4 @@
 
 #include "attempt.h"
 #include "process.h"
+#include "host.h"
