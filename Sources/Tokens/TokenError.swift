@@ -38,8 +38,9 @@ public enum TokenError: Error, Hashable, Sendable {
     case joinTokenExpired(id: String, expired: Int64)
     /// All uses are gone; `uses` says by whom and when, as the mesh tells it.
     case joinTokenUsed(id: String, uses: String)
-    /// Mesh names, or ids where the names are not known.
-    case otherMesh(here: String, invitation: String)
+    /// Mesh names, or ids where the names are not known; `size` is what the mesh of this node holds, such as
+    /// `1 node, no jobs`.
+    case otherMesh(here: String, size: String? = nil, invitation: String)
     /// Whoever signed the join token may not admit nodes.
     case issuerMayNotAdmit(issuer: String)
     /// The joining node did not prove that it holds its key in this very connection.
@@ -95,8 +96,8 @@ extension TokenError {
         case .invitationMalformed: "the invitation is damaged"
         case .joinTokenExpired(let id, let expired): "invitation \(id) ran out at \(TokenTime.clock(expired)) UTC"
         case .joinTokenUsed(let id, let uses): "invitation \(id) is used up: \(uses)"
-        case .otherMesh(let here, let invitation):
-            "this node belongs to mesh \(here), the invitation is for mesh \(invitation)"
+        case .otherMesh(let here, let size, let invitation):
+            "this node belongs to mesh \(here)\(size.map { " (\($0))" } ?? ""), the invitation is for mesh \(invitation)"
         case .issuerMayNotAdmit(let issuer): "the invitation was made by \(issuer), which may not admit nodes"
         case .proofInvalid: "the joining node did not prove that it holds its key"
         }
@@ -120,7 +121,7 @@ extension TokenError {
         case .joinTokenExpired: "make another on a member of the mesh: swarmlet invite"
         case .joinTokenUsed:
             "if all are yours, make another: swarmlet invite. If not: swarmlet node revoke NAME"
-        case .otherMesh(let here, _): "to give up mesh \(here): swarmlet leave --forget, then join again"
+        case .otherMesh(let here, _, _): "to give up mesh \(here): swarmlet leave --forget, then join again"
         case .issuerMayNotAdmit: "make the invitation on another node of the mesh"
         case .proofInvalid: "start the join again"
         }

@@ -86,8 +86,8 @@ import Tokens
         #expect(used.message == "invitation 7c1e is used up: n2 at 14:09, n3 at 14:10 UTC")
         #expect(used.code == "mesh.join.token_used")
         #expect(used.hint == "if all are yours, make another: swarmlet invite. If not: swarmlet node revoke NAME")
-        let other = TokenError.otherMesh(here: "n2", invitation: "lab")
-        #expect(other.message == "this node belongs to mesh n2, the invitation is for mesh lab")
+        let other = TokenError.otherMesh(here: "n2", size: "1 node, no jobs", invitation: "lab")
+        #expect(other.message == "this node belongs to mesh n2 (1 node, no jobs), the invitation is for mesh lab")
         #expect(other.hint == "to give up mesh n2: swarmlet leave --forget, then join again")
     }
 
