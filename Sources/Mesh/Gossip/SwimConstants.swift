@@ -1,0 +1,67 @@
+import Codec
+
+/// The numbers of the gossip protocol: SWIM (Das, Gupta, Motivala, DSN 2002), Lifeguard (Dadgar, Phillips, Currey, 2017)
+/// and memberlist's defaults, made shorter so that a mesh of 3 to 13 nodes knows of a loss in under 3 s.
+public enum SwimConstants {
+    /// A round of probes begins (SWIM's protocol period; memberlist on a LAN: 1 s).
+    public static let probeInterval = Interval.milliseconds(500)
+    /// Without an answer in this time others are asked to probe too (memberlist: 500 ms).
+    public static let directTimeout = Interval.milliseconds(200)
+    /// A probe without any answer in this time has failed. All of it fits in one round.
+    public static let probeTimeout = Interval.milliseconds(500)
+    /// A helper that got no answer in this time says so (Lifeguard, "nack"): before the probe of the asker ends.
+    public static let helperTimeout = Interval.milliseconds(200)
+    /// Members asked to probe for another (SWIM's k; memberlist: 3).
+    public static let helperCount = 3
+    /// Members probed in one round (SWIM: 1). Up to 9 members all probe each other in every round, so that the first
+    /// failed probe of a lost node begins within one; a larger mesh has many probers instead.
+    public static let probesPerRoundMax = 8
+
+    /// Shortest time between suspicion and death, up to 10 members; one more for each factor of 10 (Lifeguard's
+    /// logarithmic growth). Long enough for several tries to hear the suspect's word.
+    public static let suspicionMin = Interval.seconds(1)
+    /// A suspicion that nobody confirms takes this many times longer (Lifeguard's beta is 6; memberlist: 6).
+    public static let suspicionMaxFactor: Int64 = 3
+    /// So many members beside the first confirm for the shortest time (Lifeguard's K).
+    public static let confirmationsMax = 3
+    /// How much of the way from the longest to the shortest time each confirmation goes, in thousandths:
+    /// log(c + 1) / log(k + 1) for k = 1, 2, 3 wanted confirmations (Lifeguard, section IV-B).
+    static let suspicionProgress: [[Int64]] = [[0, 1000], [0, 631, 1000], [0, 500, 792, 1000]]
+    /// Of a mesh larger than this, about this many members probe a suspect at once to confirm or clear it.
+    public static let confirmersWanted = 8
+
+    /// Lifeguard's local health multiplier: a node that fails to hear many waits up to this many times longer
+    /// (memberlist: 8).
+    public static let healthMax: Int64 = 3
+    /// An input that comes this much after its deadline means that this process stood still, not the others.
+    public static let stallTolerance = Interval.milliseconds(250)
+
+    /// While there are rumours, some are sent this often (memberlist on a LAN: 200 ms).
+    public static let gossipInterval = Interval.milliseconds(100)
+    /// To so many members each time (memberlist: 3).
+    public static let gossipFanout = 3
+    /// Each rumour is sent so many times log2 of the mesh (memberlist: 4 times log10).
+    public static let rumourSendsFactor = 3
+    /// Rumours in one message, in bytes: a datagram of 1,200 bytes with its frame.
+    public static let rumourBytesMax = 1_000
+    /// Rumours in an answer to `sync`, in bytes.
+    public static let syncBytesMax = 48 << 10
+
+    /// Two members compare all that they know this often (memberlist's push-pull: 30 s).
+    public static let syncInterval = Interval.seconds(10)
+    /// A dead member is tried again this often, one at a time (serf's reconnect: 30 s).
+    public static let retryInterval = Interval.seconds(1)
+
+    /// Longest facts of a member (memberlist's meta: 512).
+    public static let factBytesMax = 512
+    /// Accusers kept and named for one suspicion: the first and all that count as confirmation.
+    public static let accusersMax = confirmationsMax + 1
+    /// Probes made for others at a time.
+    public static let relaysMax = 256
+    /// Rumours, and members in a comparison, that one message may name.
+    public static let rumoursMax = 2_048
+    public static let digestsMax = 65_536
+    /// No honest node gets near these; without them one forged number could leave no room to refute it (memberlist#358).
+    public static let generationMax: UInt64 = 1 << 62
+    public static let incarnationMax: UInt64 = 1 << 40
+}

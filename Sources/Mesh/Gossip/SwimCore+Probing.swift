@@ -1,0 +1,161 @@
+import Codec
+
+// Probes: rounds, helpers, and what silence leads to.
+extension SwimCore {
+    /// One probe of one member.
+    struct Probe: Hashable, Sendable {
+        let target: NodeID
+        let number: UInt64
+        /// When helpers are asked; nil once they were.
+        var helpersDue: Instant?
+        var deadline: Instant
+        var helpers: [NodeID] = []
+        /// Helpers that are there and did not hear the target.
+        var nacks: [NodeID] = []
+
+        var nextDeadline: Instant { helpersDue.map { min($0, deadline) } ?? deadline }
+
+        mutating func postpone(by interval: Interval) {
+            deadline = deadline + interval
+            helpersDue = helpersDue.map { $0 + interval }
+        }
+    }
+
+    /// A probe made for another member.
+    struct Relay: Hashable, Sendable {
+        let asker: NodeID
+        /// The asker's number.
+        let askerNumber: UInt64
+        let target: NodeID
+        /// This node's own number.
+        let number: UInt64
+        var deadline: Instant
+    }
+
+    /// Begins the probes of a round when one is due.
+    mutating func beginRound(at now: Instant, into effects: inout [SwimEffect]) {
+        guard nextProbe <= now else { return }
+        nextProbe = max(nextProbe + SwimConstants.probeInterval, now + SwimConstants.probeInterval / 2)
+        let wanted = min(members.count, SwimConstants.probesPerRoundMax)
+        var begun = 0
+        var looked = 0
+        while begun < wanted, looked < members.count {
+            if orderIndex >= order.count {
+                order = shuffle(order)
+                orderIndex = 0
+            }
+            let target = order[orderIndex]
+            orderIndex += 1
+            looked += 1
+            guard let member = member(target), !member.state.isFinal, !probes.contains(where: { $0.target == target })
+            else { continue }
+            probe(target, isUrgent: false, at: now, into: &effects)
+            begun += 1
+        }
+    }
+
+    /// Probes one member; with urgency helpers are asked at once.
+    mutating func probe(_ target: NodeID, isUrgent: Bool, at now: Instant, into effects: inout [SwimEffect]) {
+        guard !isLeaving else { return }
+        if let index = probes.firstIndex(where: { $0.target == target }) {
+            if isUrgent, probes[index].helpersDue != nil { askHelpers(index, at: now, into: &effects) }
+            return
+        }
+        let patience = 1 + health
+        let number = nextSequence()
+        probes.append(
+            Probe(
+                target: target, number: number, helpersDue: now + SwimConstants.directTimeout * patience,
+                deadline: now + SwimConstants.probeTimeout * patience))
+        effects.append(.send(target, message(.ping(number), to: target)))
+        if isUrgent { askHelpers(probes.count - 1, at: now, into: &effects) }
+    }
+
+    private mutating func askHelpers(_ index: Int, at now: Instant, into effects: inout [SwimEffect]) {
+        probes[index].helpersDue = nil
+        let (target, number) = (probes[index].target, probes[index].number)
+        let helpers = pick(SwimConstants.helperCount) { $0.id != target && $0.state == .alive }
+        probes[index].helpers = helpers
+        for helper in helpers {
+            effects.append(.send(helper, message(.pingRequest(number, target: target), to: helper)))
+        }
+    }
+
+    /// Asks helpers where they are due and ends the probes whose time is over.
+    mutating func advanceProbes(at now: Instant, into effects: inout [SwimEffect]) {
+        for index in probes.indices {
+            guard let due = probes[index].helpersDue, due <= now, probes[index].deadline > now else { continue }
+            askHelpers(index, at: now, into: &effects)
+        }
+        let failed = probes.filter { $0.deadline <= now }
+        guard !failed.isEmpty else { return }
+        probes.removeAll { $0.deadline <= now }
+        for probe in failed {
+            // Helpers that answer show that this node hears; where none does, the fault may be its own (Lifeguard).
+            if probe.nacks.count < max(probe.helpers.count, 1) { health = min(health + 1, SwimConstants.healthMax) }
+            guard let member = member(probe.target) else { continue }
+            let accusation = SwimRumour(
+                subject: probe.target, version: member.version, state: .suspect, accusers: [id])
+            learn(accusation, at: now, into: &effects)
+        }
+    }
+
+    /// Tells those who asked for help that the target did not answer here either.
+    mutating func answerAskers(at now: Instant, into effects: inout [SwimEffect]) {
+        let silent = relays.filter { $0.deadline <= now }
+        guard !silent.isEmpty else { return }
+        relays.removeAll { $0.deadline <= now }
+        for relay in silent {
+            effects.append(.send(relay.asker, message(.nack(relay.askerNumber), to: relay.asker)))
+        }
+    }
+
+    /// Tries one dead member again, so that a mesh that fell apart finds itself.
+    mutating func retryDead(at now: Instant, into effects: inout [SwimEffect]) {
+        guard nextRetry <= now else { return }
+        nextRetry = now + SwimConstants.retryInterval
+        for dead in pick(1, where: { $0.state == .dead }) {
+            // No probe waits for the answer: that it speaks is all that counts.
+            effects.append(.send(dead, message(.ping(nextSequence()), to: dead)))
+        }
+    }
+
+    // MARK: Messages of probes
+
+    mutating func asked(
+        _ number: UInt64, probe target: NodeID, by asker: NodeID, at now: Instant, into effects: inout [SwimEffect]
+    ) {
+        guard target != id else {
+            effects.append(.send(asker, message(.ack(number), to: asker)))
+            return
+        }
+        guard index(of: target) != nil, relays.count < SwimConstants.relaysMax else { return }
+        let own = nextSequence()
+        relays.append(
+            Relay(
+                asker: asker, askerNumber: number, target: target, number: own,
+                deadline: now + SwimConstants.helperTimeout))
+        effects.append(.send(target, message(.ping(own), to: target)))
+    }
+
+    mutating func acknowledged(_ number: UInt64, by sender: NodeID, into effects: inout [SwimEffect]) {
+        if let index = relays.firstIndex(where: { $0.number == number && $0.target == sender }) {
+            let relay = relays.remove(at: index)
+            effects.append(.send(relay.asker, message(.ack(relay.askerNumber), to: relay.asker)))
+            return
+        }
+        let found = probes.firstIndex {
+            $0.number == number && ($0.target == sender || $0.helpers.contains(sender))
+        }
+        guard let found else { return }
+        probes.remove(at: found)
+        health = max(health - 1, 0)
+    }
+
+    mutating func notHeard(_ number: UInt64, by helper: NodeID) {
+        guard let index = probes.firstIndex(where: { $0.number == number && $0.helpers.contains(helper) }),
+            !probes[index].nacks.contains(helper)
+        else { return }
+        probes[index].nacks.append(helper)
+    }
+}

@@ -1,0 +1,108 @@
+import Codec
+
+/// A network between numbered nodes (0...) that loses, doubles, delays and reorders, and whose links break one by one.
+public struct SimulatedNetwork {
+    /// How bad it is, drawn anew for each seed.
+    public struct Weather: Hashable, Sendable {
+        /// Of 1,000 messages.
+        public var lost = 0
+        public var doubled = 0
+        /// Messages that take `slowestMilliseconds` instead of a usual time.
+        public var slow = 0
+        public var usualMicroseconds: ClosedRange<Int64> = 50...500
+        public var slowestMilliseconds: Int64 = 1_000
+
+        public init() {}
+
+        /// A perfect network.
+        public static let fair = Weather()
+
+        /// Anything from a good day to a very bad one.
+        public static func drawn(by generator: inout SeededGenerator) -> Weather {
+            var weather = Weather()
+            if generator.chance(1, in: 2) { weather.lost = generator.pick(1...150) }
+            if generator.chance(1, in: 2) { weather.doubled = generator.pick(1...150) }
+            if generator.chance(1, in: 2) { weather.slow = generator.pick(1...80) }
+            weather.usualMicroseconds = 50...generator.pick(100...Int64(20_000))
+            weather.slowestMilliseconds = generator.pick(50...Int64(4_000))
+            return weather
+        }
+    }
+
+    public var weather: Weather
+    public let nodeCount: Int
+    /// `isCut[from][to]`: nothing passes in this direction.
+    private var isCut: [[Bool]]
+
+    public init(nodeCount: Int, weather: Weather) {
+        self.nodeCount = nodeCount
+        self.weather = weather
+        isCut = Array(repeating: Array(repeating: false, count: nodeCount), count: nodeCount)
+    }
+
+    /// When copies of a message arrive; none where it is lost.
+    public func arrivals(from: Int, to: Int, at now: Instant, _ generator: inout SeededGenerator) -> [Instant] {
+        guard !isCut[from][to], !generator.chance(weather.lost, in: 1_000) else { return [] }
+        var arrivals = [now + delay(&generator)]
+        if generator.chance(weather.doubled, in: 1_000) { arrivals.append(now + delay(&generator)) }
+        return arrivals
+    }
+
+    private func delay(_ generator: inout SeededGenerator) -> Interval {
+        if generator.chance(weather.slow, in: 1_000) {
+            return .milliseconds(generator.pick(1...weather.slowestMilliseconds))
+        }
+        return Interval(nanoseconds: generator.pick(weather.usualMicroseconds) * 1_000)
+    }
+
+    public func passes(from: Int, to: Int) -> Bool { !isCut[from][to] }
+
+    /// Heals all links.
+    public mutating func heal() {
+        for from in 0..<nodeCount {
+            for to in 0..<nodeCount { isCut[from][to] = false }
+        }
+    }
+
+    /// Cuts one node off, both ways.
+    public mutating func isolate(_ node: Int) { cut { from, to in from == node || to == node } }
+
+    /// Breaks links in one of the shapes that networks really break in; returns what it did, for the story.
+    public mutating func breakApart(_ generator: inout SeededGenerator) -> String {
+        let node = generator.pick(0...(nodeCount - 1))
+        switch generator.pick(0...5) {
+        case 0:
+            let side = (0..<nodeCount).map { _ in generator.chance(1, in: 2) }
+            cut { from, to in side[from] != side[to] }
+            return "splits into \(names(side, true)) and \(names(side, false))"
+        case 1:
+            isolate(node)
+            return "cuts off n\(node + 1)"
+        case 2:
+            cut { from, _ in from == node }
+            return "nothing from n\(node + 1) arrives"
+        case 3:
+            cut { _, to in to == node }
+            return "nothing reaches n\(node + 1)"
+        case 4:
+            // Everyone sees only the bridge (decentralizedthoughts, 2020).
+            cut { from, to in from != node && to != node }
+            return "all but n\(node + 1) lose each other"
+        default:
+            let other = generator.pick(0...(nodeCount - 1))
+            cut { from, to in from == node && to == other || from == other && to == node }
+            return "the link between n\(node + 1) and n\(other + 1) breaks"
+        }
+    }
+
+    private mutating func cut(_ isWanted: (Int, Int) -> Bool) {
+        for from in 0..<nodeCount {
+            for to in 0..<nodeCount where from != to && isWanted(from, to) { isCut[from][to] = true }
+        }
+    }
+
+    private func names(_ side: [Bool], _ wanted: Bool) -> String {
+        let names = side.indices.filter { side[$0] == wanted }.map { "n\($0 + 1)" }
+        return names.isEmpty ? "nobody" : names.joined(separator: ",")
+    }
+}
