@@ -1,0 +1,52 @@
+"""What the fault tests share: one mesh of real daemons a class, commands, and what an error has to look like."""
+
+import os
+import re
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts", "lib"))
+import mesh as meshes  # noqa: E402
+
+SLACK_SECONDS = 20
+
+
+class MeshCase(unittest.TestCase):
+    """Starts `node_count` daemons before the first test of the class and ends them after the last."""
+
+    node_count = 1
+    joined = True
+
+    @classmethod
+    def setUpClass(cls):
+        cls.mesh = meshes.Mesh(meshes.build_binary(), "fault", nodes=cls.node_count, gpus=2)
+        cls.addClassCleanup(cls.mesh.stop)
+        if cls.joined:
+            cls.mesh.start()
+            cls.mesh.wait_alive(cls.mesh.nodes[0], cls.node_count)
+        cls.node = cls.mesh.nodes[0]
+
+    def folder(self):
+        """An empty directory of this test, to type `run` in."""
+        path = os.path.join(self.mesh.folder, "work", self.id().rsplit(".", 1)[1])
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    def run_job(self, *arguments, node=None, seconds=60):
+        """`swarmlet run ARGUMENTS` in this test's directory, to its end."""
+        return self.mesh.attempt(node or self.node, "run", *arguments, cwd=self.folder(), seconds=seconds)
+
+    def submit(self, *arguments, node=None):
+        """`swarmlet run -d ARGUMENTS`; the job's number."""
+        return int(self.mesh.command(node or self.node, "run", "-d", *arguments, cwd=self.folder()).split()[0])
+
+    def assert_refused(self, done, exit_code, code=None):
+        """An error says what is wrong with its code, and then the way out, and nothing on stdout."""
+        self.assertEqual(done.returncode, exit_code, done.stderr)
+        self.assertEqual(done.stdout, "")
+        lines = [line for line in done.stderr.splitlines() if line]
+        self.assertGreaterEqual(len(lines), 2, done.stderr)
+        self.assertRegex(lines[0], r"^swarmlet: .*\[[a-z_.]+\]$")
+        self.assertRegex(lines[-1], r"^swarmlet: ")
+        if code is not None:
+            self.assertEqual(re.search(r"\[([a-z_.]+)\]$", lines[0]).group(1), code)
