@@ -1,0 +1,68 @@
+import Codec
+import Mesh
+import Scheduler
+
+/// What a daemon answers; docs/architecture.md says which replies follow which request.
+public enum APIReply: Hashable, Sendable {
+    case failure(APIFailure)
+    case done
+    /// The version of the daemon, as `swarmlet version` prints it.
+    case version(String)
+    case status(StatusView)
+    case joining(JoinProgress)
+    case invitation(InvitationView)
+    case member(MemberView)
+    case members(MembersView)
+    case submitted(SubmittedView)
+    case follow(FollowEvent)
+    case log(LogChunk)
+    case jobs(JobsView)
+    case job(JobDetail)
+    /// To a submit: the parts of its tree that this daemon lacks. To a fetch: the tree.
+    case transfer(TransferMessage)
+    case doctor([CheckView])
+}
+
+extension APIReply: CBORCodable {
+    public init(cbor: CBOR) throws(CodecError) {
+        let (number, content) = try numberedContent(cbor)
+        switch number {
+        case 1: self = .failure(try APIFailure(cbor: content))
+        case 2: self = .done
+        case 3: self = .version(try String(cbor: content))
+        case 4: self = .status(try StatusView(cbor: content))
+        case 5: self = .joining(try JoinProgress(cbor: content))
+        case 6: self = .invitation(try InvitationView(cbor: content))
+        case 7: self = .member(try MemberView(cbor: content))
+        case 8: self = .members(try MembersView(cbor: content))
+        case 10: self = .submitted(try SubmittedView(cbor: content))
+        case 11: self = .follow(try FollowEvent(cbor: content))
+        case 12: self = .log(try LogChunk(cbor: content))
+        case 13: self = .jobs(try JobsView(cbor: content))
+        case 14: self = .job(try JobDetail(cbor: content))
+        case 15: self = .transfer(try TransferMessage(cbor: content))
+        case 17: self = .doctor(try [CheckView](cbor: content))
+        default: throw .invalid("reply \(number) is not known to this version")
+        }
+    }
+
+    public var cbor: CBOR {
+        switch self {
+        case .failure(let failure): numbered(1, failure.cbor)
+        case .done: numbered(2)
+        case .version(let version): numbered(3, version.cbor)
+        case .status(let view): numbered(4, view.cbor)
+        case .joining(let progress): numbered(5, progress.cbor)
+        case .invitation(let view): numbered(6, view.cbor)
+        case .member(let view): numbered(7, view.cbor)
+        case .members(let view): numbered(8, view.cbor)
+        case .submitted(let view): numbered(10, view.cbor)
+        case .follow(let event): numbered(11, event.cbor)
+        case .log(let chunk): numbered(12, chunk.cbor)
+        case .jobs(let view): numbered(13, view.cbor)
+        case .job(let detail): numbered(14, detail.cbor)
+        case .transfer(let message): numbered(15, message.cbor)
+        case .doctor(let checks): numbered(17, checks.cbor)
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import Codec
+import Mesh
+import Scheduler
+
+/// What a caller asks of a daemon: one request a connection (or a stream), on the local socket and between members.
+///
+/// On the wire: an array of the request's number and its content. Numbers are never used for something else.
+public enum APIRequest: Hashable, Sendable {
+    case version
+    case status
+    case up(UpRequest)
+    case join(JoinRequest)
+    case members
+    case invite(InviteRequest)
+    /// Admits the node of this name (or short id) that waits.
+    case approve(String)
+    case submit(SubmitRequest)
+    /// The parts of an offered tree, as the reply asked for them.
+    case transfer(TransferMessage)
+    case follow(FollowRequest)
+    case logs(LogsRequest)
+    case jobs(JobsRequest)
+    case inspectJob(JobID)
+    /// A node by name or short id.
+    case inspectNode(String)
+    case cancel(CancelRequest)
+    /// Waits for the end of each job, in this order.
+    case wait([JobID])
+    case fetch(FetchRequest)
+    case leave(LeaveRequest)
+    case doctor
+}
+
+extension APIRequest: CBORCodable {
+    public init(cbor: CBOR) throws(CodecError) {
+        let (number, content) = try numberedContent(cbor)
+        switch number {
+        case 1: self = .version
+        case 2: self = .status
+        case 3: self = .up(try UpRequest(cbor: content))
+        case 4: self = .join(try JoinRequest(cbor: content))
+        case 5: self = .members
+        case 6: self = .invite(try InviteRequest(cbor: content))
+        case 7: self = .approve(try String(cbor: content))
+        case 8: self = .submit(try SubmitRequest(cbor: content))
+        case 9: self = .transfer(try TransferMessage(cbor: content))
+        case 11: self = .follow(try FollowRequest(cbor: content))
+        case 12: self = .logs(try LogsRequest(cbor: content))
+        case 13: self = .jobs(try JobsRequest(cbor: content))
+        case 14: self = .inspectJob(try UInt64(cbor: content))
+        case 15: self = .inspectNode(try String(cbor: content))
+        case 16: self = .cancel(try CancelRequest(cbor: content))
+        case 17: self = .wait(try [UInt64](cbor: content))
+        case 18: self = .fetch(try FetchRequest(cbor: content))
+        case 19: self = .leave(try LeaveRequest(cbor: content))
+        case 20: self = .doctor
+        default: throw .invalid("request \(number) is not known to this version")
+        }
+    }
+
+    public var cbor: CBOR {
+        switch self {
+        case .version: numbered(1)
+        case .status: numbered(2)
+        case .up(let request): numbered(3, request.cbor)
+        case .join(let request): numbered(4, request.cbor)
+        case .members: numbered(5)
+        case .invite(let request): numbered(6, request.cbor)
+        case .approve(let name): numbered(7, name.cbor)
+        case .submit(let request): numbered(8, request.cbor)
+        case .transfer(let message): numbered(9, message.cbor)
+        case .follow(let request): numbered(11, request.cbor)
+        case .logs(let request): numbered(12, request.cbor)
+        case .jobs(let request): numbered(13, request.cbor)
+        case .inspectJob(let job): numbered(14, job.cbor)
+        case .inspectNode(let name): numbered(15, name.cbor)
+        case .cancel(let request): numbered(16, request.cbor)
+        case .wait(let jobs): numbered(17, jobs.cbor)
+        case .fetch(let request): numbered(18, request.cbor)
+        case .leave(let request): numbered(19, request.cbor)
+        case .doctor: numbered(20)
+        }
+    }
+}
+
+/// `[number, content]`, the form of every enumeration on the wire.
+func numbered(_ number: UInt64, _ content: CBOR = .null) -> CBOR { .array([.unsigned(number), content]) }
+
+func numberedContent(_ cbor: CBOR) throws(CodecError) -> (UInt64, CBOR) {
+    guard case .array(let items) = cbor, items.count == 2, case .unsigned(let number) = items[0] else {
+        throw .invalid("expected an array of a number and its content")
+    }
+    return (number, items[1])
+}

@@ -1,0 +1,42 @@
+import Codec
+
+/// What happens to a followed job, in order; `ended` is the last.
+public enum FollowEvent: Hashable, Sendable {
+    /// It waits, and why.
+    case waiting(String)
+    case placed(AttemptPlaced)
+    case hostLost(HostLost)
+    case output(LogChunk)
+    case checkpoint(CheckpointSafe)
+    /// The attempt stands still (true) or goes on (false) because its node cannot or can renew its lease.
+    case frozen(Bool)
+    case ended(JobEnded)
+}
+
+extension FollowEvent: CBORCodable {
+    public init(cbor: CBOR) throws(CodecError) {
+        let (number, content) = try numberedContent(cbor)
+        switch number {
+        case 1: self = .waiting(try String(cbor: content))
+        case 2: self = .placed(try AttemptPlaced(cbor: content))
+        case 3: self = .hostLost(try HostLost(cbor: content))
+        case 4: self = .output(try LogChunk(cbor: content))
+        case 5: self = .checkpoint(try CheckpointSafe(cbor: content))
+        case 6: self = .frozen(try Bool(cbor: content))
+        case 7: self = .ended(try JobEnded(cbor: content))
+        default: throw .invalid("event \(number) is not known to this version")
+        }
+    }
+
+    public var cbor: CBOR {
+        switch self {
+        case .waiting(let reason): numbered(1, reason.cbor)
+        case .placed(let placed): numbered(2, placed.cbor)
+        case .hostLost(let lost): numbered(3, lost.cbor)
+        case .output(let chunk): numbered(4, chunk.cbor)
+        case .checkpoint(let safe): numbered(5, safe.cbor)
+        case .frozen(let frozen): numbered(6, frozen.cbor)
+        case .ended(let ended): numbered(7, ended.cbor)
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import Codec
+import Scheduler
+
+/// Follows a job from submit to end.
+public struct FollowRequest: Hashable, Sendable {
+    public var job: JobID
+    /// The task whose output is wanted.
+    public var task: UInt32
+    public var cursor: OutputCursor
+    /// The newest attempt whose placement has been told already.
+    public var seenAttempt: UInt32
+
+    public init(job: JobID, task: UInt32 = 0, cursor: OutputCursor = OutputCursor(), seenAttempt: UInt32 = 0) {
+        self.job = job
+        self.task = task
+        self.cursor = cursor
+        self.seenAttempt = seenAttempt
+    }
+}
+
+extension FollowRequest: CBORCodable {
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        job = try map.require(1)
+        task = try map.require(2)
+        cursor = try map.require(3)
+        seenAttempt = try map.require(4)
+    }
+
+    public var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, job)
+        map.set(2, task)
+        map.set(3, cursor)
+        map.set(4, seenAttempt)
+        return .map(map)
+    }
+}

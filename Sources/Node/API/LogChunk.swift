@@ -1,0 +1,38 @@
+import Codec
+
+/// Bytes that a task wrote, as they came.
+public struct LogChunk: Hashable, Sendable {
+    /// 1 stdout, 2 stderr; 0: a gap, `bytes` is the number of lost bytes as text.
+    public var stream: UInt8
+    /// Unix nanoseconds at which they were read.
+    public var time: Int64
+    public var bytes: Bytes
+    /// Where to go on after this chunk.
+    public var next: OutputCursor
+
+    public init(stream: UInt8, time: Int64, bytes: Bytes, next: OutputCursor) {
+        self.stream = stream
+        self.time = time
+        self.bytes = bytes
+        self.next = next
+    }
+}
+
+extension LogChunk: CBORCodable {
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        stream = try map.require(1)
+        time = try map.require(2)
+        bytes = try map.require(3)
+        next = try map.require(4)
+    }
+
+    public var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, stream)
+        map.set(2, time)
+        map.set(3, bytes)
+        map.set(4, next)
+        return .map(map)
+    }
+}

@@ -1,0 +1,50 @@
+import Codec
+import Scheduler
+
+/// Reads the output of a task.
+public struct LogsRequest: Hashable, Sendable {
+    public var job: JobID
+    public var task: UInt32
+    /// nil: the newest that has any.
+    public var attempt: UInt32?
+    public var follow: Bool
+    /// nil: all.
+    public var tailLines: UInt64?
+    /// Where to go on; nil: the beginning.
+    public var cursor: OutputCursor?
+
+    public init(
+        job: JobID, task: UInt32 = 0, attempt: UInt32? = nil, follow: Bool = false, tailLines: UInt64? = nil,
+        cursor: OutputCursor? = nil
+    ) {
+        self.job = job
+        self.task = task
+        self.attempt = attempt
+        self.follow = follow
+        self.tailLines = tailLines
+        self.cursor = cursor
+    }
+}
+
+extension LogsRequest: CBORCodable {
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        job = try map.require(1)
+        task = try map.require(2)
+        attempt = try map.optional(3)
+        follow = try map.require(4)
+        tailLines = try map.optional(5)
+        cursor = try map.optional(6)
+    }
+
+    public var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, job)
+        map.set(2, task)
+        map.set(3, attempt)
+        map.set(4, follow)
+        map.set(5, tailLines)
+        map.set(6, cursor)
+        return .map(map)
+    }
+}

@@ -1,0 +1,88 @@
+import Codec
+import Scheduler
+
+/// One line of `members`.
+public struct MemberView: Hashable, Sendable {
+    public var name: String
+    public var shortID: String
+    /// The whole PASERK id, `k4.pid.…`.
+    public var keyID: String
+    public var nodeID: NodeID
+    /// alive, suspect, dead or left.
+    public var state: String
+    /// leader, voter or learner.
+    public var raft: String?
+    public var cpus: UInt32
+    public var memoryBytes: UInt64
+    public var gpus: [GPU]
+    public var freeGPUs: UInt32
+    public var address: String
+    /// nil: this node itself, or not measured.
+    public var roundTripMicroseconds: UInt64?
+    public var labels: [Label]
+    public var version: String
+    public var worker: Bool
+
+    public init(
+        name: String, shortID: String, keyID: String, nodeID: NodeID, state: String, raft: String? = nil,
+        cpus: UInt32, memoryBytes: UInt64, gpus: [GPU], freeGPUs: UInt32, address: String,
+        roundTripMicroseconds: UInt64? = nil, labels: [Label], version: String, worker: Bool
+    ) {
+        self.name = name
+        self.shortID = shortID
+        self.keyID = keyID
+        self.nodeID = nodeID
+        self.state = state
+        self.raft = raft
+        self.cpus = cpus
+        self.memoryBytes = memoryBytes
+        self.gpus = gpus
+        self.freeGPUs = freeGPUs
+        self.address = address
+        self.roundTripMicroseconds = roundTripMicroseconds
+        self.labels = labels
+        self.version = version
+        self.worker = worker
+    }
+}
+
+extension MemberView: CBORCodable {
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        name = try map.require(1)
+        shortID = try map.require(2)
+        keyID = try map.require(3)
+        nodeID = try map.require(4)
+        state = try map.require(5)
+        raft = try map.optional(6)
+        cpus = try map.require(7)
+        memoryBytes = try map.require(8)
+        gpus = try map.require(9)
+        freeGPUs = try map.require(10)
+        address = try map.require(11)
+        roundTripMicroseconds = try map.optional(12)
+        labels = try map.require(13)
+        version = try map.require(14)
+        worker = try map.require(15)
+    }
+
+    public var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, name)
+        map.set(2, shortID)
+        map.set(3, keyID)
+        map.set(4, nodeID)
+        map.set(5, state)
+        map.set(6, raft)
+        map.set(7, cpus)
+        map.set(8, memoryBytes)
+        map.set(9, gpus)
+        map.set(10, freeGPUs)
+        map.set(11, address)
+        map.set(12, roundTripMicroseconds)
+        map.set(13, labels)
+        map.set(14, version)
+        map.set(15, worker)
+        return .map(map)
+    }
+}
