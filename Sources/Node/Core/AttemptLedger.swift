@@ -1,0 +1,158 @@
+import Codec
+import Scheduler
+
+/// What this host is doing for the mesh: the attempts that its supervisors hold, beside what the state says they
+/// should hold.
+///
+/// The difference of the two is the work: what has a place here and is held by no supervisor is started, what is held
+/// and has no place any more is killed, what ended is reported until the mesh knows it. Nothing is decided before the
+/// applied state is as new as this daemon (`LeaseHolder.hasCaughtUp`).
+struct AttemptLedger: Sendable {
+    enum Phase: Hashable, Sendable {
+        case starting
+        case running
+        case ended
+    }
+
+    struct Held: Hashable, Sendable {
+        var phase: Phase
+        var stopping: AttemptStop?
+    }
+
+    enum Step: Hashable, Sendable {
+        case start(AttemptKey)
+        case stop(AttemptKey, AttemptStop)
+        case settled(AttemptKey)
+    }
+
+    /// Ascending by key.
+    private var keys: [AttemptKey] = []
+    private var held: [AttemptKey: Held] = [:]
+    /// In the order they happened.
+    private var reports: [AttemptReport] = []
+    /// The entry that carries the first `reportsInFlight` reports.
+    private var carrier: RequestID?
+    private var reportsInFlight = 0
+
+    /// Whether a supervisor of this host may still be running something.
+    var isIdle: Bool { held.values.allSatisfy { $0.phase == .ended } }
+    subscript(key: AttemptKey) -> Held? { held[key] }
+
+    /// A supervisor that outlived the last daemon holds it.
+    mutating func adopt(_ attempt: AdoptedAttempt) {
+        insert(attempt.key, Held(phase: attempt.outcome == nil ? .running : .ended))
+        let kind: AttemptReportKind = attempt.outcome.map { .ended($0) } ?? .running
+        reports.append(AttemptReport(attempt: attempt.key, kind: kind, at: attempt.at))
+    }
+
+    /// The supervisor tells of an attempt.
+    mutating func heard(_ report: AttemptReport) {
+        guard held[report.attempt] != nil else { return }
+        switch report.kind {
+        case .preparing: break
+        case .running: held[report.attempt]?.phase = .running
+        case .ended: held[report.attempt]?.phase = .ended
+        }
+        reports.append(report)
+    }
+
+    /// The next batch of reports for the log, if none is under way.
+    mutating func takeReports(as request: RequestID) -> [AttemptReport]? {
+        guard carrier == nil, !reports.isEmpty else { return nil }
+        carrier = request
+        reportsInFlight = min(reports.count, NodeConstants.reportsPerEntry)
+        return Array(reports.prefix(reportsInFlight))
+    }
+
+    var hasReportsToTake: Bool { carrier == nil && !reports.isEmpty }
+
+    /// An entry of this node has been applied.
+    mutating func answered(_ request: RequestID) {
+        guard carrier == request else { return }
+        carrier = nil
+        reports.removeFirst(reportsInFlight)
+        reportsInFlight = 0
+    }
+
+    /// The attempt was replaced: known as soon as the state says so, however old the rest of it may be, because a
+    /// replaced attempt never becomes the current one again.
+    mutating func superseded(_ key: AttemptKey) -> Step? {
+        guard let attempt = held[key], attempt.phase != .ended, attempt.stopping != .superseded else { return nil }
+        held[key]?.stopping = .superseded
+        return .stop(key, .superseded)
+    }
+
+    /// Compares what is held with what the state wants here.
+    ///
+    /// - Parameters:
+    ///   - wanted: the attempts that have a place on this node and have not ended.
+    ///   - mayStart: whether the lease lasts long enough to start something.
+    ///   - isLeaving: whether this node gives everything back because it leaves the mesh.
+    mutating func compare(
+        with wanted: [WantedAttempt], mayStart: Bool, isLeaving: Bool, now wallClock: Int64
+    ) -> [Step] {
+        var steps: [Step] = []
+        let wantedKeys = Set(wanted.map(\.key))
+        for attempt in wanted {
+            guard let current = held[attempt.key] else {
+                if attempt.hasStarted || isLeaving {
+                    // It ran here and no supervisor knows it: the host was reset. It must be replaced, not begun anew.
+                    insert(attempt.key, Held(phase: .ended))
+                    reports.append(AttemptReport(attempt: attempt.key, kind: .ended(.lost), at: wallClock))
+                } else if attempt.isCancelled {
+                    insert(attempt.key, Held(phase: .ended))
+                    reports.append(AttemptReport(attempt: attempt.key, kind: .ended(.cancelled), at: wallClock))
+                } else if mayStart {
+                    insert(attempt.key, Held(phase: .starting))
+                    steps.append(.start(attempt.key))
+                }
+                continue
+            }
+            if isLeaving, let stop = superseded(attempt.key) {
+                steps.append(stop)
+            } else if attempt.isCancelled, current.phase != .ended, current.stopping == nil {
+                held[attempt.key]?.stopping = .cancelled
+                steps.append(.stop(attempt.key, .cancelled))
+            }
+        }
+        for key in keys where !wantedKeys.contains(key) {
+            guard let attempt = held[key] else { continue }
+            if attempt.phase == .ended {
+                steps.append(.settled(key))
+            } else if let stop = superseded(key) {
+                steps.append(stop)
+            }
+        }
+        for case .settled(let key) in steps { forget(key) }
+        return steps
+    }
+
+    /// Jobs of which an attempt was replaced and is not gone yet: their lease page stands still.
+    var jobsHeldBack: [JobID] {
+        var jobs: [JobID] = []
+        for key in keys {
+            guard let attempt = held[key], attempt.stopping == .superseded, attempt.phase != .ended else { continue }
+            if jobs.last != key.job { jobs.append(key.job) }
+        }
+        return jobs
+    }
+
+    private mutating func insert(_ key: AttemptKey, _ attempt: Held) {
+        if held.updateValue(attempt, forKey: key) == nil {
+            let index = keys.firstIndex { key < $0 } ?? keys.endIndex
+            keys.insert(key, at: index)
+        }
+    }
+
+    private mutating func forget(_ key: AttemptKey) {
+        held[key] = nil
+        keys.removeAll { $0 == key }
+    }
+}
+
+/// An attempt that the state wants on this node.
+struct WantedAttempt: Hashable, Sendable {
+    var key: AttemptKey
+    var hasStarted: Bool
+    var isCancelled: Bool
+}

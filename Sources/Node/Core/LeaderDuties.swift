@@ -1,0 +1,152 @@
+import Codec
+import Raft
+import Scheduler
+
+/// What the leader does for the mesh without being asked: it places waiting tasks, declares silent nodes lost and
+/// returned ones present, and gives the mesh its voters and learners.
+///
+/// Every decision is a proposal that the state checks again when it applies it, so that a decision made on a view that
+/// has moved on is void. At most one placement entry is under way: the next is decided on what came of it.
+struct LeaderDuties: Sendable {
+    enum Decision: Hashable, Sendable {
+        case propose(Command)
+        case change(voters: [NodeID], learners: [NodeID])
+    }
+
+    private enum Subject: Hashable, Sendable {
+        case placement
+        case loss(of: NodeID)
+        case returning(of: NodeID)
+    }
+
+    private struct Open: Hashable, Sendable {
+        var subject: Subject
+        var request: RequestID
+        /// The number under which it was given to Raft, which refuses by it.
+        var proposal: UInt64
+    }
+
+    private var open: [Open] = []
+    private var mayPlace = true
+    private var returned: [NodeID] = []
+    private var nextMembershipChange = Instant.zero
+
+    /// A lost node has asked for a lease.
+    mutating func hasReturned(_ node: NodeID) {
+        if !returned.contains(node) { returned.append(node) }
+    }
+
+    mutating func noticed(_ event: StateEvent) {
+        switch event {
+        case .checkpointRecorded, .checkpointHeld, .treeHeld, .resultsRecorded, .jobForgotten, .knocked,
+            .invitationUsed, .attemptStarted:
+            break
+        default: mayPlace = true
+        }
+    }
+
+    mutating func everythingChanged() { mayPlace = true }
+
+    mutating func proposed(_ command: Command, as request: RequestID, proposal: UInt64) {
+        guard let subject = Self.subject(of: command) else { return }
+        open.append(Open(subject: subject, request: request, proposal: proposal))
+    }
+
+    /// The entry has been applied.
+    mutating func answered(_ request: RequestID) {
+        guard let index = open.firstIndex(where: { $0.request == request }) else { return }
+        switch open.remove(at: index).subject {
+        case .placement: mayPlace = true
+        case .returning(let node): returned.removeAll { $0 == node }
+        case .loss: break
+        }
+    }
+
+    /// Raft refused the proposal; the answer is the node that is not lost after all.
+    mutating func refused(proposal: UInt64) -> NodeID? {
+        guard let index = open.firstIndex(where: { $0.proposal == proposal }) else { return nil }
+        guard case .loss(let node) = open.remove(at: index).subject else { return nil }
+        return node
+    }
+
+    mutating func decide(
+        state: SchedulerState, grants: LeaseGrants, raft: RaftCore, id: NodeID, now: Instant
+    ) -> [Decision] {
+        var decisions: [Decision] = []
+        for node in state.members where isLost(node, grants: grants, id: id, now: now) {
+            decisions.append(.propose(.nodeLost(node.id)))
+        }
+        for node in returned where !isOpen(.returning(of: node)) {
+            decisions.append(.propose(.nodeReturned(node)))
+        }
+        if mayPlace, !isOpen(.placement) {
+            let placements = Placement.plan(
+                state, avoid: id, limit: NodeConstants.placementsPerEntry, mayTake: { !grants.isCondemned($0) })
+            if placements.isEmpty { mayPlace = false } else { decisions.append(.propose(.place(placements))) }
+        }
+        if now >= nextMembershipChange, let change = membershipChange(state: state, raft: raft, id: id) {
+            nextMembershipChange = now + NodeConstants.membershipRetry
+            decisions.append(change)
+        }
+        return decisions
+    }
+
+    /// When a decision may be due without anything else happening.
+    func nextDeadline(state: SchedulerState, grants: LeaseGrants, raft: RaftCore, id: NodeID) -> Instant? {
+        var next: Instant?
+        func consider(_ instant: Instant) { next = min(next ?? instant, instant) }
+        for node in state.members where node.presence == .present && node.id != id && !grants.isCondemned(node.id) {
+            consider(grants.deadline(of: node.id))
+        }
+        if membershipChange(state: state, raft: raft, id: id) != nil { consider(nextMembershipChange) }
+        return next
+    }
+
+    private func isLost(_ node: NodeRecord, grants: LeaseGrants, id: NodeID, now: Instant) -> Bool {
+        node.presence == .present && node.id != id && !grants.isCondemned(node.id)
+            && grants.deadline(of: node.id) <= now
+    }
+
+    private func isOpen(_ subject: Subject) -> Bool { open.contains { $0.subject == subject } }
+
+    private static func subject(of command: Command) -> Subject? {
+        switch command {
+        case .place: .placement
+        case .nodeLost(let node): .loss(of: node)
+        case .nodeReturned(let node): .returning(of: node)
+        default: nil
+        }
+    }
+
+    // MARK: Voters
+
+    /// One voter until there are three nodes that may vote, then three; never two, which would stop with either.
+    ///
+    /// A voter that is merely silent keeps its seat: it will come back, and a mesh that shrank while it was away would
+    /// have to trust a clock. A voter that has left gives its seat to a learner; where none is fit, one voter remains.
+    private func membershipChange(state: SchedulerState, raft: RaftCore, id: NodeID) -> Decision? {
+        guard !raft.isChangingMembership else { return nil }
+        let members = state.members
+        let mayVote = members.filter { $0.role == .auto }.map(\.id)
+        let current = raft.membership.voters
+        var voters = current.filter(mayVote.contains)
+        let candidates = mayVote.filter { candidate in
+            !voters.contains(candidate) && state.node(candidate)?.presence == .present
+                && hasCaughtUp(candidate, raft: raft)
+        }
+        let wanted = voters.count + candidates.count >= NodeConstants.voters ? NodeConstants.voters : 1
+        voters += candidates.prefix(max(0, wanted - voters.count))
+        if voters.count > wanted { voters = voters.contains(id) ? [id] : Array(voters.prefix(wanted)) }
+        guard !voters.isEmpty else { return nil }
+        voters.sort()
+        let learners = members.map(\.id).filter { !voters.contains($0) }
+        guard voters != current || learners != raft.membership.learners else { return nil }
+        return .change(voters: voters, learners: learners)
+    }
+
+    /// Whether this learner could vote at once without holding the others up.
+    private func hasCaughtUp(_ node: NodeID, raft: RaftCore) -> Bool {
+        guard let progress = raft.progress.first(where: { $0.id == node }) else { return false }
+        return progress.phase == .replicate && progress.matchIndex + 64 >= raft.commitIndex
+    }
+}

@@ -1,0 +1,85 @@
+import Codec
+
+/// The leader's side of the leases: who was heard when, and who may be replaced.
+///
+/// A grant is given only after a quorum has confirmed, later than the renewal arrived, that this node still leads
+/// (one ReadIndex round for all renewals that arrived meanwhile). A new leader knows nothing of its forerunner's
+/// grants and treats every lease as just renewed.
+struct LeaseGrants: Sendable {
+    struct Renewal: Hashable, Sendable {
+        var node: NodeID
+        var sequence: UInt64
+    }
+
+    private var leadingSince = Instant.zero
+    private var heard: [NodeID: Instant] = [:]
+    private var waiting: [Renewal] = []
+    private var confirming: [Renewal] = []
+    private var confirmation: UInt64?
+    /// Nodes whose loss is proposed: they get no grant until the mesh has decided.
+    private var condemned: Set<NodeID> = []
+
+    mutating func lead(from now: Instant) {
+        self = LeaseGrants()
+        leadingSince = now
+    }
+
+    mutating func stopLeading() { self = LeaseGrants() }
+
+    /// A renewal of a node that is present in the state has arrived.
+    mutating func renew(_ renewal: Renewal, now: Instant) {
+        guard !condemned.contains(renewal.node) else { return }
+        heard[renewal.node] = now
+        waiting.removeAll { $0.node == renewal.node }
+        waiting.append(renewal)
+    }
+
+    /// A node is (again) part of the mesh: its time counts from here. Not while its loss is under way: a grant given
+    /// then would outlive the loss.
+    mutating func welcome(_ node: NodeID, now: Instant) {
+        if !condemned.contains(node) { heard[node] = now }
+    }
+
+    /// Begins a round with a fresh id if renewals wait and none is under way.
+    mutating func confirm(id: UInt64) -> Bool {
+        guard confirmation == nil, !waiting.isEmpty else { return false }
+        confirmation = id
+        confirming = waiting
+        waiting = []
+        return true
+    }
+
+    var needsConfirmation: Bool { confirmation == nil && !waiting.isEmpty }
+
+    /// The round with this id is confirmed; the answer is who is to be told.
+    mutating func confirmed(id: UInt64) -> [Renewal] {
+        guard confirmation == id else { return [] }
+        defer { confirming = [] }
+        confirmation = nil
+        return confirming
+    }
+
+    /// The round with this id can no longer be confirmed.
+    mutating func refused(id: UInt64) {
+        guard confirmation == id else { return }
+        confirmation = nil
+        confirming = []
+    }
+
+    func silence(of node: NodeID, now: Instant) -> Interval { now - (heard[node] ?? leadingSince) }
+
+    /// When this node may be declared lost, if it stays silent.
+    func deadline(of node: NodeID) -> Instant {
+        (heard[node] ?? leadingSince) + NodeConstants.lease + NodeConstants.leaseMargin
+    }
+
+    mutating func condemn(_ node: NodeID) {
+        condemned.insert(node)
+        waiting.removeAll { $0.node == node }
+        confirming.removeAll { $0.node == node }
+    }
+
+    /// The loss is decided, or will not be.
+    mutating func pardon(_ node: NodeID) { condemned.remove(node) }
+    func isCondemned(_ node: NodeID) -> Bool { condemned.contains(node) }
+}

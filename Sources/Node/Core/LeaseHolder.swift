@@ -1,0 +1,57 @@
+import Codec
+
+/// A node's side of its lease: until when its attempts may run.
+///
+/// The deadline counts from the moment a renewal was *sent*, so that it always lies before the moment at which the
+/// leader, who counts from when it *received* it, may replace anything. It moves only once this node has applied the
+/// log as far as the leader had when it granted: a node that was replaced meanwhile then knows it.
+struct LeaseHolder: Sendable {
+    private struct Renewal: Sendable {
+        var sequence: UInt64
+        var sent: Instant
+    }
+    private struct Grant: Sendable {
+        var sent: Instant
+        var index: UInt64
+    }
+
+    private var renewals: [Renewal] = []
+    private var grant: Grant?
+    private var sequence: UInt64 = 0
+    /// Never moves back.
+    private(set) var deadline = Instant(nanoseconds: .min)
+    private(set) var nextRenewal: Instant
+    /// Whether a grant has ever been reached: from then on the applied state is no older than this daemon.
+    private(set) var hasCaughtUp = false
+
+    init(now: Instant) { nextRenewal = now }
+
+    /// A renewal is due; the answer is its number.
+    mutating func renew(now: Instant) -> UInt64 {
+        sequence += 1
+        renewals.append(Renewal(sequence: sequence, sent: now))
+        renewals.removeAll { now - $0.sent > NodeConstants.lease }
+        nextRenewal = now + NodeConstants.leaseRenewal
+        return sequence
+    }
+
+    /// Renews at once, because there is somebody new to ask.
+    mutating func hasten(now: Instant) { nextRenewal = now }
+
+    mutating func granted(sequence: UInt64, index: UInt64) {
+        guard let renewal = renewals.first(where: { $0.sequence == sequence }) else { return }
+        if let grant, grant.sent >= renewal.sent { return }
+        grant = Grant(sent: renewal.sent, index: index)
+    }
+
+    /// The state is applied up to here; the answer is the new deadline if a grant has been reached.
+    mutating func applied(upTo index: UInt64) -> Instant? {
+        guard let reached = grant, reached.index <= index else { return nil }
+        grant = nil
+        hasCaughtUp = true
+        let until = reached.sent + NodeConstants.lease
+        guard until > deadline else { return nil }
+        deadline = until
+        return until
+    }
+}

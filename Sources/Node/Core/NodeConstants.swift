@@ -1,0 +1,28 @@
+import Codec
+
+/// The times of a node's part in a mesh (docs/architecture.md, "Never twice at once").
+public enum NodeConstants {
+    /// How long a node may run its attempts after it *sent* the renewal that the leader answered.
+    public static let lease = Interval.seconds(3)
+    /// What the leader adds before it replaces: the drift of two boot-time clocks over a lease, and the time a
+    /// supervisor needs to see its deadline.
+    public static let leaseMargin = Interval.milliseconds(500)
+    /// Six renewals fit into a lease, so that a lost one costs nothing.
+    public static let leaseRenewal = Interval.milliseconds(500)
+    /// An attempt starts only under a lease that still lasts this long.
+    public static let leaseToStart = Interval.milliseconds(500)
+    /// How long a proposal waits for its answer before it is sent again, to whoever leads then.
+    public static let proposalRetry = Interval.milliseconds(500)
+    /// How many proposals of this node may wait for an answer.
+    public static let proposalsPending = 10_000
+    /// How many attempts one placement entry may hold: keeps a turn of the control ring short.
+    public static let placementsPerEntry = 256
+    /// How many reports one entry may hold.
+    public static let reportsPerEntry = 1_024
+    /// A snapshot is taken when this many entries have been applied since the last.
+    public static let entriesPerSnapshot: UInt64 = 20_000
+    /// How many voters a mesh has once it has the nodes for them.
+    public static let voters = 3
+    /// How long the leader waits between attempts to change the membership.
+    public static let membershipRetry = Interval.seconds(1)
+}

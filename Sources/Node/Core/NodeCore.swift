@@ -1,0 +1,361 @@
+import Codec
+import Mesh
+import Raft
+import Scheduler
+
+/// A node of a mesh as one pure value: agreement, the replicated state, gossip, leases and the leader's duties.
+///
+/// It decides what is proposed, who is placed where, until when this host's attempts may run, and which of them start
+/// and end. It never touches a clock, a socket, a disk or a process: the shell hands it what happened and does what
+/// the effects say, in their order. What must hold after every step:
+/// - an attempt is started only if the applied state gives it a place here, no supervisor has held it before, and the
+///   lease lasts (`AttemptLedger`, `LeaseHolder`);
+/// - the leader declares a node lost only after its lease and the margin have passed since it was last heard
+///   (`LeaseGrants`);
+/// - a proposal is repeated with the same request id until it is seen applied (`Proposals`).
+public struct NodeCore: Sendable {
+    public let id: NodeID
+    public private(set) var raft: RaftCore
+    public private(set) var state: SchedulerState
+    public private(set) var swim: SwimCore
+    /// The index of the last entry applied to `state`.
+    public private(set) var appliedIndex: UInt64
+    /// Until when this host's attempts may run, on the boot-time clock.
+    public var leaseDeadline: Instant { lease.deadline }
+    /// Whether the state is at least as new as this daemon.
+    public var hasCaughtUp: Bool { lease.hasCaughtUp }
+    /// Whether no supervisor of this host runs anything any more.
+    public var isIdle: Bool { ledger.isIdle }
+    /// When a leader was last known: `ps` says how old its view is.
+    public private(set) var leaderHeard: Instant?
+
+    private var lease: LeaseHolder
+    private var grants = LeaseGrants()
+    private var proposals = Proposals()
+    private var ledger = AttemptLedger()
+    private var duties = LeaderDuties()
+    private var nextRaftRequest: UInt64 = 1
+    private var requestIDs: RequestIDSource
+    private var wallClockOffset: Int64 = 0
+    private var isLeaving = false
+    /// What this turn has for Raft.
+    private var raftInputs: [RaftInput] = []
+    private var failure: String?
+
+    /// - Parameters:
+    ///   - restored: what the log holds.
+    ///   - boot: random bits of this start of the daemon: request ids and the order of gossip derive from them.
+    ///   - generation: of this start; a later one is greater.
+    public init(
+        id: NodeID, restored: RaftRestored, raftConfiguration: RaftConfiguration = RaftConfiguration(), boot: UInt64,
+        generation: UInt64, now: Instant
+    ) throws(CodecError) {
+        self.id = id
+        raft = RaftCore(id: id, restored: restored, configuration: raftConfiguration, seed: boot, now: now)
+        if let snapshot = restored.snapshot {
+            state = try SchedulerState(encoded: snapshot.data)
+            appliedIndex = snapshot.index
+        } else {
+            state = SchedulerState()
+            appliedIndex = 0
+        }
+        swim = SwimCore(id: id, generation: generation, seed: boot ^ 0x5357_494D, now: now)
+        lease = LeaseHolder(now: now)
+        requestIDs = RequestIDSource(boot: boot)
+    }
+
+    public var nextDeadline: Instant? {
+        guard failure == nil else { return nil }
+        var next = lease.nextRenewal
+        for other in [raft.nextDeadline, swim.nextDeadline, proposals.nextDeadline] {
+            if let other, other < next { next = other }
+        }
+        if raft.role == .leader, let due = duties.nextDeadline(state: state, grants: grants, raft: raft, id: id),
+            due < next
+        {
+            next = due
+        }
+        return next
+    }
+
+    public mutating func handle(_ input: NodeInput, at now: Instant, into effects: inout [NodeEffect]) {
+        handle([input], at: now, into: &effects)
+    }
+
+    /// One turn: everything that arrived together, so that it goes to the log in one write.
+    public mutating func handle(_ inputs: [NodeInput], at now: Instant, into effects: inout [NodeEffect]) {
+        guard failure == nil else { return }
+        for input in inputs { take(input, at: now, into: &effects) }
+        repeat {
+            runRaft(at: now, into: &effects)
+            advance(at: now, into: &effects)
+        } while !raftInputs.isEmpty && failure == nil
+    }
+
+    private mutating func take(_ input: NodeInput, at now: Instant, into effects: inout [NodeEffect]) {
+        switch input {
+        case .timer:
+            raftInputs.append(.timer)
+            gossip(.timer, at: now, into: &effects)
+        case .message(let sender, let message): receive(message, from: sender, at: now, into: &effects)
+        case .unreachable(let peer):
+            raftInputs.append(.unreachable(peer))
+            gossip(.unreachable(peer), at: now, into: &effects)
+        case .persisted(let token): raftInputs.append(.persisted(upTo: token))
+        case .logFailed(let reason): raftInputs.append(.diskFailed(reason: reason))
+        case .snapshotEncoded(let index, let data): raftInputs.append(.snapshotTaken(index: index, data: data))
+        case .propose(let entry):
+            guard !proposals.isFull else {
+                effects.append(.answered(entry.request, NodeError.busy.answer))
+                break
+            }
+            proposals.add(entry)
+        case .abandon(let request): _ = proposals.remove(request)
+        case .adopted(let attempts): for attempt in attempts { ledger.adopt(attempt) }
+        case .attempt(let report): ledger.heard(report)
+        case .wallClock(let time): wallClockOffset = time - now.nanoseconds
+        case .leave: isLeaving = true
+        }
+    }
+
+    // MARK: Messages
+
+    private mutating func receive(
+        _ message: NodeMessage, from sender: NodeID, at now: Instant, into effects: inout [NodeEffect]
+    ) {
+        switch message {
+        case .raft(let message): raftInputs.append(.received(from: sender, message))
+        case .swim(let message): gossip(.received(from: sender, message), at: now, into: &effects)
+        case .propose(let entry):
+            // Not the leader: the sender asks again when it has heard who is.
+            guard raft.role == .leader else { return }
+            proposeToRaft(entry, at: now)
+        case .renew(let sequence): renew(sender, sequence: sequence, at: now)
+        case .granted(let sequence, let index): lease.granted(sequence: sequence, index: index)
+        }
+    }
+
+    private mutating func renew(_ node: NodeID, sequence: UInt64, at now: Instant) {
+        guard raft.role == .leader, let record = state.node(node) else { return }
+        switch record.presence {
+        case .present: grants.renew(LeaseGrants.Renewal(node: node, sequence: sequence), now: now)
+        case .lost: duties.hasReturned(node)
+        case .left: break
+        }
+    }
+
+    // MARK: Raft and gossip
+
+    private mutating func runRaft(at now: Instant, into effects: inout [NodeEffect]) {
+        guard !raftInputs.isEmpty else { return }
+        let inputs = raftInputs
+        raftInputs = []
+        var raftEffects: [RaftEffect] = []
+        raft.handle(inputs, at: now, into: &raftEffects)
+        for effect in raftEffects { carryOut(effect, at: now, into: &effects) }
+    }
+
+    private mutating func carryOut(_ effect: RaftEffect, at now: Instant, into effects: inout [NodeEffect]) {
+        switch effect {
+        case .persist(let persist): effects.append(.persist(persist))
+        case .send(let peer, let message): effects.append(.send(peer, .raft(message)))
+        case .apply(let entries):
+            for entry in entries { apply(entry, at: now, into: &effects) }
+        case .restore(let snapshot): restore(snapshot, at: now, into: &effects)
+        case .proposed: break
+        case .rejected(let request, _): rejected(request)
+        case .readReady(let request, let index):
+            for renewal in grants.confirmed(id: request) { grant(renewal, index: index, into: &effects) }
+        case .roleChanged(let role, _, let leader):
+            if role == .leader { grants.lead(from: now) } else { grants.stopLeading() }
+            duties = LeaderDuties()
+            proposals.forgetSent()
+            if leader != nil { lease.hasten(now: now) }
+            effects.append(.leadership(role, leader: leader))
+        case .membershipChanged: effects.append(.membersChanged)
+        case .snapshotWanted: effects.append(.encodeSnapshot(index: appliedIndex, state))
+        case .stop(let error): fail(error.message, into: &effects)
+        }
+    }
+
+    private mutating func gossip(_ input: SwimInput, at now: Instant, into effects: inout [NodeEffect]) {
+        var swimEffects: [SwimEffect] = []
+        swim.handle(input, at: now, into: &swimEffects)
+        for effect in swimEffects {
+            switch effect {
+            case .send(let peer, let message): effects.append(.send(peer, .swim(message)))
+            case .changed(let peer, let health, _): effects.append(.health(peer, health))
+            }
+        }
+    }
+
+    private mutating func fail(_ reason: String, into effects: inout [NodeEffect]) {
+        failure = reason
+        effects.append(.failed(reason))
+    }
+
+    // MARK: The replicated state
+
+    private mutating func apply(_ committed: RaftEntry, at now: Instant, into effects: inout [NodeEffect]) {
+        appliedIndex = committed.index
+        guard let command = committed.command else { return }
+        let entry: Entry
+        do {
+            entry = try Entry(encoded: command)
+        } catch {
+            return fail("entry \(committed.index) of the log cannot be read: \(error.message)", into: &effects)
+        }
+        let (answer, events) = state.apply(entry)
+        if !events.isEmpty {
+            follow(events, at: now, into: &effects)
+            effects.append(.changed(events))
+        }
+        ledger.answered(entry.request)
+        duties.answered(entry.request)
+        if proposals.remove(entry.request) { effects.append(.answered(entry.request, answer)) }
+    }
+
+    private mutating func follow(_ events: [StateEvent], at now: Instant, into effects: inout [NodeEffect]) {
+        for event in events {
+            switch event {
+            case .nodeChanged(let node):
+                switch state.node(node)?.presence {
+                case .present: grants.welcome(node, now: now)
+                case .lost, .left, nil: grants.pardon(node)
+                }
+                membersChanged(at: now, into: &effects)
+            case .nodeRemoved: membersChanged(at: now, into: &effects)
+            case .attemptLost(let key, let node) where node == id:
+                if case .stop(let key, let stop) = ledger.superseded(key) { effects.append(.stop(key, stop)) }
+            default: break
+            }
+            duties.noticed(event)
+        }
+    }
+
+    private mutating func membersChanged(at now: Instant, into effects: inout [NodeEffect]) {
+        gossip(.members(state.members.map(\.id)), at: now, into: &effects)
+        effects.append(.membersChanged)
+    }
+
+    private mutating func restore(_ snapshot: RaftSnapshot, at now: Instant, into effects: inout [NodeEffect]) {
+        do {
+            state = try SchedulerState(encoded: snapshot.data)
+        } catch {
+            return fail("the leader's snapshot cannot be read: \(error.message)", into: &effects)
+        }
+        appliedIndex = snapshot.index
+        duties.everythingChanged()
+        membersChanged(at: now, into: &effects)
+        // Answers may have been among the entries that the snapshot stands for: asked again, they are given again.
+        proposals.forgetSent()
+    }
+
+    // MARK: Progress
+
+    /// Does what has become possible. Each step is idle when there is nothing to do, so that one call after every
+    /// input is enough.
+    private mutating func advance(at now: Instant, into effects: inout [NodeEffect]) {
+        if raft.leader != nil { leaderHeard = now }
+        if lease.nextRenewal <= now { requestLease(at: now, into: &effects) }
+        if raft.role == .leader { lead(at: now) }
+        runAttempts(at: now, into: &effects)
+        if ledger.hasReportsToTake {
+            let request = requestIDs.next()
+            if let reports = ledger.takeReports(as: request) {
+                proposals.add(Entry(request: request, time: 0, command: .report(id, reports)))
+            }
+        }
+        propose(at: now, into: &effects)
+    }
+
+    private mutating func requestLease(at now: Instant, into effects: inout [NodeEffect]) {
+        let sequence = lease.renew(now: now)
+        guard let leader = raft.leader else { return }
+        if leader == id {
+            renew(id, sequence: sequence, at: now)
+        } else {
+            effects.append(.send(leader, .renew(sequence: sequence)))
+        }
+    }
+
+    private mutating func grant(_ renewal: LeaseGrants.Renewal, index: UInt64, into effects: inout [NodeEffect]) {
+        if renewal.node == id {
+            lease.granted(sequence: renewal.sequence, index: index)
+        } else {
+            effects.append(.send(renewal.node, .granted(sequence: renewal.sequence, index: index)))
+        }
+    }
+
+    private mutating func runAttempts(at now: Instant, into effects: inout [NodeEffect]) {
+        let extended = lease.applied(upTo: appliedIndex)
+        guard lease.hasCaughtUp else { return }
+        let mayStart = lease.deadline - now >= NodeConstants.leaseToStart
+        let wanted = state.attempts(on: id).map { key in
+            WantedAttempt(
+                key: key, hasStarted: state.attempt(key)?.startedAt != nil,
+                isCancelled: state.job(key.job)?.cancelRequestedBy != nil)
+        }
+        let steps = ledger.compare(
+            with: wanted, mayStart: mayStart, isLeaving: isLeaving, now: now.nanoseconds + wallClockOffset)
+        // What was replaced is stopped before the lease that would let it go on moves.
+        for case .stop(let key, let stop) in steps { effects.append(.stop(key, stop)) }
+        if let extended { effects.append(.extendLease(until: extended, heldBack: ledger.jobsHeldBack)) }
+        for step in steps {
+            switch step {
+            case .start(let key): effects.append(.start(key))
+            case .settled(let key): effects.append(.settled(key))
+            case .stop: break
+            }
+        }
+    }
+
+    private mutating func lead(at now: Instant) {
+        guard raft.isReadyLeader else { return }
+        if grants.needsConfirmation {
+            let read = takeRaftRequest()
+            if grants.confirm(id: read) { raftInputs.append(.read(id: read)) }
+        }
+        let decisions = duties.decide(state: state, grants: grants, raft: raft, id: id, now: now)
+        for decision in decisions {
+            switch decision {
+            case .propose(let command):
+                let request = requestIDs.next()
+                if case .nodeLost(let node) = command { grants.condemn(node) }
+                duties.proposed(command, as: request, proposal: nextRaftRequest)
+                proposeToRaft(Entry(request: request, time: 0, command: command), at: now)
+            case .change(let voters, let learners):
+                raftInputs.append(.change(id: takeRaftRequest(), voters: voters, learners: learners))
+            }
+        }
+    }
+
+    private mutating func propose(at now: Instant, into effects: inout [NodeEffect]) {
+        guard !proposals.isEmpty, let leader = raft.leader else { return }
+        for entry in proposals.takeDue(now: now) {
+            if raft.role == .leader {
+                proposeToRaft(entry, at: now)
+            } else if leader != id {
+                effects.append(.send(leader, .propose(entry)))
+            }
+        }
+    }
+
+    /// The leader stamps every entry with its own clock: time in the log is the leader's.
+    private mutating func proposeToRaft(_ entry: Entry, at now: Instant) {
+        var stamped = entry
+        stamped.time = now.nanoseconds + wallClockOffset
+        raftInputs.append(.propose(id: takeRaftRequest(), entry: stamped.encoded()))
+    }
+
+    /// A proposal that was refused is asked again by its owner after a while; a read that failed is void.
+    private mutating func rejected(_ request: UInt64) {
+        grants.refused(id: request)
+        if let node = duties.refused(proposal: request) { grants.pardon(node) }
+    }
+
+    private mutating func takeRaftRequest() -> UInt64 {
+        defer { nextRaftRequest += 1 }
+        return nextRaftRequest
+    }
+}

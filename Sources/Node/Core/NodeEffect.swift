@@ -1,0 +1,39 @@
+import Codec
+import Mesh
+import Raft
+import Scheduler
+
+/// What a node's core asks of its shell, in this order.
+public enum NodeEffect: Sendable {
+    /// Make this durable, then say `.persisted`.
+    case persist(RaftPersist)
+    case send(NodeID, NodeMessage)
+    /// Start this attempt of the state; it has a place here and a lease.
+    case start(AttemptKey)
+    case stop(AttemptKey, AttemptStop)
+    /// Every attempt of this host may run until then (boot-time clock), but for those of the jobs held back: one of
+    /// their attempts was replaced and is not gone yet.
+    case extendLease(until: Instant, heldBack: [JobID])
+    /// The end of this attempt is known to the mesh; its supervisor may forget it.
+    case settled(AttemptKey)
+    case answered(RequestID, Answer)
+    /// What changed in the replicated state.
+    case changed([StateEvent])
+    /// The set of members, or what is known of them, has changed.
+    case membersChanged
+    /// A member's health as gossip sees it.
+    case health(NodeID, MemberState)
+    case leadership(RaftRole, leader: NodeID?)
+    /// Encode this state elsewhere and say `.snapshotEncoded`.
+    case encodeSnapshot(index: UInt64, SchedulerState)
+    /// This node can take part no longer, and why.
+    case failed(String)
+}
+
+/// Why an attempt has to end.
+public enum AttemptStop: Hashable, Sendable {
+    /// Another attempt takes its place: kill it before anything else of its job may run.
+    case superseded
+    /// Somebody cancelled the job: signal, grace, kill.
+    case cancelled
+}

@@ -1,0 +1,46 @@
+import Codec
+import Raft
+import Scheduler
+
+/// What can happen to a node's core.
+public enum NodeInput: Sendable {
+    /// `nextDeadline` has passed.
+    case timer
+    /// A message from a member whose key the shell has checked.
+    case message(from: NodeID, NodeMessage)
+    /// The session with this member is gone.
+    case unreachable(NodeID)
+    /// Everything up to this persist effect is durable.
+    case persisted(UInt64)
+    /// The log cannot be written any more: this node neither votes nor leads from here on.
+    case logFailed(String)
+    /// A snapshot asked for by an effect has been encoded.
+    case snapshotEncoded(index: UInt64, [UInt8])
+    /// A command of this node or its callers; its answer comes as an effect.
+    case propose(Entry)
+    /// The caller of this proposal waits no longer. It may still be carried out.
+    case abandon(RequestID)
+    /// What the supervisors on this host hold, told once before anything else at the start of a daemon.
+    case adopted([AdoptedAttempt])
+    /// The supervisor tells of an attempt.
+    case attempt(AttemptReport)
+    /// Wall-clock time of `now`, in nanoseconds since the Unix epoch.
+    case wallClock(Int64)
+    /// This node is about to leave: it starts nothing more and gives back what it runs.
+    case leave
+}
+
+/// An attempt that a supervisor of this host held when the daemon started.
+public struct AdoptedAttempt: Hashable, Sendable {
+    public var key: AttemptKey
+    /// nil: it runs.
+    public var outcome: Outcome?
+    /// When it ended, or started if it runs; Unix nanoseconds.
+    public var at: Int64
+
+    public init(key: AttemptKey, outcome: Outcome? = nil, at: Int64) {
+        self.key = key
+        self.outcome = outcome
+        self.at = at
+    }
+}

@@ -1,0 +1,46 @@
+import Codec
+import Mesh
+import Raft
+import Scheduler
+
+/// What members say to each other on the control session.
+public enum NodeMessage: Hashable, Sendable {
+    case raft(RaftMessage)
+    case swim(SwimMessage)
+    /// To the leader: propose this for me.
+    case propose(Entry)
+    /// To the leader: I am here; may my attempts go on?
+    case renew(sequence: UInt64)
+    /// To a node: the renewal of this number is granted, once the node has applied the log up to this index.
+    case granted(sequence: UInt64, index: UInt64)
+}
+
+extension NodeMessage: CBORCodable {
+    public init(cbor: CBOR) throws(CodecError) {
+        let (number, content) = try numberedContent(cbor)
+        switch number {
+        case 1: self = .raft(try RaftMessage(cbor: content))
+        case 2: self = .swim(try SwimMessage(cbor: content))
+        case 3: self = .propose(try Entry(cbor: content))
+        case 4: self = .renew(sequence: try UInt64(cbor: content))
+        case 5:
+            let map = try content.requireMap()
+            self = .granted(sequence: try map.require(1), index: try map.require(2))
+        default: throw .invalid("message \(number) is not known to this version")
+        }
+    }
+
+    public var cbor: CBOR {
+        switch self {
+        case .raft(let message): return numbered(1, message.cbor)
+        case .swim(let message): return numbered(2, message.cbor)
+        case .propose(let entry): return numbered(3, entry.cbor)
+        case .renew(let sequence): return numbered(4, sequence.cbor)
+        case .granted(let sequence, let index):
+            var map = CBORMap()
+            map.set(1, sequence)
+            map.set(2, index)
+            return numbered(5, .map(map))
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import Codec
+import Scheduler
+
+/// Why a daemon cannot do what it was asked.
+public enum NodeError: Error, Hashable, Sendable {
+    case busy
+    case notInMesh
+    case alreadyInMesh(name: String, nodes: Int, jobs: Int)
+    case noLeader(seconds: Int)
+    case jobNotFound(JobID)
+    case taskNotFound(JobID, UInt32)
+    case nodeNotFound(String)
+    case nothingToFetch(JobID, path: String)
+    case noResults(JobID)
+    case noLog(JobID)
+    case logLost(JobID, attempt: UInt32, node: String)
+    case holderUnreachable(what: String, holders: [String])
+    case malformedRequest(String)
+    case requestTooLate
+    case denied(user: String, what: String)
+    case dataDirectoryInUse(path: String, process: Int32?)
+    case dataDirectoryReadable(path: String, mode: String)
+    case dataDirectoryForeign(path: String, owner: UInt32)
+    case dataDirectoryDamaged(path: String, reason: String)
+    case listenFailed(address: String, reason: String)
+    case removed(mesh: String)
+    case lastNode(mesh: String)
+    case noAdmission(node: String)
+    case approvalExpired
+    case userUnknown(String, node: String)
+    case rootNotAsked
+    case stopping
+    case meshNotConfirmed
+    /// The node's log cannot be written; it takes part no longer.
+    case failed(String)
+
+    /// Stable name of the case.
+    public var code: String {
+        switch self {
+        case .busy: "node.busy"
+        case .notInMesh: "mesh.none"
+        case .alreadyInMesh: "mesh.join.other_mesh"
+        case .noLeader: "mesh.no_leader"
+        case .jobNotFound: "job.not_found"
+        case .taskNotFound: "job.task_not_found"
+        case .nodeNotFound: "node.not_found"
+        case .nothingToFetch: "job.file_not_found"
+        case .noResults: "job.no_results"
+        case .noLog: "job.no_log"
+        case .logLost: "job.log_lost"
+        case .holderUnreachable: "transfer.no_holder"
+        case .malformedRequest: "request.malformed"
+        case .requestTooLate: "request.too_late"
+        case .denied: "auth.denied"
+        case .dataDirectoryInUse: "node.data_directory.in_use"
+        case .dataDirectoryReadable: "node.data_directory.readable"
+        case .dataDirectoryForeign: "node.data_directory.foreign"
+        case .dataDirectoryDamaged: "node.data_directory.damaged"
+        case .listenFailed: "node.listen"
+        case .removed: "mesh.removed"
+        case .lastNode: "mesh.leave.last_node"
+        case .noAdmission: "mesh.join.no_admission"
+        case .approvalExpired: "mesh.join.not_approved"
+        case .userUnknown: "job.user_unknown"
+        case .rootNotAsked: "job.root_not_asked"
+        case .stopping: "daemon.stopping"
+        case .meshNotConfirmed: "mesh.join.not_confirmed"
+        case .failed: "node.failed"
+        }
+    }
+
+    /// What is wrong, as a sentence without its full stop.
+    public var message: String {
+        switch self {
+        case .busy: "this node has \(NodeConstants.proposalsPending) requests waiting for the mesh"
+        case .notInMesh: "this node is in no mesh"
+        case .alreadyInMesh(let name, let nodes, let jobs):
+            "this node belongs to mesh \(name) (\(nodes) node\(nodes == 1 ? "" : "s"), "
+                + "\(jobs == 0 ? "no" : "\(jobs)") job\(jobs == 1 ? "" : "s")), the invitation is for another mesh"
+        case .noLeader(let seconds): "the mesh has had no leader for \(seconds) s"
+        case .jobNotFound(let job): "there is no job \(job)"
+        case .taskNotFound(let job, let task): "job \(job) has no task \(task)"
+        case .nodeNotFound(let name): "there is no node \(name)"
+        case .nothingToFetch(let job, let path): "job \(job) has no file \(path)"
+        case .noResults(let job): "job \(job) has no recorded results"
+        case .noLog(let job): "job \(job) has not written anything yet"
+        case .logLost(let job, let attempt, let node):
+            "the output of attempt \(attempt) of job \(job) is on \(node), which does not answer"
+        case .holderUnreachable(let what, let holders):
+            "\(what) is on \(holders.isEmpty ? "no node" : holders.joined(separator: " and ")), and none of them answers"
+        case .malformedRequest(let reason): "the request cannot be read: \(reason)"
+        case .requestTooLate: "nothing was asked for 10 s"
+        case .denied(let user, let what): "denied: \(user) may not \(what)"
+        case .dataDirectoryInUse(let path, let process):
+            "\(path) is in use by another daemon" + (process.map { " (process \($0))" } ?? "")
+        case .dataDirectoryReadable(let path, let mode): "\(path) can be read by others (mode \(mode))"
+        case .dataDirectoryForeign(let path, let owner): "\(path) belongs to user \(owner)"
+        case .dataDirectoryDamaged(let path, let reason): "\(path) is damaged: \(reason)"
+        case .listenFailed(let address, let reason): "cannot listen on \(address): \(reason)"
+        case .removed(let mesh): "this node was removed from mesh \(mesh)"
+        case .lastNode(let mesh): "this is the last node of mesh \(mesh): its key and its history would be deleted"
+        case .noAdmission(let node): "\(node) may not admit nodes"
+        case .approvalExpired: "nobody approved this node within 10 minutes"
+        case .userUnknown(let user, let node): "there is no user \(user) on \(node)"
+        case .rootNotAsked: "a job never runs as root unless root asks for it"
+        case .stopping: "the daemon is stopping"
+        case .meshNotConfirmed: "the fingerprint of the mesh was not confirmed"
+        case .failed(let reason): "this node takes part in its mesh no longer: \(reason)"
+        }
+    }
+
+    /// The way out, as a command or an instruction.
+    public var hint: String {
+        switch self {
+        case .busy: "try again in a moment"
+        case .notInMesh: "start one: swarmlet up. Join one: swarmlet join -"
+        case .alreadyInMesh(let name, _, _): "to give up mesh \(name): swarmlet leave --forget, then join again"
+        case .noLeader: "a majority of the voters must be reachable: swarmlet members"
+        case .jobNotFound, .taskNotFound: "what there is: swarmlet ps -a"
+        case .nodeNotFound: "what there is: swarmlet members"
+        case .nothingToFetch(let job, _): "what it left: swarmlet inspect \(job)"
+        case .noResults: "name them when you submit: swarmlet run --out PATTERN"
+        case .noLog(let job): "wait for it: swarmlet logs -f \(job)"
+        case .logLost(let job, _, _): "it can be read when the node is back; what it does now: swarmlet inspect \(job)"
+        case .holderUnreachable: "it can be had when one of them is back: swarmlet members"
+        case .malformedRequest, .requestTooLate: "use the same version of swarmlet on both sides: swarmlet version"
+        case .denied: "ask an administrator of this host"
+        case .dataDirectoryInUse: "use that daemon, or another directory: --data-dir DIR"
+        case .dataDirectoryReadable(let path, _): "it holds keys: chmod 711 \(path)"
+        case .dataDirectoryForeign: "run swarmlet as that user, or use another directory: --data-dir DIR"
+        case .dataDirectoryDamaged: "keep a copy of it, then start anew: swarmlet leave --forget"
+        case .listenFailed: "choose another address or port: --listen ADDRESS:PORT"
+        case .removed: "to join again: swarmlet leave --forget, then swarmlet join"
+        case .lastNode: "if that is what you want: swarmlet leave --forget"
+        case .noAdmission: "ask a node that may vote: swarmlet members"
+        case .approvalExpired: "try again, and on a member: swarmlet approve NAME"
+        case .userUnknown: "create the user there, or choose one that is: --run-as USER"
+        case .rootNotAsked: "as root: swarmlet run --run-as root"
+        case .stopping: "start it again: swarmlet up"
+        case .meshNotConfirmed: "compare it with swarmlet members there, or use an invitation: swarmlet join -"
+        case .failed: "free its disk, then start the daemon again"
+        }
+    }
+
+    /// What the command line exits with.
+    public var exitCode: Int32 {
+        switch self {
+        case .jobNotFound, .taskNotFound, .nodeNotFound, .nothingToFetch, .noResults, .noLog: 3
+        case .denied: 4
+        default: 125
+        }
+    }
+
+    var answer: Answer { .refused(code: code, message: message, hint: hint) }
+}
