@@ -53,9 +53,11 @@ public struct LogReader: Sendable {
                 let start = taken + LogRecord.headerBytes
                 guard length <= bytes.count - start else { break }
                 let content = [UInt8](bytes[start..<(start + length)])
-                records.append(LogRecord(time: time, stream: stream, content: .bytes(content)))
                 taken = start + length
                 cursor.outputBytes += UInt64(length)
+                var next = cursor
+                next.offset += UInt64(taken)
+                records.append(LogRecord(time: time, stream: stream, content: .bytes(content), next: next))
             }
         }
         if failure != 0 { throw .system(operation: "read", path: path, errorNumber: failure) }
@@ -78,7 +80,8 @@ public struct LogReader: Sendable {
             if try readSegment(into: &records, maximumBytes: LogRecord.maximumBytes) > 0 { return true }
             let missing = next.start - cursor.outputBytes
             let time = try firstTime(next.path)
-            records.append(LogRecord(time: time, stream: .output, content: .gap(bytes: missing)))
+            let after = LogCursor(outputBytes: next.start, segment: next.start, offset: 0)
+            records.append(LogRecord(time: time, stream: .output, content: .gap(bytes: missing), next: after))
         }
         cursor = LogCursor(outputBytes: next.start, segment: next.start, offset: 0)
         return true

@@ -6,6 +6,8 @@ public struct LogRecord: Hashable, Sendable {
     public var time: Int64
     public var stream: LogStream
     public var content: Content
+    /// Where a reader goes on after it.
+    public var next: LogCursor
 
     public enum Content: Hashable, Sendable {
         case bytes([UInt8])
@@ -13,10 +15,11 @@ public struct LogRecord: Hashable, Sendable {
         case gap(bytes: UInt64)
     }
 
-    public init(time: Int64, stream: LogStream, content: Content) {
+    public init(time: Int64, stream: LogStream, content: Content, next: LogCursor = LogCursor()) {
         self.time = time
         self.stream = stream
         self.content = content
+        self.next = next
     }
 
     static let headerBytes = 16

@@ -1,9 +1,9 @@
 import Glibc
 
 /// Whole-file reads and writes with errors that name the file.
-enum HostFiles {
+public enum HostFiles {
     /// The content of a file of at most `maximumBytes`; files of /proc and /sys, whose size is not known, included.
-    static func read(_ path: String, maximumBytes: Int = 1 << 20) throws(HostError) -> [UInt8] {
+    public static func read(_ path: String, maximumBytes: Int = 1 << 20) throws(HostError) -> [UInt8] {
         let file = try open(path, O_RDONLY | O_CLOEXEC)
         defer { close(file) }
         var content: [UInt8] = []
@@ -18,18 +18,18 @@ enum HostFiles {
         return content
     }
 
-    static func readText(_ path: String, maximumBytes: Int = 1 << 20) throws(HostError) -> String {
+    public static func readText(_ path: String, maximumBytes: Int = 1 << 20) throws(HostError) -> String {
         String(decoding: try read(path, maximumBytes: maximumBytes), as: UTF8.self)
     }
 
     /// Writes in one call, as files of /proc and cgroups want it.
-    static func write(_ text: String, to path: String, flags: Int32 = 0) throws(HostError) {
+    public static func write(_ text: String, to path: String, flags: Int32 = 0) throws(HostError) {
         let file = try open(path, O_WRONLY | O_CLOEXEC | flags, 0o600)
         defer { close(file) }
         try writeAll(Array(text.utf8), to: file, path: path)
     }
 
-    static func writeAll(_ bytes: [UInt8], to file: Int32, path: String) throws(HostError) {
+    public static func writeAll(_ bytes: [UInt8], to file: Int32, path: String) throws(HostError) {
         var done = 0
         while done < bytes.count {
             let count = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress! + done, $0.count - done) }
@@ -40,7 +40,7 @@ enum HostFiles {
     }
 
     /// A file that is there whole or not at all, also after a crash.
-    static func replace(_ path: String, with bytes: [UInt8]) throws(HostError) {
+    public static func replace(_ path: String, with bytes: [UInt8]) throws(HostError) {
         let temporary = path + ".new"
         let file = try open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         defer { close(file) }
@@ -49,14 +49,14 @@ enum HostFiles {
         if rename(temporary, path) < 0 { throw .system(operation: "rename", path: path, errorNumber: errno) }
     }
 
-    static func open(_ path: String, _ flags: Int32, _ mode: mode_t = 0) throws(HostError) -> Int32 {
+    public static func open(_ path: String, _ flags: Int32, _ mode: mode_t = 0) throws(HostError) -> Int32 {
         let file = Glibc.open(path, flags, mode)
         if file < 0 { throw .system(operation: "open", path: path, errorNumber: errno) }
         return file
     }
 
     /// Makes a directory and what is missing above it.
-    static func makeDirectories(_ path: String, mode: mode_t = 0o700) throws(HostError) {
+    public static func makeDirectories(_ path: String, mode: mode_t = 0o700) throws(HostError) {
         if mkdir(path, mode) == 0 || errno == EEXIST { return }
         guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
             throw .system(operation: "mkdir", path: path, errorNumber: errno)
@@ -68,7 +68,7 @@ enum HostFiles {
     }
 
     /// The names in a directory, sorted, without `.` and `..`.
-    static func names(in path: String) throws(HostError) -> [String] {
+    public static func names(in path: String) throws(HostError) -> [String] {
         guard let directory = opendir(path) else {
             throw .system(operation: "opendir", path: path, errorNumber: errno)
         }
@@ -83,12 +83,12 @@ enum HostFiles {
         return names.sorted()
     }
 
-    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 }
 
 extension HostFiles {
     /// Deletes a directory and everything below it; links are deleted, not followed.
-    static func removeTree(_ path: String) throws(HostError) {
+    public static func removeTree(_ path: String) throws(HostError) {
         var facts = stat()
         if lstat(path, &facts) < 0 {
             if errno == ENOENT { return }

@@ -54,7 +54,7 @@ public final class BlobStore: @unchecked Sendable {
     }
 
     /// Keeps content whose digest was just computed from it.
-    func stage(_ content: [UInt8], as digest: Digest) throws(TransferError) {
+    public func stage(_ content: [UInt8], as digest: Digest) throws(TransferError) {
         if has(digest) { return }
         if staged.count >= TransferConstants.stagedBlobsMax { try commit() }
         let number = Self.counter.add(1, ordering: .relaxed).newValue

@@ -1,0 +1,157 @@
+import Codec
+import Mesh
+import Ring
+import Scheduler
+
+/// One caller that follows one task of a job from submit to end. Confined to its loop.
+///
+/// It compares what the replicated state says with what it has told, so that nothing is missed whatever happened
+/// between two looks, and copies the output of the newest attempt beside it.
+final class FollowSession: @unchecked Sendable {
+    private let node: MeshNode
+    private let job: JobID
+    private let task: TaskKey
+    private let events: LoopQueue<FollowEvent>
+    private let cursor: OutputCursor
+    private var toldAttempt: UInt32
+    private var toldLost: UInt32
+    private var toldReason: String?
+    private var toldCheckpoint: (number: UInt64, holders: Int) = (0, 0)
+    private var toldFrozen = false
+    /// The attempt whose output is being copied, and whether all of it has been.
+    private var pumped: UInt32 = 0
+    private var pumpIsDone = true
+    private var pump: Task<Void, Never>?
+    private let pumpEnded: LoopSignal
+
+    /// After the end of a job: how long its last output may take to arrive from a node that answers.
+    private static let outputPatience = Interval.seconds(10)
+
+    init(_ request: FollowRequest, node: MeshNode) {
+        self.node = node
+        job = request.job
+        task = TaskKey(job: request.job, index: request.task)
+        cursor = request.cursor
+        toldAttempt = request.seenAttempt
+        toldLost = request.seenAttempt
+        events = LoopQueue(node.loop, capacity: 64)
+        pumpEnded = LoopSignal(node.loop)
+    }
+
+    /// Tells everything until the job has ended.
+    func run(_ send: (FollowEvent) async throws -> Void) async throws {
+        let watcher = node.loop.spawn("follow \(job)") { [self] in
+            do { try await watch() } catch {}
+            events.finish()
+        }
+        defer {
+            watcher.cancel()
+            pump?.cancel()
+        }
+        while let event = try await events.next() {
+            try await send(event)
+            if case .ended = event { return }
+        }
+        throw node.isRunning ? NodeError.jobNotFound(job) : NodeError.stopping
+    }
+
+    private func watch() async throws {
+        while node.isRunning {
+            guard let record = node.state.job(job), let current = node.state.task(task) else { return }
+            try await tell(record, current)
+            if record.isEnded {
+                await drain(current)
+                try await events.send(.ended(node.views.ended(record)))
+                return
+            }
+            try await node.driver.changes.wait()
+        }
+    }
+
+    private func tell(_ record: JobRecord, _ current: TaskRecord) async throws {
+        for attempt in current.attempts where attempt.outcome == .lost && attempt.number > toldLost {
+            toldLost = attempt.number
+            let next = current.state == .failed ? nil : attempt.number + 1
+            try await events.send(
+                .hostLost(
+                    HostLost(
+                        node: node.views.nodeName(attempt.node),
+                        silentMilliseconds: UInt64(node.peers.silence(of: attempt.node).milliseconds),
+                        nextAttempt: next)))
+        }
+        let reason = record.isEnded ? nil : Placement.reason(node.state, job: job)
+        if let reason, reason != toldReason, current.state == .pending { try await events.send(.waiting(reason)) }
+        toldReason = reason
+        if let newest = current.attempts.last, newest.startedAt != nil || newest.outcome != nil {
+            if newest.number > toldAttempt, newest.startedAt != nil {
+                toldAttempt = newest.number
+                try await events.send(.placed(placed(newest, current)))
+            }
+            startPump(newest)
+        }
+        if let checkpoint = current.checkpoints.last {
+            let others = checkpoint.holders.filter { $0 != current.attempts.last?.node }
+            let isNews = checkpoint.number > toldCheckpoint.number || others.count > toldCheckpoint.holders
+            if isNews, !others.isEmpty {
+                toldCheckpoint = (checkpoint.number, others.count)
+                try await events.send(
+                    .checkpoint(
+                        CheckpointSafe(
+                            number: checkpoint.number, bytes: checkpoint.bytes,
+                            holders: others.map(node.views.nodeName))))
+            }
+        }
+        if let live = current.liveAttempt, live.node == node.id {
+            let frozen = node.runner.isFrozen(AttemptKey(task, attempt: live.number))
+            if frozen != toldFrozen {
+                toldFrozen = frozen
+                try await events.send(.frozen(frozen))
+            }
+        }
+    }
+
+    private func placed(_ attempt: Attempt, _ current: TaskRecord) -> AttemptPlaced {
+        let before = current.attempts.last { $0.number < attempt.number }
+        var sinceLoss: UInt64?
+        if let before, before.outcome == .lost, let started = attempt.startedAt, let lost = before.endedAt {
+            let silence = node.silenceAtLoss[before.node] ?? .zero
+            sinceLoss = UInt64(max(0, (started - lost + silence.nanoseconds) / 1_000_000))
+        }
+        return AttemptPlaced(
+            number: attempt.number, node: node.views.nodeName(attempt.node),
+            gpus: node.views.gpus(attempt).map(GPUText.one), resumesFrom: attempt.resumedFrom,
+            millisecondsSinceLoss: sinceLoss, memoryBytes: attempt.memoryBytes)
+    }
+
+    // MARK: Output
+
+    private func startPump(_ attempt: Attempt) {
+        guard attempt.number > pumped else { return }
+        pump?.cancel()
+        pumped = attempt.number
+        pumpIsDone = false
+        let key = AttemptKey(task, attempt: attempt.number)
+        let place = cursor.attempt == attempt.number ? cursor.place : nil
+        let request = OutputRequest(key: key, node: attempt.node, place: place, follow: true)
+        pump = node.loop.spawn("output of \(job)") { [self] in
+            do {
+                try await node.output.read(request) { [self] chunk in try await events.send(.output(chunk)) }
+            } catch {
+                node.log.note(
+                    "the output of attempt \(key.attempt) of job \(job) broke off: \(APIFailure(error).message)")
+            }
+            guard pumped == attempt.number else { return }
+            pumpIsDone = true
+            pumpEnded.notify()
+        }
+    }
+
+    /// Waits until the output of the last attempt has been copied.
+    private func drain(_ current: TaskRecord) async {
+        if let newest = current.attempts.last, newest.outcome != .lost { startPump(newest) }
+        let deadline = node.loop.now + FollowSession.outputPatience
+        while !pumpIsDone, node.loop.now < deadline {
+            do { try await pumpEnded.wait(until: deadline) } catch { return }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import Codec
+import GPUBackend
+import Glibc
+import Mesh
+import Ring
+import Scheduler
+
+/// Which output is wanted.
+struct OutputRequest: Sendable {
+    var key: AttemptKey
+    /// Where the attempt ran.
+    var node: NodeID
+    /// nil: from the beginning.
+    var place: LogCursor?
+    var follow: Bool
+    var tailLines: UInt64?
+}
+
+/// Reads what attempts wrote, here or on the node where they ran. Confined to its loop.
+final class OutputService: @unchecked Sendable {
+    private let node: MeshNode
+
+    init(node: MeshNode) { self.node = node }
+
+    /// Hands out the output in order until its end; with `follow` that is the end of the attempt.
+    func read(_ request: OutputRequest, _ give: (LogChunk) async throws -> Void) async throws {
+        if request.node == node.id {
+            try await readHere(request, give)
+        } else {
+            try await readThere(request, give)
+        }
+    }
+
+    /// Serves another node.
+    func serve(_ stream: any MessageStream) async throws {
+        guard let bytes = try await stream.receive(), case .logs(let request) = try APIRequest(encoded: bytes) else {
+            throw NodeError.malformedRequest("expected a request for output")
+        }
+        let key = AttemptKey(job: request.job, task: request.task, attempt: request.attempt ?? 1)
+        let wanted = OutputRequest(
+            key: key, node: node.id, place: request.cursor?.place, follow: request.follow,
+            tailLines: request.tailLines)
+        try await readHere(wanted) { chunk in try await stream.send(APIReply.log(chunk).encoded()) }
+        try await stream.send(APIReply.done.encoded())
+        await stream.finish()
+    }
+
+    private func readThere(_ request: OutputRequest, _ give: (LogChunk) async throws -> Void) async throws {
+        let stream = try await node.peers.openStream(.log, to: request.node)
+        defer { stream.cancel() }
+        let asked = LogsRequest(
+            job: request.key.job, task: request.key.task, attempt: request.key.attempt, follow: request.follow,
+            tailLines: request.tailLines, cursor: OutputCursor(attempt: request.key.attempt, place: request.place))
+        try await stream.send(APIRequest.logs(asked).encoded())
+        while let bytes = try await stream.receive() {
+            switch try APIReply(encoded: bytes) {
+            case .log(let chunk): try await give(chunk)
+            case .done: return
+            case .failure(let failure): throw failure
+            default: throw NodeError.malformedRequest("an answer that is no output")
+            }
+        }
+        throw NodeError.logLost(
+            request.key.job, attempt: request.key.attempt, node: node.views.nodeName(request.node))
+    }
+
+    private func readHere(_ request: OutputRequest, _ give: (LogChunk) async throws -> Void) async throws {
+        let path = AttemptPlan.logPath(request.key, in: node.directory)
+        let watch = request.follow ? try LogWatch(log: path, loop: node.loop) : nil
+        var reader = LogReader(path: path, from: request.place ?? LogCursor())
+        if let lines = request.tailLines {
+            let tail = try LogTail.read(path: path, lines: Int(clamping: lines))
+            reader = tail.reader
+            for record in tail.records { try await give(LogChunk(record, attempt: request.key.attempt)) }
+        }
+        while true {
+            // Whether more can come is asked before the look at the file: what was written in between is then seen.
+            let isLive = request.follow && node.runner.isLive(request.key)
+            while case let records = try reader.read(), !records.isEmpty {
+                for record in records { try await give(LogChunk(record, attempt: request.key.attempt)) }
+            }
+            guard isLive, let watch else { return }
+            try await watch.changed()
+        }
+    }
+}
+
+extension LogChunk {
+    fileprivate init(_ record: LogRecord, attempt: UInt32) {
+        let place = OutputCursor(attempt: attempt, place: record.next)
+        switch record.content {
+        case .bytes(let bytes):
+            self.init(stream: record.stream.rawValue, time: record.time, bytes: Bytes(bytes), next: place)
+        case .gap(let count):
+            self.init(stream: 0, time: record.time, bytes: Bytes(Array("\(count)".utf8)), next: place)
+        }
+    }
+}

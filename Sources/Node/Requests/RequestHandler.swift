@@ -1,0 +1,198 @@
+import Codec
+import GPUBackend
+import Mesh
+import Ring
+import Scheduler
+import Tokens
+
+/// Answers one caller's request about a mesh that this node is a member of. Confined to its loop.
+struct RequestHandler {
+    let node: MeshNode
+    let caller: Caller
+    let stream: any MessageStream
+
+    /// Who asks, by the peer credentials of the local socket.
+    struct Caller: Sendable {
+        var user: UInt32
+        var group: UInt32
+        var name: String
+        var isAdministrator: Bool
+    }
+
+    private var state: SchedulerState { node.state }
+
+    func answer(_ request: APIRequest) async throws {
+        switch request {
+        case .version, .status, .up, .join, .leave, .doctor, .transfer:
+            throw NodeError.malformedRequest("this request is the daemon's own")
+        case .members: try await reply(.members(MemberViews(node: node).members()))
+        case .invite(let request): try await reply(.invitation(try invite(request)))
+        case .approve(let name): try await approve(name)
+        case .submit(let request): try await submit(request)
+        case .follow(let request): try await follow(request)
+        case .logs(let request): try await logs(request)
+        case .jobs(let request):
+            let jobs = node.views.jobs(all: request.all)
+            try await reply(.jobs(JobsView(jobs: jobs, staleMilliseconds: staleness)))
+        case .inspectJob(let id): try await reply(.job(node.views.detail(try job(id))))
+        case .inspectNode(let name): try await reply(.member(try MemberViews(node: node).member(named: name)))
+        case .cancel(let request): try await cancel(request)
+        case .wait(let jobs): try await wait(jobs)
+        case .fetch(let request): try await fetch(request)
+        }
+    }
+
+    private var staleness: UInt64? { node.staleness.map { UInt64(max(0, $0.milliseconds)) } }
+
+    func reply(_ reply: APIReply) async throws { try await stream.send(reply.encoded()) }
+
+    private func job(_ id: JobID) throws -> JobRecord {
+        guard let job = state.job(id) else { throw NodeError.jobNotFound(id) }
+        return job
+    }
+
+    // MARK: Members
+
+    private func invite(_ request: InviteRequest) throws -> InvitationView {
+        try requireAdministrator("invite hosts")
+        return try Inviter(node: node).invite(request)
+    }
+
+    private func approve(_ name: String) async throws {
+        try requireAdministrator("approve hosts")
+        let answer = try await node.driver.carryOut(.approve(name))
+        guard case .node(let id, _) = answer, let view = MemberViews(node: node).member(id) else {
+            throw NodeError.nodeNotFound(name)
+        }
+        try await reply(.member(view))
+    }
+
+    private func requireAdministrator(_ what: String) throws {
+        guard caller.isAdministrator else { throw NodeError.denied(user: caller.name, what: what) }
+    }
+
+    // MARK: Jobs
+
+    private func submit(_ request: SubmitRequest) async throws {
+        var spec = request.spec
+        // Who submits is what the socket says, not what the request says.
+        spec.user = caller.name
+        spec.uid = caller.user
+        spec.gid = caller.group
+        spec.submitNode = node.id
+        if spec.runAs == "root", caller.user != 0 { throw NodeError.rootNotAsked }
+        var sent = 0
+        var copies: [NodeID] = []
+        if let manifest = request.manifest {
+            let accepted = try await TreeExchange.accept(
+                manifest.array, into: node.trees,
+                ask: { try await reply(.transfer($0)) }, next: { try await nextTransfer() })
+            sent = accepted.received
+            let root = accepted.manifest.root
+            spec.workingTree = root
+            // What is acknowledged must survive this host: its files too.
+            if !accepted.manifest.entries.isEmpty { copies = await node.files.copy(root, to: 1) }
+        } else {
+            spec.workingTree = nil
+        }
+        guard case .job(let id) = try await node.driver.carryOut(.submit(spec), as: request.request) else {
+            throw NodeError.malformedRequest("the mesh gave a submit another answer than a job")
+        }
+        if let root = spec.workingTree {
+            for holder in copies { _ = try await node.driver.propose(.treeHeld(tree: root, by: holder)) }
+        }
+        try await reply(.submitted(SubmittedView(job: id, sentParts: UInt32(clamping: sent))))
+    }
+
+    private func nextTransfer() async throws -> TransferMessage {
+        guard let bytes = try await stream.receive(),
+            case .transfer(let message) = try APIRequest(encoded: bytes, limits: APILimits.message)
+        else { throw NodeError.malformedRequest("expected the files of the job") }
+        return message
+    }
+
+    private func follow(_ request: FollowRequest) async throws {
+        let record = try job(request.job)
+        guard request.task < record.spec.tasks else { throw NodeError.taskNotFound(request.job, request.task) }
+        try await FollowSession(request, node: node).run { event in try await reply(.follow(event)) }
+    }
+
+    private func wait(_ jobs: [JobID]) async throws {
+        for id in jobs { _ = try job(id) }
+        for id in jobs {
+            while try !job(id).isEnded {
+                guard node.isRunning else { throw NodeError.stopping }
+                try await node.driver.changes.wait()
+            }
+            try await reply(.follow(.ended(node.views.ended(try job(id)))))
+        }
+    }
+
+    private func cancel(_ request: CancelRequest) async throws {
+        let record = try job(request.job)
+        guard caller.isAdministrator || record.spec.user == caller.name else {
+            throw NodeError.denied(user: caller.name, what: "cancel a job of \(record.spec.user)")
+        }
+        _ = try await node.driver.carryOut(.cancel(request.job, by: caller.name))
+        try await reply(.done)
+    }
+
+    private func logs(_ request: LogsRequest) async throws {
+        let record = try job(request.job)
+        guard request.task < record.spec.tasks, let task = state.task(TaskKey(job: request.job, index: request.task))
+        else { throw NodeError.taskNotFound(request.job, request.task) }
+        let wanted = request.attempt ?? request.cursor?.attempt
+        let attempt = wanted.map { number in task.attempts.first { $0.number == number } } ?? task.attempts.last
+        guard let attempt else {
+            guard request.follow, !record.isEnded else { throw NodeError.noLog(request.job) }
+            return try await followLogs(request, attempt: 1)
+        }
+        try await read(request, attempt)
+        if request.follow, !(try job(request.job).isEnded) {
+            return try await followLogs(request, attempt: attempt.number + 1)
+        }
+        try await reply(.done)
+    }
+
+    /// The output of later attempts, as they come.
+    private func followLogs(_ request: LogsRequest, attempt first: UInt32) async throws {
+        let key = TaskKey(job: request.job, index: request.task)
+        var number = first
+        while node.isRunning {
+            let ended = try job(request.job).isEnded
+            if let attempt = state.task(key)?.attempts.first(where: { $0.number == number }), attempt.startedAt != nil {
+                var rest = request
+                rest.tailLines = nil
+                rest.cursor = nil
+                try await read(rest, attempt)
+                number += 1
+            } else if ended {
+                return try await reply(.done)
+            } else {
+                try await node.driver.changes.wait()
+            }
+        }
+        throw NodeError.stopping
+    }
+
+    private func read(_ request: LogsRequest, _ attempt: Attempt) async throws {
+        let key = AttemptKey(job: request.job, task: request.task, attempt: attempt.number)
+        let place = request.cursor?.attempt == attempt.number ? request.cursor?.place : nil
+        let wanted = OutputRequest(
+            key: key, node: attempt.node, place: place, follow: request.follow, tailLines: request.tailLines)
+        try await node.output.read(wanted) { chunk in try await reply(.log(chunk)) }
+    }
+
+    private func fetch(_ request: FetchRequest) async throws {
+        _ = try job(request.job)
+        let tree = try await node.fetch(request)
+        try await TreeExchange.sendAll(tree, from: node.trees) { try await reply(.transfer($0)) }
+    }
+}
+
+/// What a message of the API may have.
+enum APILimits {
+    /// A submit carries the manifest of a working tree.
+    static let message = CBORLimits(
+        byteCount: TransferConstants.messageBytesMax, depth: 16, valueCount: 1 << 20)
+}

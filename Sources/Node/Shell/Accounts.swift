@@ -1,0 +1,29 @@
+import GPUBackend
+import Glibc
+
+/// The users of this host.
+enum Accounts {
+    static func user(named name: String) -> JobUser? {
+        guard let entry = getpwnam(name) else { return nil }
+        var count: Int32 = 64
+        var groups = [gid_t](repeating: 0, count: Int(count))
+        if getgrouplist(name, entry.pointee.pw_gid, &groups, &count) < 0 {
+            groups = [gid_t](repeating: 0, count: Int(count))
+            guard getgrouplist(name, entry.pointee.pw_gid, &groups, &count) >= 0 else { return nil }
+        }
+        return JobUser(
+            user: entry.pointee.pw_uid, group: entry.pointee.pw_gid, groups: Array(groups.prefix(Int(count))))
+    }
+
+    static func name(of user: uid_t) -> String? { getpwuid(user).map { String(cString: $0.pointee.pw_name) } }
+
+    /// Whether the user is in a group of this host by this name.
+    static func isMember(_ user: uid_t, ofGroup name: String) -> Bool {
+        guard let group = getgrnam(name), let account = Accounts.name(of: user).flatMap(Accounts.user(named:)) else {
+            return false
+        }
+        return account.groups.contains(group.pointee.gr_gid)
+    }
+
+    static func groupExists(_ name: String) -> Bool { getgrnam(name) != nil }
+}

@@ -1,0 +1,135 @@
+import Codec
+import Scheduler
+import Tokens
+
+/// What a node that wants to join says, after a first contact in which it has seen whom it talks to.
+struct AdmissionRequest: Hashable, Sendable, CBORCodable {
+    /// Itself: name, keys, addresses, what it has.
+    var node: NodeRecord
+    /// That its session key is its own (`NoiseKeyBinding`).
+    var noiseBinding: NoiseKeyBinding
+    /// The join token of its invitation; nil: it knocks and waits to be approved.
+    var token: JoinToken?
+    /// Its signature over this handshake, the token and what it says about itself (`JoinProof`).
+    var proof: JoinProof
+
+    init(node: NodeRecord, noiseBinding: NoiseKeyBinding, token: JoinToken?, proof: JoinProof) {
+        self.node = node
+        self.noiseBinding = noiseBinding
+        self.token = token
+        self.proof = proof
+    }
+
+    init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        node = try map.require(1)
+        noiseBinding = try map.require(2)
+        token = try map.optional(3)
+        proof = try map.require(4)
+    }
+
+    var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, node)
+        map.set(2, noiseBinding)
+        map.set(3, token)
+        map.set(4, proof)
+        return .map(map)
+    }
+}
+
+/// What a node that was admitted needs to take part.
+struct Admission: Hashable, Sendable, CBORCodable {
+    var node: NodeID
+    var name: String
+    var meshName: String
+    var certificates: CertificateChain
+    /// Members it can reach, the one that admitted it first.
+    var peers: [PeerRecord]
+
+    init(node: NodeID, name: String, meshName: String, certificates: CertificateChain, peers: [PeerRecord]) {
+        self.node = node
+        self.name = name
+        self.meshName = meshName
+        self.certificates = certificates
+        self.peers = peers
+    }
+
+    init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        node = try map.require(1)
+        name = try map.require(2)
+        meshName = try map.require(3)
+        certificates = try map.require(4)
+        peers = try map.require(5)
+    }
+
+    var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, node)
+        map.set(2, name)
+        map.set(3, meshName)
+        map.set(4, certificates)
+        map.set(5, peers)
+        return .map(map)
+    }
+}
+
+/// The answers to an admission request.
+enum AdmissionReply: Hashable, Sendable, CBORCodable {
+    /// Nobody has approved it yet; more answers follow.
+    case waiting
+    case admitted(Admission)
+    case refused(APIFailure)
+
+    init(cbor: CBOR) throws(CodecError) {
+        let (number, content) = try numberedContent(cbor)
+        switch number {
+        case 1: self = .waiting
+        case 2: self = .admitted(try Admission(cbor: content))
+        case 3: self = .refused(try APIFailure(cbor: content))
+        default: throw .invalid("admission reply \(number) is not known to this version")
+        }
+    }
+
+    var cbor: CBOR {
+        switch self {
+        case .waiting: numbered(1)
+        case .admitted(let admission): numbered(2, admission.cbor)
+        case .refused(let failure): numbered(3, failure.cbor)
+        }
+    }
+}
+
+/// What a member shows at a first contact: who it is, on whose word, and that its session key is its own.
+struct MemberCredentials: Hashable, Sendable, CBORCodable {
+    var meshName: String
+    var meshKey: PublicKey
+    /// From the mesh key to the member.
+    var certificates: CertificateChain
+    var noiseBinding: NoiseKeyBinding
+
+    init(meshName: String, meshKey: PublicKey, certificates: CertificateChain, noiseBinding: NoiseKeyBinding) {
+        self.meshName = meshName
+        self.meshKey = meshKey
+        self.certificates = certificates
+        self.noiseBinding = noiseBinding
+    }
+
+    init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        meshName = try map.require(1)
+        meshKey = try map.require(2)
+        certificates = try map.require(3)
+        noiseBinding = try map.require(4)
+    }
+
+    var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, meshName)
+        map.set(2, meshKey)
+        map.set(3, certificates)
+        map.set(4, noiseBinding)
+        return .map(map)
+    }
+}

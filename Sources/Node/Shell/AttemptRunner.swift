@@ -1,0 +1,328 @@
+import Codec
+import GPUBackend
+import Glibc
+import Mesh
+import Ring
+import Scheduler
+
+/// Runs this host's attempts: makes their directories, starts their supervisors, and tells the core what they say.
+/// Confined to its loop.
+///
+/// An attempt goes through here as: files and checkpoint fetched, directory made, supervisor asked, running; when it
+/// has ended, its results are collected and copied before its end is reported, so that a job that has succeeded has
+/// its results recorded.
+final class AttemptRunner: @unchecked Sendable {
+    let node: MeshNode
+    private var links: [JobID: SupervisorLink] = [:]
+    private var attempts: [AttemptKey: Running] = [:]
+    /// Ended before this daemon began: their results are collected once the state is known.
+    private var endedBefore: [AttemptKey: AttemptResult] = [:]
+    private var lease = Instant(nanoseconds: .min)
+    private let leaseMoved: LoopSignal
+
+    /// One attempt on its way. Confined to the loop, as its runner.
+    private final class Running: @unchecked Sendable {
+        var stage: Stage
+        var stop: AttemptStop?
+        var isFrozen = false
+        /// Whether its supervisor has said so.
+        var hasStarted = false
+        var preparation: Task<Void, Never>?
+        var watcher: Task<Void, Never>?
+        init(_ stage: Stage) { self.stage = stage }
+    }
+
+    private enum Stage {
+        case preparing
+        /// A supervisor has it.
+        case supervised
+        /// Its process is gone; its results may still be on their way.
+        case ended
+    }
+
+    init(node: MeshNode) {
+        self.node = node
+        leaseMoved = LoopSignal(node.loop)
+    }
+
+    private var loop: any EventLoop { node.loop }
+
+    func isFrozen(_ key: AttemptKey) -> Bool { attempts[key]?.isFrozen ?? false }
+    /// Whether more output can come.
+    func isLive(_ key: AttemptKey) -> Bool { attempts[key].map { $0.stage != .ended } ?? false }
+
+    // MARK: Adoption
+
+    /// Finds what outlived the last daemon of this host, and takes it over. Before the core starts.
+    func adopt() async throws -> [AdoptedAttempt] {
+        var adopted: [AdoptedAttempt] = []
+        for directory in try SupervisorDirectory.scan(node.directory.supervisors) {
+            guard let job = JobID(directory.path.split(separator: "/").last ?? "") else { continue }
+            switch try directory.condition() {
+            case .lives: adopted += try await adopt(job, directory)
+            case .gone(let remains):
+                for left in remains { adopted.append(adopt(left)) }
+                if remains.isEmpty { try directory.remove() }
+            }
+        }
+        return adopted
+    }
+
+    private func adopt(_ job: JobID, _ directory: SupervisorDirectory) async throws -> [AdoptedAttempt] {
+        let link = try SupervisorLink(job: job, directory: directory, loop: loop)
+        var adopted: [AttemptKey: AdoptedAttempt] = [:]
+        var isReplayed = false
+        let replayed = LoopSignal(loop)
+        link.onEvent = { [self] event in
+            switch event {
+            case .started(let key, _, let at):
+                attempts[key] = Running(.supervised)
+                attempts[key]?.hasStarted = true
+                adopted[key] = AdoptedAttempt(key: key, at: at)
+            case .ended(let key, let result): adopted[key] = adopt(key, endedWith: result)
+            case .frozen(let key): attempts[key]?.isFrozen = true
+            case .thawed(let key): attempts[key]?.isFrozen = false
+            case .welcome, .declined: break
+            case .replayed, nil:
+                isReplayed = true
+                replayed.notify()
+            }
+        }
+        link.start()
+        while !isReplayed { try await replayed.wait(until: loop.after(.seconds(10))) }
+        links[job] = link
+        listen(to: link)
+        return adopted.keys.sorted().compactMap { adopted[$0] }
+    }
+
+    private func adopt(_ left: SupervisorDirectory.Remains) -> AdoptedAttempt {
+        if let result = left.result { return adopt(left.key, endedWith: result) }
+        attempts[left.key] = Running(.ended)
+        return AdoptedAttempt(key: left.key, outcome: .lost, at: EventLoops.wallClock.nanoseconds)
+    }
+
+    private func adopt(_ key: AttemptKey, endedWith result: AttemptResult) -> AdoptedAttempt {
+        attempts[key] = Running(.supervised)
+        endedBefore[key] = result
+        return AdoptedAttempt(key: key, at: result.startedAt ?? result.endedAt)
+    }
+
+    /// The state is as new as this daemon: what was adopted is looked after like what was started here.
+    private func resumeAdopted() {
+        let results = exchange(&endedBefore, with: [:])
+        for key in attempts.keys.sorted() where attempts[key]?.stage == .supervised {
+            if let result = results[key] { finish(key, result) } else { watchCheckpoints(of: key) }
+        }
+    }
+
+    // MARK: What the core asks
+
+    func extendLease(until deadline: Instant, heldBack: [JobID]) {
+        if lease.nanoseconds == .min { resumeAdopted() }
+        lease = max(lease, deadline)
+        for (job, link) in links where !heldBack.contains(job) { link.page.extend(to: deadline) }
+        leaseMoved.notify()
+    }
+
+    func start(_ key: AttemptKey) {
+        guard attempts[key] == nil else { return }
+        let running = Running(.preparing)
+        attempts[key] = running
+        prepare(key, running)
+    }
+
+    private func prepare(_ key: AttemptKey, _ running: Running) {
+        running.preparation = loop.spawn("prepare \(key.job).\(key.task)") { [self] in
+            do {
+                try await prepareAndStart(key)
+            } catch {
+                guard running.stage == .preparing else { return }
+                ended(key, outcome: outcome(ofFailure: error, running), at: EventLoops.wallClock.nanoseconds)
+            }
+        }
+    }
+
+    func stop(_ key: AttemptKey, _ stop: AttemptStop) {
+        guard let running = attempts[key], running.stage != .ended else { return }
+        running.stop = stop
+        guard running.stage == .supervised, let link = links[key.job] else {
+            running.preparation?.cancel()
+            return
+        }
+        switch stop {
+        case .superseded: link.send(.kill(key))
+        case .cancelled: link.send(.cancel(key, grace: nil))
+        }
+    }
+
+    /// The mesh knows the end of the attempt: its supervisor may forget it.
+    func settled(_ key: AttemptKey) {
+        attempts[key]?.watcher?.cancel()
+        attempts[key] = nil
+        guard let link = links[key.job] else {
+            return removeDirectory(of: key.job)
+        }
+        link.send(.acknowledge(key))
+        let isLast = node.state.job(key.job)?.isEnded ?? true
+        if isLast, !attempts.keys.contains(where: { $0.job == key.job }) { link.send(.shutdown) }
+    }
+
+    // MARK: Starting
+
+    private func prepareAndStart(_ key: AttemptKey) async throws {
+        guard let plan = node.plan(for: key) else { throw NodeError.jobNotFound(key.job) }
+        try await node.files.prepare(plan)
+        try Task.checkCancellation()
+        let spec = try plan.spec(isolation: node.host.isolation)
+        let link = try await self.link(for: key.job)
+        while loop.now + NodeConstants.leaseToStart > lease { try await leaseMoved.wait() }
+        try Task.checkCancellation()
+        // From here on the attempt may run: only its supervisor knows what becomes of it.
+        attempts[key]?.stage = .supervised
+        link.page.extend(to: lease)
+        link.send(.start(spec))
+    }
+
+    private func outcome(ofFailure error: any Error, _ running: Running) -> Outcome {
+        switch running.stop {
+        case .superseded: return .lost
+        case .cancelled: return .cancelled
+        case nil:
+            let failure = APIFailure(error)
+            return .hostFailed(code: failure.code, message: failure.message)
+        }
+    }
+
+    private func link(for job: JobID) async throws -> SupervisorLink {
+        if let link = links[job] { return link }
+        let directory = SupervisorDirectory(path: "\(node.directory.supervisors)/\(job)")
+        try HostFiles.makeDirectories("\(node.directory.logs)/\(job)", mode: 0o700)
+        if case .gone(let remains) = try directory.condition(), !remains.isEmpty {
+            throw NodeError.dataDirectoryDamaged(path: directory.path, reason: "attempts of job \(job) are not settled")
+        }
+        try directory.launch(program: "/proc/self/exe")
+        let link = try SupervisorLink(job: job, directory: directory, loop: loop)
+        links[job] = link
+        listen(to: link)
+        link.start()
+        return link
+    }
+
+    // MARK: What supervisors say
+
+    private func listen(to link: SupervisorLink) {
+        link.onEvent = { [self] event in
+            guard let event else { return supervisorEnded(link) }
+            switch event {
+            case .welcome, .replayed: break
+            case .started(let key, _, let at):
+                // Asked for by the daemon before this one: what this one was preparing is running already.
+                attempts[key]?.preparation?.cancel()
+                attempts[key]?.stage = .supervised
+                attempts[key]?.hasStarted = true
+                node.driver.input(.attempt(AttemptReport(attempt: key, kind: .running, at: at)))
+                watchCheckpoints(of: key)
+            case .ended(let key, let result): finish(key, result)
+            case .frozen(let key): setFrozen(key, true)
+            case .thawed(let key): setFrozen(key, false)
+            case .declined(let key, let reason): declined(key, reason: reason)
+            }
+        }
+    }
+
+    private func setFrozen(_ key: AttemptKey, _ isFrozen: Bool) {
+        attempts[key]?.isFrozen = isFrozen
+        node.driver.changes.notify()
+    }
+
+    /// The supervisor would not start it: without a lease it is asked again, otherwise the host has failed it.
+    private func declined(_ key: AttemptKey, reason: String) {
+        guard let running = attempts[key], running.stage == .supervised else { return }
+        running.stage = .preparing
+        guard reason == SupervisorEvent.leaseExpired, running.stop == nil else {
+            let message = "its supervisor holds too many attempts"
+            return ended(
+                key, outcome: running.stop == nil ? .hostFailed(code: reason, message: message) : .cancelled,
+                at: EventLoops.wallClock.nanoseconds)
+        }
+        prepare(key, running)
+    }
+
+    private func lost(_ key: AttemptKey) { ended(key, outcome: .lost, at: EventLoops.wallClock.nanoseconds) }
+
+    private func startAgain(_ key: AttemptKey) {
+        guard let running = attempts[key] else { return }
+        running.stage = .preparing
+        prepare(key, running)
+    }
+
+    private func finish(_ key: AttemptKey, _ result: AttemptResult) {
+        guard let running = attempts[key], running.stage != .ended else { return }
+        running.stage = .ended
+        running.watcher?.cancel()
+        node.driver.changes.notify()
+        let outcome: Outcome = running.stop == .superseded ? .lost : result.outcome
+        loop.spawn("results of \(key.job).\(key.task)") { [self] in
+            if outcome.isSuccess, let plan = node.plan(for: key), !plan.job.outputs.isEmpty {
+                do {
+                    try await node.files.collectResults(plan)
+                } catch {
+                    let failure = APIFailure(error)
+                    return ended(
+                        key, outcome: .hostFailed(code: failure.code, message: failure.message), at: result.endedAt)
+                }
+            }
+            ended(key, outcome: outcome, at: result.endedAt)
+        }
+    }
+
+    private func ended(_ key: AttemptKey, outcome: Outcome, at: Int64) {
+        attempts[key]?.stage = .ended
+        node.driver.input(.attempt(AttemptReport(attempt: key, kind: .ended(outcome), at: at)))
+        node.driver.changes.notify()
+    }
+
+    /// It ended as asked, or it was killed: then so were its attempts.
+    private func supervisorEnded(_ link: SupervisorLink) {
+        guard links[link.job] === link else { return }
+        links[link.job] = nil
+        let left = attempts.keys.sorted().filter { $0.job == link.job && attempts[$0]?.stage == .supervised }
+        guard !left.isEmpty else { return removeDirectory(of: link.job) }
+        // Its journal says what it has seen the end of; `condition` makes sure that the rest does not run any more.
+        do {
+            guard case .gone(let remains) = try link.directory.condition() else { return }
+            for key in left {
+                switch remains.first(where: { $0.key == key }) {
+                case let remain?:
+                    if let result = remain.result { finish(key, result) } else { lost(key) }
+                case nil:
+                    // Not in its journal: it ended, idle, before the request reached it, and has run nothing.
+                    if attempts[key]?.hasStarted == true { lost(key) } else { startAgain(key) }
+                }
+            }
+        } catch {
+            node.log.warning("the supervisor of job \(link.job) is gone: \(error.message)")
+        }
+    }
+
+    private func removeDirectory(of job: JobID) {
+        guard !attempts.keys.contains(where: { $0.job == job }) else { return }
+        let directory = SupervisorDirectory(path: "\(node.directory.supervisors)/\(job)")
+        do {
+            guard case .gone(let remains) = try directory.condition(), remains.allSatisfy({ attempts[$0.key] == nil })
+            else { return }
+            try directory.remove()
+        } catch {
+            node.log.warning("cannot remove \(directory.path): \(error.message)")
+        }
+    }
+
+    private func watchCheckpoints(of key: AttemptKey) {
+        guard let running = attempts[key], running.watcher == nil, let plan = node.plan(for: key),
+            plan.job.checkpoint != nil
+        else { return }
+        running.watcher = loop.spawn("checkpoints of \(key.job).\(key.task)") { [self] in
+            await node.files.watchCheckpoints(plan)
+        }
+    }
+}

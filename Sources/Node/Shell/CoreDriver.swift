@@ -1,0 +1,189 @@
+import Codec
+import Mesh
+import Raft
+import Ring
+import Scheduler
+
+/// Carries out what a node's core asks for, and tells it what happened. Confined to its loop.
+///
+/// The log is written on a thread of its own; whatever arrives while one write is under way goes out with the next
+/// (group commit). Inputs that come while effects are carried out wait their turn.
+final class CoreDriver: @unchecked Sendable {
+    private(set) var core: NodeCore
+    /// What the core asks for beyond its log, its messages and its answers.
+    var onEffect: ((NodeEffect) -> Void)?
+    /// Notified after each change of the replicated state, of the leadership or of the members' health.
+    let changes: LoopSignal
+
+    private let loop: any EventLoop
+    private let log: RaftLog
+    private let logThread: DedicatedThread
+    private let bootID: UInt64
+    private var requestCount: UInt64 = 0
+    private var inbox: [NodeInput] = []
+    private var isHandling = false
+    private var timer: TimerToken?
+    private var timerDeadline = Instant.distantFuture
+    private var unwritten: [RaftPersist] = []
+    private var isWriting = false
+    private var waiting: [RequestID: Waiter] = [:]
+    private var isStopped = false
+
+    private final class Waiter {
+        var answer: Answer?
+        let answered: LoopSignal
+        init(_ loop: any EventLoop) { answered = LoopSignal(loop) }
+    }
+
+    init(core: NodeCore, log: RaftLog, logThread: DedicatedThread, bootID: UInt64, loop: any EventLoop) {
+        self.core = core
+        self.log = log
+        self.logThread = logThread
+        self.bootID = bootID
+        self.loop = loop
+        changes = LoopSignal(loop)
+    }
+
+    var state: SchedulerState { core.state }
+
+    /// Begins; what supervisors of this host hold is told before anything else can happen.
+    func start(adopted: [AdoptedAttempt]) {
+        input(.wallClock(EventLoops.wallClock.nanoseconds))
+        input(.adopted(adopted))
+        input(.timer)
+    }
+
+    func stop() {
+        isStopped = true
+        if let timer { loop.cancel(timer) }
+        for waiter in waiting.values { waiter.answered.notify() }
+        changes.notify()
+    }
+
+    func input(_ input: NodeInput) {
+        guard !isStopped else { return }
+        inbox.append(input)
+        guard !isHandling else { return }
+        isHandling = true
+        while !inbox.isEmpty {
+            let inputs = exchange(&inbox, with: [])
+            var effects: [NodeEffect] = []
+            core.handle(inputs, at: loop.now, into: &effects)
+            for effect in effects { carryOut(effect) }
+        }
+        isHandling = false
+        writeLog()
+        armTimer()
+    }
+
+    // MARK: Proposals
+
+    /// Puts a command before the mesh and waits for its answer.
+    ///
+    /// - Parameter request: chosen by the caller where the command may be asked again; the same id is carried out once.
+    func propose(
+        _ command: Command, as request: RequestID? = nil, patience: Interval = .seconds(10)
+    ) async throws -> Answer {
+        let request = request ?? nextRequestID()
+        let waiter = waiting[request] ?? Waiter(loop)
+        waiting[request] = waiter
+        input(.propose(Entry(request: request, time: 0, command: command)))
+        let deadline = loop.now + patience
+        while waiter.answer == nil {
+            guard !isStopped else { throw NodeError.stopping }
+            guard try await !waiter.answered.isNotified(before: deadline), waiter.answer == nil else { continue }
+            waiting[request] = nil
+            input(.abandon(request))
+            throw NodeError.noLeader(seconds: Int(patience.seconds))
+        }
+        guard let answer = waiter.answer else { throw NodeError.stopping }
+        return answer
+    }
+
+    /// As `propose`, for commands whose refusal is an error of the caller's.
+    func carryOut(_ command: Command, as request: RequestID? = nil) async throws -> Answer {
+        let answer = try await propose(command, as: request)
+        if let failure = APIFailure(refusal: answer) { throw failure }
+        return answer
+    }
+
+    private func nextRequestID() -> RequestID {
+        requestCount += 1
+        // The core counts its own requests under the same boot id, in the lower half.
+        return RequestID(high: bootID, low: 1 << 63 | requestCount)
+    }
+
+    // MARK: Effects
+
+    private func carryOut(_ effect: NodeEffect) {
+        switch effect {
+        case .persist(let persist): unwritten.append(persist)
+        case .answered(let request, let answer):
+            guard let waiter = waiting.removeValue(forKey: request) else { return }
+            waiter.answer = answer
+            waiter.answered.notify()
+        case .encodeSnapshot(let index, let state): encode(state, index: index)
+        case .changed, .health, .leadership, .membersChanged:
+            onEffect?(effect)
+            changes.notify()
+        default: onEffect?(effect)
+        }
+    }
+
+    private func encode(_ state: SchedulerState, index: UInt64) {
+        loop.spawn("encode snapshot") { [self] in
+            let data = await loop.offload { state.encoded() }
+            input(.snapshotEncoded(index: index, data))
+        }
+    }
+
+    private func writeLog() {
+        guard !isWriting, !unwritten.isEmpty else { return }
+        isWriting = true
+        let batch = exchange(&unwritten, with: [])
+        let log = log
+        do {
+            try logThread.submit { [self] in
+                let failure = CoreDriver.write(batch, to: log)
+                loop.post { [self] in wrote(batch, failure) }
+            }
+        } catch {
+            input(.logFailed(error.message))
+        }
+    }
+
+    /// On the log's thread. The answer is why it could not be written.
+    private static func write(_ batch: [RaftPersist], to log: RaftLog) -> String? {
+        do {
+            try log.persist(batch)
+            return nil
+        } catch {
+            return error.message
+        }
+    }
+
+    private func wrote(_ batch: [RaftPersist], _ failure: String?) {
+        isWriting = false
+        if let failure { return input(.logFailed(failure)) }
+        if let last = batch.last { input(.persisted(last.token)) }
+    }
+
+    private func armTimer() {
+        let deadline = core.nextDeadline ?? .distantFuture
+        if timer != nil, timerDeadline == deadline { return }
+        if let timer { loop.cancel(timer) }
+        timer = nil
+        timerDeadline = deadline
+        guard deadline < .distantFuture, !isStopped else { return }
+        timer = loop.schedule(at: deadline) { [self] in
+            timer = nil
+            input(.timer)
+        }
+    }
+}
+
+/// Gives a variable a new value and returns the old one.
+func exchange<Value>(_ variable: inout Value, with value: Value) -> Value {
+    defer { variable = value }
+    return variable
+}

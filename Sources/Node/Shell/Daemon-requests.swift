@@ -1,0 +1,59 @@
+import Codec
+import GPUBackend
+import Mesh
+import Ring
+import Scheduler
+import Tokens
+
+/// What callers ask of the daemon itself; the rest goes to the mesh it is in.
+extension Daemon {
+    func answer(_ request: APIRequest, _ caller: RequestHandler.Caller, _ stream: any MessageStream) async throws {
+        func reply(_ reply: APIReply) async throws { try await stream.send(reply.encoded()) }
+        switch request {
+        case .version: try await reply(.version(Version.text))
+        case .status: try await reply(.status(status()))
+        case .doctor: try await reply(.doctor(Doctor(daemon: self).checks()))
+        case .up(let request):
+            try requireAdministrator(caller, "start a mesh")
+            let founded = try await found(request)
+            try await reply(.status(status(founded: founded)))
+        case .join(let request):
+            try requireAdministrator(caller, "join a mesh")
+            let milliseconds = try await join(request) { progress in
+                try await reply(.joining(progress))
+                guard !request.trustFirstUse else { return }
+                // The person who compares the fingerprints says yes by the same request with its mark set.
+                guard let answer = try await stream.receive(),
+                    case .join(let confirmed) = try APIRequest(encoded: answer),
+                    confirmed.trustFirstUse
+                else { throw NodeError.meshNotConfirmed }
+            }
+            try await reply(.status(status(joinMilliseconds: milliseconds)))
+        case .leave(let request):
+            try requireAdministrator(caller, "leave the mesh")
+            try await leave(request)
+            try await reply(.done)
+        default:
+            guard let node else { throw NodeError.notInMesh }
+            if let failure = node.failure { throw NodeError.failed(failure) }
+            try await RequestHandler(node: node, caller: caller, stream: stream).answer(request)
+        }
+    }
+
+    private func requireAdministrator(_ caller: RequestHandler.Caller, _ what: String) throws {
+        guard caller.isAdministrator else { throw NodeError.denied(user: caller.name, what: what) }
+    }
+
+    func status(founded: Bool = false, joinMilliseconds: UInt64? = nil) -> StatusView {
+        let membership = node?.membership
+        return StatusView(
+            version: Version.text, inMesh: node != nil, meshName: membership?.meshName,
+            meshFingerprint: membership?.fingerprint,
+            nodeName: node.flatMap { $0.state.node($0.id)?.name } ?? membership?.nodeName,
+            shortID: identity.publicKey.id.short, cpus: UInt32(clamping: host.capacity.cpuMillis / 1_000),
+            memoryBytes: host.capacity.memoryBytes, gpus: host.capacity.gpus, addresses: addresses,
+            backend: "\(loop.backend)", backendReason: loop.fallbackReason, weaker: host.capabilities.warnings,
+            joinMilliseconds: joinMilliseconds, founded: founded,
+            leader: node.flatMap { node in node.driver.core.raft.leader.map(node.views.nodeName) })
+    }
+}

@@ -1,0 +1,254 @@
+import CLinux
+import Codec
+import GPUBackend
+import Glibc
+import Mesh
+import Ring
+import Scheduler
+import Tokens
+
+/// The daemon of one host: its identity, its sockets, and its membership where it has one. Confined to its loop.
+public final class Daemon: @unchecked Sendable {
+    let loop: any EventLoop
+    let directory: DataDirectory
+    let identity: NodeIdentity
+    let host: HostFacts
+    let log = DaemonLog()
+    var node: MeshNode?
+    private var admission: AdmissionServer?
+    private var listener: SessionListener?
+    private var local: LocalServer?
+    private var settings: DaemonSettings
+    /// Where others reach this daemon.
+    private(set) var addresses: [String] = []
+    private var signals: Int32 = -1
+    private var isChangingMesh = false
+    private let startedAt: Instant
+
+    /// Runs a daemon on this thread until SIGTERM or SIGINT. Throws what keeps it from starting.
+    public static func run(_ options: DaemonOptions) throws {
+        try Sodium.start()
+        try options.directory.prepare()
+        try options.directory.take()
+        let loop = try EventLoops.make(preferring: options.eventLoop)
+        let daemon = try Daemon(options, loop: loop)
+        let signals = try daemon.takeSignals()
+        daemon.signals = signals
+        let outcome = Outcome()
+        loop.spawn("daemon") {
+            do {
+                try await daemon.start()
+                try await loop.readable(signals)
+            } catch {
+                outcome.failure = error
+            }
+            await daemon.stop()
+            loop.stop()
+        }
+        loop.run()
+        if let failure = outcome.failure { throw failure }
+    }
+
+    /// What the first task of the loop leaves for `run`, which reads it after the loop has ended.
+    private final class Outcome: @unchecked Sendable {
+        var failure: (any Error)?
+    }
+
+    private init(_ options: DaemonOptions, loop: any EventLoop) throws {
+        self.loop = loop
+        directory = options.directory
+        identity = try NodeIdentity(options.directory)
+        settings = try DaemonSettings.read(options.directory, options: options)
+        host = try HostFacts(simulated: settings.simulatedGPUs)
+        startedAt = loop.now
+    }
+
+    private func takeSignals() throws -> Int32 {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in [SIGTERM, SIGINT] { sigaddset(&set, number) }
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        signal(SIGPIPE, SIG_IGN)
+        signal(SIGHUP, SIG_IGN)
+        let descriptor = signalfd(-1, &set, Int32(SFD_CLOEXEC) | Int32(SFD_NONBLOCK))
+        guard descriptor >= 0 else { throw HostError.system(operation: "signalfd", path: "", errorNumber: errno) }
+        return descriptor
+    }
+
+    private func start() async throws {
+        try listen()
+        if var membership = try MeshMembership.read(directory) {
+            membership.addresses = addresses
+            try await enter(membership)
+        }
+        let server = LocalServer(loop: loop, log: log) { [self] request, caller, stream in
+            try await answer(request, caller, stream)
+        }
+        try server.start(path: directory.socket)
+        local = server
+        log.note("swarmlet \(Version.text) is ready on \(addresses.joined(separator: ", ")), \(loop.backend)")
+    }
+
+    private func stop() async {
+        local?.stop()
+        listener?.close()
+        node?.stop()
+        unlink(directory.socket)
+        unlink(directory.processFile)
+    }
+
+    // MARK: Addresses
+
+    private func listen() throws {
+        let text = settings.listen ?? "0.0.0.0"
+        var address = try HostAddresses.resolve(text, defaultPort: settings.port ?? MeshMembership.defaultPort)
+        if let port = settings.port, settings.listen?.contains(":\(address.port)") != true {
+            address = address.with(port: port)
+        }
+        do {
+            listener = try SessionListener(loop, address, sessionConfiguration) { [self] session in
+                guard let node else { return session.close("this node is in no mesh") }
+                node.peers.accept(session)
+            }
+        } catch {
+            throw NodeError.listenFailed(address: address.description, reason: error.message)
+        }
+        guard let listener else { return }
+        listener.onRefused = { [self] peer, error in log.note("refused \(peer): \(error.message)") }
+        settings.port = listener.address.port
+        addresses = try HostAddresses.reachable(listener.address)
+        try HostFiles.replace(directory.settings, with: settings.encoded())
+    }
+
+    private var sessionConfiguration: SessionConfiguration {
+        guard let node else {
+            return SessionConfiguration(staticKey: identity.noiseKey, meshID: nil, payload: []) { _ in
+                .reject("this node is in no mesh")
+            }
+        }
+        let peers = node.peers
+        return SessionConfiguration(
+            staticKey: identity.noiseKey, meshID: node.membership.meshID,
+            payload: node.membership.credentials(identity).encoded(), validate: { claim in peers.judge(claim) })
+    }
+
+    // MARK: Entering and leaving a mesh
+
+    private func enter(_ membership: MeshMembership) async throws {
+        let node = try await MeshNode(
+            loop: loop, directory: directory, identity: identity, membership: membership, host: host, log: log)
+        let admission = AdmissionServer(node: node)
+        node.peers.onStranger = { session in admission.accept(session) }
+        self.node = node
+        self.admission = admission
+        listener?.configuration = sessionConfiguration
+        try await node.start()
+    }
+
+    /// What this node says about itself when it founds or joins a mesh.
+    private func record(name: String?, role: NodeRole, labels: [Label]) -> NodeRecord {
+        NodeRecord(
+            name: name ?? host.name, identityKey: Bytes(identity.publicKey.bytes),
+            noiseKey: Bytes(identity.noiseKey.publicKey), role: role, labels: labels, addresses: addresses,
+            capacity: host.capacity, version: Version.text)
+    }
+
+    /// Founds a mesh; nothing happens where this node is in one already.
+    func found(_ request: UpRequest) async throws -> Bool {
+        guard node == nil else { return false }
+        try beginChange()
+        defer { isChangingMesh = false }
+        let own = record(name: request.nodeName, role: .auto, labels: request.labels)
+        let meshKey = SigningKey.generate()
+        if !HostFiles.exists(directory.meshKey) { try SigningKeyFile.save(meshKey, to: directory.meshKey) }
+        let key = try SigningKeyFile.load(directory.meshKey)
+        var membership = MeshMembership(
+            meshName: request.meshName ?? own.name, meshKey: key.publicKey, node: NodeID(1), nodeName: own.name,
+            certificates: try .founding(identity.publicKey, name: own.name, meshKey: key), isFounder: true,
+            labels: own.labels)
+        try membership.write(directory)
+        membership.addresses = addresses
+        try await enter(membership)
+        try await waitUntilMember()
+        return true
+    }
+
+    /// Joins a mesh; `confirm` and `waiting` are for a join without an invitation.
+    func join(
+        _ request: JoinRequest, confirm: (JoinProgress) async throws -> Void
+    ) async throws -> UInt64? {
+        let invitation = try request.invitation.map { text throws(TokenError) in try Invitation(text: text) }
+        if let node {
+            if let invitation, invitation.meshKey == node.membership.meshKey { return nil }
+            let state = node.state
+            throw NodeError.alreadyInMesh(
+                name: node.membership.meshName, nodes: state.members.count,
+                jobs: state.jobs.filter { !$0.isEnded }.count)
+        }
+        try beginChange()
+        defer { isChangingMesh = false }
+        let started = loop.now
+        let joiner = Joiner(
+            loop: loop, identity: identity,
+            record: record(
+                name: request.nodeName, role: request.worker ? .worker : .auto, labels: request.labels))
+        var membership: MeshMembership
+        let known: [PeerRecord]
+        if let invitation {
+            (membership, known) = try await joiner.join(invitation)
+        } else if let peer = request.peer {
+            let identity = identity
+            let name = joiner.record.name
+            (membership, known) = try await joiner.knock(at: peer) { credentials in
+                try await confirm(
+                    JoinProgress(
+                        meshFingerprint: MeshFingerprint(meshKey: credentials.meshKey).text,
+                        nodeFingerprint: identity.publicKey.id.short, nodeName: name))
+            }
+        } else {
+            throw NodeError.malformedRequest("neither an invitation nor a peer")
+        }
+        try HostFiles.replace(directory.peers, with: known.encoded())
+        try membership.write(directory)
+        membership.addresses = addresses
+        try await enter(membership)
+        try await waitUntilMember()
+        return UInt64((loop.now - started).milliseconds)
+    }
+
+    /// Returns when this node has caught up with the mesh and may run attempts.
+    private func waitUntilMember() async throws {
+        guard let node else { throw NodeError.stopping }
+        let deadline = loop.after(.seconds(30))
+        while node.state.node(node.id) == nil || !node.driver.core.hasCaughtUp {
+            guard try await node.driver.changes.isNotified(before: deadline) else {
+                throw NodeError.noLeader(seconds: 30)
+            }
+        }
+    }
+
+    private func beginChange() throws {
+        guard !isChangingMesh else { throw NodeError.busy }
+        isChangingMesh = true
+    }
+
+    /// Leaves the mesh: gives back what runs here, is removed from the membership, deletes what belonged to the mesh.
+    func leave(_ request: LeaveRequest) async throws {
+        guard let node else { throw NodeError.notInMesh }
+        try beginChange()
+        defer { isChangingMesh = false }
+        if node.state.members.count > 1 {
+            node.driver.input(.leave)
+            while !node.driver.core.isIdle { try await node.driver.changes.wait(until: loop.after(.seconds(60))) }
+            _ = try await node.driver.carryOut(.removeNode(node.id))
+            try await node.handOver()
+        } else if !request.forget {
+            throw NodeError.lastNode(mesh: node.membership.meshName)
+        }
+        node.stop()
+        self.node = nil
+        admission = nil
+        listener?.configuration = sessionConfiguration
+        try directory.forgetMesh(keys: request.forget)
+    }
+}

@@ -1,0 +1,68 @@
+import Codec
+import GPUBackend
+import Ring
+
+/// How a daemon was last asked to run, kept in its data directory so that a restart without flags is the same daemon.
+struct DaemonSettings: Hashable, Sendable, CBORCodable {
+    /// `ADDRESS[:PORT]`; nil: every address.
+    var listen: String?
+    var port: UInt16?
+    /// `N[:MODEL]`, as `--simulate-gpus` took it.
+    var simulatedGPUs: String?
+
+    init() {}
+
+    init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        listen = try map.optional(1)
+        port = try map.optional(2)
+        simulatedGPUs = try map.optional(3)
+    }
+
+    var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, listen)
+        map.set(2, port)
+        map.set(3, simulatedGPUs)
+        return .map(map)
+    }
+
+    /// What was kept, with what is asked for now in its place.
+    static func read(_ directory: DataDirectory, options: DaemonOptions) throws -> DaemonSettings {
+        var settings = DaemonSettings()
+        if HostFiles.exists(directory.settings) {
+            do {
+                settings = try DaemonSettings(encoded: try HostFiles.read(directory.settings))
+            } catch let error as CodecError {
+                throw NodeError.dataDirectoryDamaged(path: directory.settings, reason: error.message)
+            }
+        }
+        if let listen = options.listen { settings.listen = listen }
+        if let port = options.port { settings.port = port }
+        if let simulated = options.simulatedGPUs { settings.simulatedGPUs = simulated }
+        return settings
+    }
+}
+
+/// What `swarmlet daemon` was asked.
+public struct DaemonOptions: Sendable {
+    public var directory: DataDirectory
+    /// `ADDRESS[:PORT]`; nil: as last time, at first every address.
+    public var listen: String?
+    /// 0: one that is free, kept from then on.
+    public var port: UInt16?
+    /// `N[:MODEL]`.
+    public var simulatedGPUs: String?
+    public var eventLoop: EventLoops.Preference
+
+    public init(
+        directory: DataDirectory, listen: String? = nil, port: UInt16? = nil, simulatedGPUs: String? = nil,
+        eventLoop: EventLoops.Preference = .automatic
+    ) {
+        self.directory = directory
+        self.listen = listen
+        self.port = port
+        self.simulatedGPUs = simulatedGPUs
+        self.eventLoop = eventLoop
+    }
+}

@@ -1,0 +1,98 @@
+import Codec
+import GPUBackend
+import Glibc
+
+/// Where a daemon keeps what must outlive it. One daemon at a time holds it, by a lock on `lock`.
+///
+/// `keys/identity` the node's key · `keys/noise` its session key · `keys/mesh` the mesh key, at the founder · `mesh` which
+/// mesh, which number, whose certificates · `peers` where members were last · `raft.db` the log · `blobs/` files by
+/// content · `supervisors/JOB/` jobs under way · `work/` their directories · `logs/` what they wrote · `socket`,
+/// `daemon.pid`, `daemon.log`. Others may pass through on the way to their job's own directory and read nothing.
+public struct DataDirectory: Hashable, Sendable {
+    public let path: String
+
+    public init(path: String) { self.path = path }
+
+    public var socket: String { path + "/socket" }
+    public var processFile: String { path + "/daemon.pid" }
+    public var daemonLog: String { path + "/daemon.log" }
+    var lock: String { path + "/lock" }
+    var keys: String { path + "/keys" }
+    var identity: String { keys + "/identity" }
+    var noise: String { keys + "/noise" }
+    var meshKey: String { keys + "/mesh" }
+    var mesh: String { path + "/mesh" }
+    var peers: String { path + "/peers" }
+    var settings: String { path + "/settings" }
+    var raftLog: String { path + "/raft.db" }
+    var blobs: String { path + "/blobs" }
+    var supervisors: String { path + "/supervisors" }
+    var logs: String { path + "/logs" }
+    /// The working directories of attempts.
+    var work: String { path + "/work" }
+
+    /// Where it is without `--data-dir`: `/var/lib/swarmlet` for root, else in the user's state directory.
+    public static func standard(environment: (String) -> String?) -> DataDirectory {
+        if let path = environment("SWARMLET_DATA_DIR"), !path.isEmpty { return DataDirectory(path: path) }
+        if geteuid() == 0 { return DataDirectory(path: "/var/lib/swarmlet") }
+        if let state = environment("XDG_STATE_HOME"), state.hasPrefix("/") {
+            return DataDirectory(path: state + "/swarmlet")
+        }
+        return DataDirectory(path: (environment("HOME") ?? "/tmp/\(geteuid())") + "/.local/state/swarmlet")
+    }
+
+    /// Makes the directory if it is missing, and refuses one that is not this user's alone.
+    public func prepare() throws {
+        try HostFiles.makeDirectories(path, mode: 0o711)
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            throw HostError.system(operation: "stat", path: path, errorNumber: errno)
+        }
+        guard status.st_uid == geteuid() else {
+            throw NodeError.dataDirectoryForeign(path: path, owner: status.st_uid)
+        }
+        guard status.st_mode & 0o066 == 0 else {
+            throw NodeError.dataDirectoryReadable(path: path, mode: "0" + String(status.st_mode & 0o7777, radix: 8))
+        }
+    }
+
+    /// Takes the directory for this process; the lock goes with the process.
+    func take() throws {
+        let file = try HostFiles.open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+            close(file)
+            throw NodeError.dataDirectoryInUse(path: path, process: runningProcess)
+        }
+        try makeSubdirectories()
+        try HostFiles.replace(processFile, with: Array("\(getpid())\n".utf8))
+    }
+
+    /// The process that wrote `daemon.pid`, if it can be read.
+    public var runningProcess: Int32? {
+        guard let text = readIfPresent(processFile) else { return nil }
+        return Int32(String(decoding: text, as: UTF8.self).filter(\.isNumber))
+    }
+
+    /// Deletes what belongs to the mesh that this node has left, and with `keys` also who it was.
+    func forgetMesh(keys: Bool) throws {
+        for file in [
+            mesh, peers, meshKey, "\(path)/raft.db", "\(path)/raft.db-wal", "\(path)/raft.db-shm", "\(path)/raft.mark",
+        ] {
+            if unlink(file) != 0, errno != ENOENT {
+                throw HostError.system(operation: "unlink", path: file, errorNumber: errno)
+            }
+        }
+        for directory in [blobs, supervisors, work, logs] { try HostFiles.removeTree(directory) }
+        if keys { try HostFiles.removeTree(self.keys) }
+        try makeSubdirectories()
+    }
+
+    private func makeSubdirectories() throws {
+        for directory in [keys, blobs, supervisors, logs] { try HostFiles.makeDirectories(directory, mode: 0o700) }
+        try HostFiles.makeDirectories(work, mode: 0o711)
+    }
+
+    func readIfPresent(_ file: String) -> [UInt8]? {
+        do { return try HostFiles.read(file) } catch { return nil }
+    }
+}

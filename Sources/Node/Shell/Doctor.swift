@@ -1,0 +1,66 @@
+import Codec
+import GPUBackend
+import Mesh
+import Ring
+import Scheduler
+
+/// The checks of `swarmlet doctor`, each with what to do where it fails.
+struct Doctor {
+    let daemon: Daemon
+
+    func checks() -> [CheckView] {
+        var checks = [eventLoop] + host
+        guard let node = daemon.node else {
+            return checks + [
+                CheckView(check: "mesh", result: "warn", detail: "in no mesh", hint: NodeError.notInMesh.hint)
+            ]
+        }
+        checks.append(leader(node))
+        for member in node.state.members where member.id != node.id { checks.append(session(node, member)) }
+        if let failure = node.failure {
+            checks.append(
+                CheckView(check: "raft log", result: "FAIL", detail: failure, hint: NodeError.failed("").hint))
+        }
+        return checks
+    }
+
+    private var eventLoop: CheckView {
+        guard let reason = daemon.loop.fallbackReason else {
+            return CheckView(check: "event loop", result: "ok", detail: "\(daemon.loop.backend)")
+        }
+        return CheckView(
+            check: "event loop", result: "warn", detail: "epoll: \(reason)",
+            hint: "io_uring is faster; everything works without it")
+    }
+
+    private var host: [CheckView] {
+        daemon.host.capabilities.checks.map {
+            CheckView(check: $0.name, result: $0.holds ? "ok" : "warn", detail: $0.detail)
+        }
+    }
+
+    private func leader(_ node: MeshNode) -> CheckView {
+        if let leader = node.driver.core.raft.leader {
+            return CheckView(check: "leader", result: "ok", detail: node.views.nodeName(leader))
+        }
+        let seconds = Int(node.staleness?.seconds ?? 0)
+        return CheckView(
+            check: "leader", result: "FAIL", detail: "none for \(seconds) s", hint: NodeError.noLeader(seconds: 0).hint)
+    }
+
+    private func session(_ node: MeshNode, _ member: NodeRecord) -> CheckView {
+        let own = node.views.nodeName(node.id)
+        let address = member.addresses.first ?? "-"
+        let check = "\(own) -> \(member.name) TCP \(address.split(separator: ":").last ?? "")"
+        guard node.peers.isConnected(member.id) else {
+            return CheckView(
+                check: check, result: "FAIL", detail: "no answer from \(address)",
+                hint: "on \(member.name): is the daemon up, and does the firewall let TCP in?")
+        }
+        guard let time = node.peers.roundTrip(to: member.id) else {
+            return CheckView(check: check, result: "ok", detail: "direct")
+        }
+        let tenths = (time.nanoseconds + 50_000) / 100_000
+        return CheckView(check: check, result: "ok", detail: "direct, \(tenths / 10).\(tenths % 10) ms")
+    }
+}

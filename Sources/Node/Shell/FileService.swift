@@ -1,0 +1,223 @@
+import Codec
+import GPUBackend
+import Glibc
+import Mesh
+import Ring
+import Scheduler
+
+/// The files of this host's attempts: working trees and checkpoints brought here before they start, checkpoints and
+/// results copied away while and after they run. Confined to its loop.
+final class FileService: @unchecked Sendable {
+    private let node: MeshNode
+
+    /// A checkpoint is copied to so many other nodes, if there are.
+    private static let copies = 2
+    /// How long a tree is asked for before the attempt is given up.
+    private static let fetchPatience = Interval.seconds(60)
+    private static let fetchPause = Interval.milliseconds(500)
+
+    init(node: MeshNode) { self.node = node }
+
+    private var trees: TreeStore { node.trees }
+    private var state: SchedulerState { node.state }
+
+    // MARK: Before an attempt
+
+    /// Makes the working directory of an attempt: the tree it was submitted with, and its checkpoint.
+    func prepare(_ plan: AttemptPlan) async throws {
+        let user = try plan.user()
+        let owner = user.map { Materializer.Owner(userID: $0.user, groupID: $0.group) }
+        let directory = plan.workingDirectory
+        try HostFiles.removeTree(directory)
+        if let tree = plan.job.workingTree {
+            try await bring(tree, what: "the working directory of job \(plan.key.job)") { [self] in
+                state.holders(ofTree: tree) + [plan.job.submitNode]
+            }
+            try await write(tree, into: directory, owner: owner)
+        } else {
+            try FileService.makeDirectory(directory, owner: owner)
+        }
+        try FileService.makeDirectory(plan.checkpointDirectory, owner: owner)
+        guard let number = plan.attempt.resumedFrom else { return }
+        guard let checkpoint = checkpoint(number, of: plan.key.taskKey) else {
+            throw NodeError.holderUnreachable(what: "checkpoint \(number) of job \(plan.key.job)", holders: [])
+        }
+        try await bring(checkpoint.tree, what: "checkpoint \(number) of job \(plan.key.job)") { [self] in
+            self.checkpoint(number, of: plan.key.taskKey)?.holders ?? []
+        }
+        try await write(checkpoint.tree, into: plan.checkpointDirectory, owner: owner)
+    }
+
+    private func checkpoint(_ number: UInt64, of key: TaskKey) -> Checkpoint? {
+        state.task(key)?.checkpoints.first { $0.number == number }
+    }
+
+    private func write(_ tree: Digest, into directory: String, owner: Materializer.Owner?) async throws {
+        try await trees.perform { store in
+            try Materializer(store: store).write(try store.manifest(tree), into: directory, owner: owner)
+        }
+    }
+
+    /// Makes a directory and what is missing above it, all of it the owner's.
+    private static func makeDirectory(_ path: String, owner: Materializer.Owner?) throws {
+        var missing: [String] = []
+        var parent = path
+        while !parent.isEmpty, !HostFiles.exists(parent), let slash = parent.lastIndex(of: "/") {
+            missing.append(parent)
+            parent = String(parent[..<slash])
+        }
+        for directory in missing.reversed() {
+            try HostFiles.makeDirectories(directory, mode: 0o700)
+            if let owner, lchown(directory, owner.userID, owner.groupID) != 0 {
+                throw HostError.system(operation: "chown", path: directory, errorNumber: errno)
+            }
+        }
+    }
+
+    /// Makes sure that a tree is here, from whoever has it; the holders are asked for anew before each round.
+    func bring(_ tree: Digest, what: String, from holders: () -> [NodeID]) async throws {
+        if try await trees.holds(tree) { return }
+        let deadline = node.loop.now + FileService.fetchPatience
+        while true {
+            for holder in holders() where holder != node.id {
+                do {
+                    let stream = try await node.peers.openStream(.transfer, to: holder)
+                    defer { stream.cancel() }
+                    try await TreeExchange.fetch(tree, into: trees, over: stream)
+                    return
+                } catch {
+                    node.log.note(
+                        "\(what) cannot be had from \(node.views.nodeName(holder)): \(APIFailure(error).message)")
+                }
+                try Task.checkCancellation()
+            }
+            guard node.loop.now < deadline else {
+                throw NodeError.holderUnreachable(what: what, holders: holders().map(node.views.nodeName))
+            }
+            try await node.loop.sleep(for: FileService.fetchPause)
+        }
+    }
+
+    // MARK: Copies
+
+    /// Copies a tree to other nodes, the first ones that take it; the answer is who has it.
+    func copy(_ tree: Digest, to count: Int, preferring preferred: NodeID? = nil) async -> [NodeID] {
+        var holders: [NodeID] = []
+        for candidate in candidates(preferring: preferred) where holders.count < count {
+            if await copy(tree, to: candidate) { holders.append(candidate) }
+        }
+        return holders
+    }
+
+    private func copy(_ tree: Digest, to peer: NodeID) async -> Bool {
+        do {
+            let stream = try await node.peers.openStream(.transfer, to: peer)
+            defer { stream.cancel() }
+            try await TreeExchange.push(tree, from: trees, over: stream)
+            return true
+        } catch {
+            node.log.note("\(node.views.nodeName(peer)) did not take a copy: \(APIFailure(error).message)")
+            return false
+        }
+    }
+
+    private func candidates(preferring preferred: NodeID?) -> [NodeID] {
+        let others = state.members.filter {
+            $0.presence == .present && $0.id != node.id && node.peers.isConnected($0.id)
+        }
+        .map(\.id)
+        return others.sorted { ($0 == preferred ? 0 : 1, $0) < ($1 == preferred ? 0 : 1, $1) }
+    }
+
+    // MARK: Checkpoints
+
+    /// Copies what the attempt saves, as it saves it, until cancelled.
+    func watchCheckpoints(_ plan: AttemptPlan) async {
+        guard let policy = plan.job.checkpoint else { return }
+        let rules = CheckpointRules(
+            patterns: policy.patterns, takesAll: policy.patterns.isEmpty,
+            every: .milliseconds(Int64(clamping: policy.everyMilliseconds)))
+        let directory = plan.checkpointDirectory
+        var watcher = CheckpointWatcher(rules: rules)
+        var recorded: Digest?
+        while !Task.isCancelled {
+            var taken: CheckpointSet?
+            do {
+                let listing = try await list(directory)
+                taken = watcher.look(listing, at: node.loop.now)
+                if let set = taken { recorded = try await ship(set, plan, after: recorded) }
+            } catch {
+                if Task.isCancelled { return }
+                if let taken { watcher.retract(taken) }
+                node.log.note("a checkpoint of job \(plan.key.job) was not taken: \(APIFailure(error).message)")
+            }
+            do { try await node.loop.sleep(for: CheckpointWatcher.settle / 2) } catch { return }
+        }
+    }
+
+    private func list(_ directory: String) async throws -> [FileFacts] {
+        try await node.loop.offload {
+            Result { () throws(HostError) in try GPUBackend.DirectoryScanner.list(directory) }
+        }.get()
+    }
+
+    /// Copies one complete set of files away and records it: it counts from its first copy on another node.
+    private func ship(_ set: CheckpointSet, _ plan: AttemptPlan, after recorded: Digest?) async throws -> Digest? {
+        let directory = plan.checkpointDirectory
+        let patterns = set.files.map(\.path)
+        let manifest = try await trees.perform { store in
+            let collected = try TreeCollector(patterns: patterns).collect(directory, into: store)
+            try store.commit()
+            try store.put(collected.manifest)
+            try store.commit()
+            return collected.manifest
+        }
+        // What changed while it was read is no complete set: the next look finds it.
+        guard set.isUnchanged(in: try await list(directory)) else { return recorded }
+        let tree = manifest.root
+        guard tree != recorded, !manifest.entries.isEmpty else { return recorded }
+        let known = state.task(plan.key.taskKey)?.checkpoints.last
+        if known?.tree == tree { return tree }
+        let others = state.members.filter { $0.presence == .present && $0.id != node.id }
+        let first = await copy(tree, to: 1)
+        // On a mesh of one node there is nobody to copy to: then it helps against the job's own failure only.
+        guard !first.isEmpty || others.isEmpty else { return recorded }
+        let number = (known?.number ?? 0) + 1
+        let checkpoint = Checkpoint(
+            number: number, attempt: plan.key.attempt, tree: tree, bytes: manifest.byteCount,
+            holders: [node.id] + first)
+        _ = try await node.driver.carryOut(.checkpoint(plan.key, checkpoint))
+        for candidate in candidates(preferring: nil) where !first.contains(candidate) {
+            guard first.count < FileService.copies else { break }
+            guard await copy(tree, to: candidate) else { continue }
+            _ = try await node.driver.carryOut(
+                .holders(job: plan.key.job, task: plan.key.task, checkpoint: number, added: candidate))
+            break
+        }
+        return tree
+    }
+
+    // MARK: Results
+
+    /// Takes the files that `--out` names and copies them to where the job was submitted, or to another node.
+    func collectResults(_ plan: AttemptPlan) async throws {
+        let directory = plan.workingDirectory
+        let patterns = plan.job.outputs
+        let collected = try await trees.perform { store in
+            let collected = try TreeCollector(patterns: patterns).collect(directory, into: store)
+            try store.commit()
+            try store.put(collected.manifest)
+            try store.commit()
+            return collected
+        }
+        let manifest = collected.manifest
+        guard !manifest.entries.isEmpty else { return }
+        let copies = await copy(manifest.root, to: 1, preferring: plan.job.submitNode)
+        _ = try await node.driver.carryOut(
+            .results(
+                plan.key,
+                ResultFiles(
+                    tree: manifest.root, bytes: manifest.byteCount, files: UInt64(manifest.fileCount),
+                    holders: [node.id] + copies)))
+    }
+}

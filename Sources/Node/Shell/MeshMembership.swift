@@ -1,0 +1,90 @@
+import Codec
+import GPUBackend
+import Scheduler
+import Tokens
+
+/// Which mesh this node belongs to: the file `mesh` of its data directory, written once when it is admitted.
+struct MeshMembership: Hashable, Sendable {
+    var meshName: String
+    /// The mesh's public key, 32 bytes: who holds the other half founded it.
+    var meshKey: PublicKey
+    /// This node's number in the mesh.
+    var node: NodeID
+    var nodeName: String
+    /// From the mesh key to this node, so that it can show itself to those who know the mesh key only.
+    var certificates: CertificateChain
+    var isFounder: Bool
+    /// Of the founder, until its first entry is in the log.
+    var labels: [Label] = []
+    /// Where this daemon listens, as others reach it; not kept, each start says it anew.
+    var addresses: [String] = []
+
+    init(
+        meshName: String, meshKey: PublicKey, node: NodeID, nodeName: String, certificates: CertificateChain,
+        isFounder: Bool, labels: [Label] = []
+    ) {
+        self.meshName = meshName
+        self.meshKey = meshKey
+        self.node = node
+        self.nodeName = nodeName
+        self.certificates = certificates
+        self.isFounder = isFounder
+        self.labels = labels
+    }
+
+    /// One port for everything (design, section 6).
+    static let defaultPort: UInt16 = 7717
+
+    /// Bound into every handshake of the mesh.
+    var meshID: [UInt8] { MeshMembership.meshID(meshKey) }
+    /// What this node shows at a first contact.
+    func credentials(_ identity: NodeIdentity) -> MemberCredentials {
+        MemberCredentials(
+            meshName: meshName, meshKey: meshKey, certificates: certificates, noiseBinding: identity.noiseBinding)
+    }
+
+    /// The id that handshakes are bound to, of the mesh with this key.
+    static func meshID(_ meshKey: PublicKey) -> [UInt8] {
+        BLAKE3.hash(Array("swarmlet mesh".utf8) + meshKey.bytes).bytes
+    }
+
+    var fingerprint: String { MeshFingerprint(meshKey: meshKey).text }
+
+    /// What the directory says; nil where it is in no mesh.
+    static func read(_ directory: DataDirectory) throws -> MeshMembership? {
+        guard HostFiles.exists(directory.mesh) else { return nil }
+        let bytes = try HostFiles.read(directory.mesh)
+        do {
+            return try MeshMembership(encoded: bytes)
+        } catch {
+            throw NodeError.dataDirectoryDamaged(path: directory.mesh, reason: APIFailure(error).message)
+        }
+    }
+
+    func write(_ directory: DataDirectory) throws { try HostFiles.replace(directory.mesh, with: encoded()) }
+}
+
+extension MeshMembership: CBORCodable {
+    init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        meshName = try map.require(1)
+        meshKey = try map.require(2)
+        node = try map.require(3)
+        nodeName = try map.require(4)
+        certificates = try map.require(5)
+        isFounder = try map.require(6)
+        labels = try map.require(7)
+    }
+
+    var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, meshName)
+        map.set(2, meshKey)
+        map.set(3, node)
+        map.set(4, nodeName)
+        map.set(5, certificates)
+        map.set(6, isFounder)
+        map.set(7, labels)
+        return .map(map)
+    }
+}

@@ -1,0 +1,248 @@
+import Codec
+import GPUBackend
+import Mesh
+import Raft
+import Ring
+import Scheduler
+import Tokens
+
+/// This daemon as a member of a mesh: its core and everything that serves it. Confined to its loop.
+final class MeshNode: @unchecked Sendable {
+    let loop: any EventLoop
+    let directory: DataDirectory
+    let identity: NodeIdentity
+    let membership: MeshMembership
+    let host: HostFacts
+    let log: DaemonLog
+    let driver: CoreDriver
+    let peers: Peers
+    let trees: TreeStore
+    private(set) var runner: AttemptRunner!
+    private(set) var files: FileService!
+    private(set) var output: OutputService!
+    /// How long a node had been silent when the mesh gave it up.
+    private(set) var silenceAtLoss: [NodeID: Interval] = [:]
+    /// As gossip sees them; a member that is not in here has not been heard of.
+    private(set) var health: [NodeID: MemberState] = [:]
+    private(set) var isRunning = true
+    private(set) var failure: String?
+    private let logThread: DedicatedThread
+    private var announced = false
+
+    init(
+        loop: any EventLoop, directory: DataDirectory, identity: NodeIdentity, membership: MeshMembership,
+        host: HostFacts, log: DaemonLog
+    ) async throws {
+        self.loop = loop
+        self.directory = directory
+        self.identity = identity
+        self.membership = membership
+        self.host = host
+        self.log = log
+        let thread = try DedicatedThread("raft log")
+        logThread = thread
+        let path = directory.path
+        let founder = membership.isFounder ? membership.node : nil
+        let (raftLog, restored) = try await thread.perform {
+            Result { try MeshNode.openLog(path, founder: founder) }
+        }.get()
+        var random = SecureRandom()
+        let boot = random.next()
+        let core = try NodeCore(
+            id: membership.node, restored: restored, boot: boot,
+            generation: UInt64(EventLoops.wallClock.nanoseconds), now: loop.now)
+        driver = CoreDriver(core: core, log: raftLog, logThread: thread, bootID: boot, loop: loop)
+        trees = try TreeStore(path: directory.blobs)
+        peers = Peers(
+            loop: loop, identity: identity, membership: membership, remembered: try MeshNode.remembered(directory),
+            log: log)
+        runner = AttemptRunner(node: self)
+        files = FileService(node: self)
+        output = OutputService(node: self)
+    }
+
+    private static func openLog(_ path: String, founder: NodeID?) throws -> (RaftLog, RaftRestored) {
+        let log = try RaftLog(directory: path)
+        if let restored = try log.restore() { return (log, restored) }
+        guard let founder else { return (log, .joining()) }
+        let founding = RaftRestored.founding(id: founder)
+        try log.found(founding)
+        return (log, founding)
+    }
+
+    private static func remembered(_ directory: DataDirectory) throws -> [PeerRecord] {
+        guard let bytes = directory.readIfPresent(directory.peers) else { return [] }
+        do {
+            return try [PeerRecord](encoded: bytes)
+        } catch {
+            throw NodeError.dataDirectoryDamaged(path: directory.peers, reason: error.message)
+        }
+    }
+
+    var id: NodeID { membership.node }
+    var state: SchedulerState { driver.state }
+    var views: JobViews { JobViews(state: state, isFrozen: { [self] in runner.isFrozen($0) }) }
+
+    /// Takes over what outlived the last daemon, then takes part in the mesh.
+    func start() async throws {
+        driver.onEffect = { [self] in carryOut($0) }
+        peers.onMessage = { [self] sender, message in driver.input(.message(from: sender, message)) }
+        peers.onLost = { [self] peer in driver.input(.unreachable(peer)) }
+        peers.onStream = { [self] kind, stream, sender in serve(kind, stream, from: sender) }
+        let adopted = try await runner.adopt()
+        driver.start(adopted: adopted)
+        peers.start()
+        if membership.isFounder { loop.spawn("found") { [self] in await found() } }
+        loop.spawn("wall clock") { [self] in
+            while isRunning {
+                do { try await loop.sleep(for: .seconds(10)) } catch { return }
+                driver.input(.wallClock(EventLoops.wallClock.nanoseconds))
+            }
+        }
+    }
+
+    /// The first entry of a mesh, proposed until it is there: a founder may have died before it was.
+    private func found() async {
+        while isRunning, state.members.isEmpty {
+            let key = membership.meshKey
+            let own = NodeRecord(
+                name: membership.nodeName, identityKey: Bytes(identity.publicKey.bytes),
+                noiseKey: Bytes(identity.noiseKey.publicKey), role: .auto, labels: membership.labels,
+                addresses: membership.addresses, capacity: host.capacity, version: Version.text)
+            do {
+                _ = try await driver.propose(
+                    .found(meshName: membership.meshName, meshKeyID: key.id.text, meshKey: Bytes(key.bytes), node: own))
+            } catch {
+                log.warning("the mesh is not founded yet: \(APIFailure(error).message)")
+            }
+        }
+    }
+
+    func stop() {
+        isRunning = false
+        driver.stop()
+        peers.stop()
+        logThread.finish()
+    }
+
+    /// What is needed to start or to look after an attempt; nil if the state does not know it.
+    func plan(for key: AttemptKey) -> AttemptPlan? {
+        guard let job = state.job(key.job), let attempt = state.attempt(key) else { return nil }
+        return AttemptPlan(
+            key: key, job: job.spec, attempt: attempt, directory: directory, nodeName: views.nodeName(id),
+            gpus: views.gpus(attempt))
+    }
+
+    /// Nanoseconds for which no leader has been heard; nil if there is one.
+    var staleness: Interval? {
+        guard driver.core.raft.leader == nil else { return nil }
+        return loop.now - (driver.core.leaderHeard ?? .zero)
+    }
+
+    // MARK: Effects
+
+    private func carryOut(_ effect: NodeEffect) {
+        switch effect {
+        case .send(let peer, let message): peers.send(message, to: peer)
+        case .start(let key): runner.start(key)
+        case .stop(let key, let stop): runner.stop(key, stop)
+        case .extendLease(let until, let heldBack):
+            runner.extendLease(until: until, heldBack: heldBack)
+            announce()
+            driver.changes.notify()
+        case .settled(let key): runner.settled(key)
+        case .changed(let events): note(events)
+        case .membersChanged: updatePeers()
+        case .health(let peer, let state):
+            health[peer] = state
+            log.note("\(views.nodeName(peer)) is \(state)")
+        case .leadership(let role, let leader):
+            log.note(
+                "\(role.rawValue == RaftRole.leader.rawValue ? "this node leads" : "leader: \(leader.map(views.nodeName) ?? "none")")"
+            )
+        case .failed(let reason):
+            failure = reason
+            log.warning("this node takes part no longer: \(reason)")
+        case .persist, .answered, .encodeSnapshot: break
+        }
+    }
+
+    private func note(_ events: [StateEvent]) {
+        for event in events {
+            guard case .attemptLost(_, let node) = event else { continue }
+            silenceAtLoss[node] = peers.silence(of: node)
+        }
+    }
+
+    private func updatePeers() {
+        // One that has left is spoken to until it has handed its seat over.
+        let raft = driver.core.raft.membership
+        let others = state.nodes.filter { $0.id != id && ($0.presence != .left || raft.isMember($0.id)) }
+        guard !state.members.isEmpty else { return }
+        peers.update(others)
+        let records = others.map { PeerRecord(id: $0.id, noiseKey: $0.noiseKey, addresses: $0.addresses) }
+        let file = directory.peers
+        do { try HostFiles.replace(file, with: records.encoded()) } catch {
+            log.warning("cannot write \(file): \(error.message)")
+        }
+    }
+
+    /// After this node was removed: waits, not for ever, until its seat among the voters is another's.
+    func handOver() async throws {
+        let deadline = loop.after(.seconds(10))
+        while driver.core.raft.membership.voters.contains(id) || driver.core.raft.leader == id {
+            guard try await driver.changes.isNotified(before: deadline) else { return }
+        }
+    }
+
+    /// Once a start: tells the mesh where this node is now and what it has.
+    private func announce() {
+        guard !announced, let record = state.node(id) else { return }
+        announced = true
+        let capacity = host.capacity
+        let addresses = membership.addresses
+        guard record.addresses != addresses || record.capacity != capacity || record.version != Version.text else {
+            return
+        }
+        loop.spawn("announce") { [self] in
+            do {
+                _ = try await driver.carryOut(
+                    .updateNode(id, addresses: addresses, capacity: capacity, version: Version.text))
+            } catch {
+                announced = false
+            }
+        }
+    }
+
+    // MARK: Streams of other members
+
+    private func serve(_ kind: UInt16, _ stream: any MessageStream, from sender: NodeID) {
+        guard let kind = StreamKind(rawValue: kind) else { return stream.cancel() }
+        loop.spawn("serve \(kind) for \(sender)") { [self] in
+            do {
+                switch kind {
+                case .transfer: try await TreeExchange.serve(stream, store: trees)
+                case .log: try await output.serve(stream)
+                case .files: try await serveFiles(stream)
+                case .admission: stream.cancel()
+                }
+            } catch {
+                await refuse(stream, kind, APIFailure(error))
+            }
+        }
+    }
+
+    private func refuse(_ stream: any MessageStream, _ kind: StreamKind, _ failure: APIFailure) async {
+        let message: [UInt8]
+        switch kind {
+        case .transfer: message = TransferMessage.failed(code: failure.code, message: failure.message).encoded()
+        case .log, .files, .admission: message = APIReply.failure(failure).encoded()
+        }
+        do {
+            try await stream.send(message)
+            await stream.finish()
+        } catch {
+            stream.cancel()
+        }
+    }
+}

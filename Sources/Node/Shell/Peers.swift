@@ -1,0 +1,276 @@
+import Codec
+import GPUBackend
+import Mesh
+import Raft
+import Ring
+import Scheduler
+
+/// The sessions with the other members: dialled when something is to be said, accepted from keys that are members', one
+/// for messages with each. Confined to its loop.
+///
+/// Of two sessions with the same member the one that its lower number dialled stays, unless it has gone quiet. Streams
+/// of files go over sessions of their own, so that a lease never waits behind a checkpoint.
+final class Peers: @unchecked Sendable {
+    var onMessage: ((NodeID, NodeMessage) -> Void)?
+    var onLost: ((NodeID) -> Void)?
+    var onStream: ((UInt16, any MessageStream, NodeID) -> Void)?
+    /// A node that is not (yet) a member has proved its key; what it may do is to ask for admission.
+    var onStranger: ((Session) -> Void)?
+
+    private let loop: any EventLoop
+    private let identity: NodeIdentity
+    private let membership: MeshMembership
+    private let log: DaemonLog
+    private var peers: [NodeID: Peer] = [:]
+    private var ids: [[UInt8]: NodeID] = [:]
+    private var isStopped = false
+
+    /// The kind of the one-way messages on a session.
+    private static let messageKind: UInt16 = 1
+    private static let dialDeadline = Interval.seconds(3)
+    private static let dialPauseMin = Interval.milliseconds(50)
+    private static let dialPauseMax = Interval.seconds(1)
+    /// A session that has been heard within this time is not replaced by a newer one of lower right.
+    private static let quiet = Interval.seconds(2)
+    /// How often members without a session are dialled although there is nothing to say.
+    private static let upkeep = Interval.milliseconds(500)
+
+    init(
+        loop: any EventLoop, identity: NodeIdentity, membership: MeshMembership, remembered: [PeerRecord],
+        log: DaemonLog
+    ) {
+        self.loop = loop
+        self.identity = identity
+        self.membership = membership
+        self.log = log
+        for record in remembered { learn(record) }
+    }
+
+    func start() {
+        loop.spawn("peers") { [self] in
+            while !isStopped {
+                for id in peers.keys.sorted() { dial(id) }
+                do { try await loop.sleep(for: Peers.upkeep) } catch { return }
+            }
+        }
+    }
+
+    func stop() {
+        isStopped = true
+        for id in peers.keys.sorted() { peers[id]?.session?.close("the daemon stops") }
+    }
+
+    // MARK: Who is a member
+
+    /// Takes what the replicated state says about the other members.
+    func update(_ members: [NodeRecord]) {
+        for record in members {
+            learn(PeerRecord(id: record.id, noiseKey: record.noiseKey, addresses: record.addresses))
+        }
+        for id in peers.keys.sorted() where !members.contains(where: { $0.id == id }) { forget(id) }
+    }
+
+    /// Knows a member before the state does: one that admits this node, or that was there when the mesh was switched off.
+    func learn(_ record: PeerRecord) {
+        guard record.id != membership.node else { return }
+        if let peer = peers[record.id] {
+            peer.addresses = record.addresses
+            if peer.noiseKey != record.noiseKey.array {
+                ids[peer.noiseKey] = nil
+                peer.noiseKey = record.noiseKey.array
+            }
+        } else {
+            peers[record.id] = Peer(id: record.id, noiseKey: record.noiseKey.array, addresses: record.addresses)
+        }
+        ids[record.noiseKey.array] = record.id
+    }
+
+    private func forget(_ id: NodeID) {
+        guard let peer = peers.removeValue(forKey: id) else { return }
+        ids[peer.noiseKey] = nil
+        peer.session?.close("not a member any more")
+    }
+
+    /// The member with this session key.
+    func member(noiseKey: [UInt8]) -> NodeID? { ids[noiseKey] }
+
+    func isConnected(_ id: NodeID) -> Bool { peers[id]?.session != nil }
+    func roundTrip(to id: NodeID) -> Interval? { peers[id]?.session?.roundTrip }
+
+    /// For how long nothing has been heard from a member.
+    func silence(of id: NodeID) -> Interval {
+        guard let heard = peers[id]?.heard else { return .zero }
+        return loop.now - heard
+    }
+
+    // MARK: Saying something
+
+    /// Sends a message if there is a session, and sees to it that there will be one. What cannot be sent is lost, as on
+    /// any network: every protocol above repeats what matters.
+    func send(_ message: NodeMessage, to id: NodeID) {
+        guard let session = peers[id]?.session else { return dial(id) }
+        do {
+            try session.post(Peers.messageKind, message.encoded(), class: Peers.trafficClass(of: message))
+        } catch {
+            // A full queue: the peer does not read. It counts as silent until it does.
+        }
+    }
+
+    private static func trafficClass(of message: NodeMessage) -> TrafficClass {
+        switch message {
+        case .raft(let message): Peers.trafficClass(of: message)
+        case .propose: .log
+        case .swim, .renew, .granted: .control
+        }
+    }
+
+    private static func trafficClass(of message: RaftMessage) -> TrafficClass {
+        switch message {
+        case .append: .log
+        case .snapshot: .bulk
+        default: .control
+        }
+    }
+
+    /// A stream to another member, over a session of its own that ends with it.
+    func openStream(_ kind: StreamKind, to id: NodeID) async throws -> any MessageStream {
+        guard let peer = peers[id] else { throw NodeError.nodeNotFound(id.description) }
+        let session = try await connect(peer, purpose: .streams)
+        let stream: any MessageStream
+        do {
+            stream = try await session.openStream(kind.rawValue)
+        } catch {
+            session.close()
+            throw error
+        }
+        return SessionOwningStream(stream, session: session)
+    }
+
+    // MARK: Sessions
+
+    private func dial(_ id: NodeID) {
+        guard !isStopped, let peer = peers[id], peer.session == nil, !peer.isDialling, loop.now >= peer.nextDial else {
+            return
+        }
+        peer.isDialling = true
+        loop.spawn("dial \(id)") { [self] in
+            do {
+                let session = try await connect(peer, purpose: .messages)
+                peer.isDialling = false
+                peer.failures = 0
+                adopt(session, of: peer, isDialled: true)
+            } catch {
+                peer.isDialling = false
+                peer.failures += 1
+                let pause = min(Peers.dialPauseMin * (1 << Int64(min(peer.failures, 6))), Peers.dialPauseMax)
+                peer.nextDial = loop.now + pause
+            }
+        }
+    }
+
+    private func connect(_ peer: Peer, purpose: SessionPurpose) async throws -> Session {
+        var failure: any Error = NodeError.nodeNotFound(peer.id.description)
+        for (index, text) in peer.addresses.enumerated() {
+            do {
+                let address = try await loop.resolve(text, defaultPort: MeshMembership.defaultPort)
+                let session = try await Session.connect(
+                    loop, to: address, remoteKey: peer.noiseKey, identity.configuration(for: membership, purpose),
+                    deadline: loop.after(Peers.dialDeadline))
+                if index > 0 { peer.addresses.swapAt(0, index) }
+                return session
+            } catch {
+                failure = error
+            }
+        }
+        throw failure
+    }
+
+    /// Judges who connects: members by their key; a stranger may only ask for admission, by a first contact.
+    func judge(_ claim: SessionClaim) -> SessionVerdict {
+        if ids[claim.remoteKey] != nil { return .accept }
+        return claim.pattern == .xx ? .accept : .reject("this key is no member's")
+    }
+
+    /// A session that somebody else dialled.
+    func accept(_ session: Session) {
+        guard let id = ids[session.remoteKey], let peer = peers[id], session.pattern == .ik else {
+            guard let onStranger else { return session.close("nobody is admitted here") }
+            return onStranger(session)
+        }
+        peer.heard = loop.now
+        switch SessionPurpose(payload: session.remotePayload) {
+        case .messages: adopt(session, of: peer, isDialled: false)
+        case .streams:
+            session.onStream = { [self] kind, stream in onStream?(kind, stream, id) }
+        case nil: session.close("a session without a purpose")
+        }
+    }
+
+    private func adopt(_ session: Session, of peer: Peer, isDialled: Bool) {
+        guard !isStopped, peers[peer.id] === peer else { return session.close("not a member any more") }
+        if let old = peer.session {
+            let dialler = peer.isDialled ? membership.node : peer.id
+            let isRightful = dialler == min(membership.node, peer.id)
+            let isHeard = peer.heard.map { loop.now - $0 < Peers.quiet } ?? false
+            if isRightful, isHeard { return session.close("there is a session already") }
+            peer.session = nil
+            old.onClosed = nil
+            old.close("replaced by a newer session")
+        }
+        peer.session = session
+        peer.isDialled = isDialled
+        peer.heard = loop.now
+        let id = peer.id
+        session.onMessage = { [self] kind, bytes in receive(kind, bytes, from: id) }
+        session.onStream = { [self] kind, stream in onStream?(kind, stream, id) }
+        session.onClosed = { [self, weak session] _ in
+            guard let peer = peers[id], peer.session === session else { return }
+            peer.session = nil
+            onLost?(id)
+            dial(id)
+        }
+        session.ping()
+    }
+
+    private func receive(_ kind: UInt16, _ bytes: [UInt8], from id: NodeID) {
+        peers[id]?.heard = loop.now
+        guard kind == Peers.messageKind else { return }
+        do {
+            onMessage?(id, try NodeMessage(encoded: bytes))
+        } catch {
+            log.warning("\(id) sent a message that cannot be read: \(error.message)")
+        }
+    }
+}
+
+/// What a session between members is for, said in its handshake.
+enum SessionPurpose: UInt8 {
+    case messages = 1
+    case streams = 2
+
+    init?(payload: [UInt8]) {
+        guard let first = payload.first else { return nil }
+        self.init(rawValue: first)
+    }
+}
+
+/// The only stream of its session: the end of one is the end of the other. Confined to its loop.
+private final class SessionOwningStream: MessageStream, @unchecked Sendable {
+    private let stream: any MessageStream
+    private let session: Session
+
+    init(_ stream: any MessageStream, session: Session) {
+        self.stream = stream
+        self.session = session
+    }
+
+    deinit { session.close() }
+
+    func send(_ message: [UInt8]) async throws(MeshError) { try await stream.send(message) }
+    func receive() async throws(MeshError) -> [UInt8]? { try await stream.receive() }
+    func finish() async { await stream.finish() }
+    func cancel() {
+        stream.cancel()
+        session.close()
+    }
+}

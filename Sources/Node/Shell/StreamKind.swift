@@ -1,0 +1,11 @@
+/// What a stream between two nodes is for; its first message says the rest.
+enum StreamKind: UInt16 {
+    /// Trees by content (`TransferMessage`).
+    case transfer = 1
+    /// The output of an attempt that ran there (`LogsRequest`, answered by `APIReply`).
+    case log = 2
+    /// A node that wants to become a member (`AdmissionRequest`).
+    case admission = 3
+    /// Files from the working directory of an attempt that ran there (`FetchRequest`).
+    case files = 4
+}

@@ -1,0 +1,77 @@
+import Codec
+import GPUBackend
+import Ring
+import Scheduler
+
+/// The daemon's side of one supervisor: its socket and its lease page. Confined to its loop.
+///
+/// A supervisor serves one job on this host and outlives the daemon; whatever it said and nobody acknowledged, it says
+/// again to the next daemon.
+final class SupervisorLink: @unchecked Sendable {
+    let job: JobID
+    let directory: SupervisorDirectory
+    let page: LeasePage
+    /// Events in the order they happened; nil is the end of the supervisor.
+    var onEvent: ((SupervisorEvent?) -> Void)?
+
+    private let loop: any EventLoop
+    private let socket: Int32
+    private let outgoing: LoopQueue<[UInt8]>
+    private var isClosed = false
+
+    /// Requests to one supervisor that may wait to be written: more than it keeps attempts.
+    private static let outgoingMax = 16_384
+
+    /// Connects to the supervisor of this directory.
+    init(job: JobID, directory: SupervisorDirectory, loop: any EventLoop) throws {
+        self.job = job
+        self.directory = directory
+        self.loop = loop
+        page = try directory.leasePage()
+        socket = try directory.connect()
+        outgoing = LoopQueue(loop, capacity: SupervisorLink.outgoingMax)
+    }
+
+    /// Begins to read and write. What was not acknowledged comes first, then `.replayed`.
+    func start() {
+        send(.hello(version: SupervisorRequest.version))
+        loop.spawn("supervisor \(job) writer") { [self] in await write() }
+        loop.spawn("supervisor \(job) reader") { [self] in await read() }
+    }
+
+    func send(_ request: SupervisorRequest) {
+        if !outgoing.offer(SupervisorFrames<SupervisorRequest>.frame(request)) { close() }
+    }
+
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        outgoing.finish()
+        loop.close(socket)
+    }
+
+    private func write() async {
+        do {
+            while let frame = try await outgoing.next() { try await loop.send(socket, frame, deadline: nil) }
+        } catch {
+            close()
+        }
+    }
+
+    private func read() async {
+        var frames = SupervisorFrames<SupervisorEvent>()
+        do {
+            while true {
+                let bytes = try await loop.receive(socket, maximum: 64 * 1024)
+                if bytes.isEmpty { break }
+                frames.append(bytes)
+                while let event = try frames.next() { onEvent?(event) }
+            }
+        } catch {
+            // Whatever ended the connection, it was the supervisor's last word to this daemon.
+        }
+        close()
+        onEvent?(nil)
+        onEvent = nil
+    }
+}

@@ -1,0 +1,9 @@
+import Scheduler
+
+/// Devices as people read them; simulated ones say so wherever they are shown.
+enum GPUText {
+    /// `GPU 0 (RTX 4090 24 GiB)`, `GPU 1 (A100 80 GiB, simulated)`.
+    static func one(_ gpu: GPU) -> String {
+        "GPU \(gpu.index) (\(gpu.model) \(SizeText.of(gpu.marketedMemoryBytes))\(gpu.simulated ? ", simulated" : ""))"
+    }
+}

@@ -1,0 +1,73 @@
+import Codec
+import Mesh
+import Raft
+import Scheduler
+import Tokens
+
+/// What people are shown of members.
+struct MemberViews {
+    let node: MeshNode
+
+    func members() -> MembersView {
+        MembersView(
+            meshName: node.state.meshName, meshFingerprint: node.membership.fingerprint,
+            members: node.state.members.map(view),
+            waiting: node.state.knocks.map {
+                WaitingView(
+                    name: $0.name, shortID: $0.shortID, address: $0.addresses.first ?? "-", since: $0.knockedAt)
+            },
+            staleMilliseconds: node.staleness.map { UInt64(max(0, $0.milliseconds)) })
+    }
+
+    func member(_ id: NodeID) -> MemberView? { node.state.node(id).map(view) }
+
+    /// By name or short id.
+    func member(named name: String) throws -> MemberView {
+        if let record = node.state.node(named: name) { return view(record) }
+        guard let record = node.state.members.first(where: { shortID($0) == name })
+        else { throw NodeError.nodeNotFound(name) }
+        return view(record)
+    }
+
+    /// nil for bytes that are no key, which the state takes from members only.
+    private func keyID(_ record: NodeRecord) -> KeyID? {
+        do { return try PublicKey(bytes: record.identityKey.array).id } catch { return nil }
+    }
+
+    private func shortID(_ record: NodeRecord) -> String? { keyID(record)?.short }
+
+    func view(_ record: NodeRecord) -> MemberView {
+        let key = keyID(record)
+        let free = node.state.freeCapacity(of: record.id)
+        return MemberView(
+            name: record.name, shortID: key?.short ?? "-", keyID: key?.text ?? "-", nodeID: record.id,
+            state: health(record),
+            raft: raft(record.id), cpus: UInt32(clamping: record.capacity.cpuMillis / 1_000),
+            memoryBytes: record.capacity.memoryBytes, gpus: record.capacity.gpus,
+            freeGPUs: UInt32(clamping: free?.gpus.count ?? 0), address: record.addresses.first ?? "-",
+            roundTripMicroseconds: node.peers.roundTrip(to: record.id).map { UInt64(max(0, $0.nanoseconds / 1_000)) },
+            labels: record.labels, version: record.version, worker: record.role == .worker)
+    }
+
+    /// The leader's word about leases where it has spoken, else what gossip sees.
+    private func health(_ record: NodeRecord) -> String {
+        switch record.presence {
+        case .left: return "left"
+        case .lost: return "dead"
+        case .present: break
+        }
+        if record.id == node.id { return "alive" }
+        switch node.health[record.id] {
+        case .suspect: return "suspect"
+        case .dead, .left: return "dead"
+        case .alive, nil: return "alive"
+        }
+    }
+
+    private func raft(_ id: NodeID) -> String? {
+        let core = node.driver.core.raft
+        if core.leader == id { return "leader" }
+        if core.membership.isVoter(id) { return "voter" }
+        return core.membership.isMember(id) ? "learner" : nil
+    }
+}
