@@ -113,10 +113,15 @@ struct OutboundScheduler: Sendable {
         return step
     }
 
-    /// Only the urgent frames: what a session still says when it closes.
-    mutating func nextUrgent(into bytes: inout [UInt8]) -> Bool {
-        guard let frame = urgent.removeFirst() else { return false }
-        frame.encode(into: &bytes)
+    /// What a session still says when it closes: its own frames and the control messages posted before.
+    mutating func nextBeforeClose(into bytes: inout [UInt8]) -> Bool {
+        if let frame = urgent.removeFirst() {
+            frame.encode(into: &bytes)
+            return true
+        }
+        let control = Int(TrafficClass.control.rawValue)
+        guard !lanes[control].posts.isEmpty else { return false }
+        _ = nextOfPosts(control, &bytes)
         return true
     }
 

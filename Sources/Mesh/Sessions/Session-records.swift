@@ -31,7 +31,7 @@ extension Session {
             var step = OutboundScheduler.Step.nothing
             try channel.seal(into: &batch) { bytes in
                 guard closeReason == nil else {
-                    step = outbound.nextUrgent(into: &bytes) ? .frame : .nothing
+                    step = fillBeforeClose(&bytes) ? .frame : .nothing
                     return
                 }
                 step = outbound.next(into: &bytes)
@@ -42,6 +42,14 @@ extension Session {
             case .streamDone(let number): streams[number]?.messageWritten()
             }
         }
+    }
+
+    private func fillBeforeClose(_ bytes: inout [UInt8]) -> Bool {
+        guard let farewell else { return false }
+        if outbound.nextBeforeClose(into: &bytes) { return true }
+        SessionFrame.close(farewell).encode(into: &bytes)
+        self.farewell = nil
+        return true
     }
 
     func readRecords() async {

@@ -69,6 +69,7 @@ public final class Session: @unchecked Sendable {
         isBoundToMesh = handshake.claim.isBoundToMesh
         nextStream = role == .initiator ? 1 : 2
         work = LoopSignal(loop)
+        gone = LoopSignal(loop)
     }
 
     /// Connects and runs the handshake: with the responder's X25519 key as a member (`ik`), without as a first contact
@@ -130,10 +131,19 @@ public final class Session: @unchecked Sendable {
         return stream
     }
 
-    /// Ends the session at once: what still waits to be sent is dropped (a stream that has been finished and read to its
-    /// end has nothing waiting). The other side is told the reason, if it still listens.
+    /// Ends the session. Control messages posted before still go out, then the reason, if the other side takes them within
+    /// a second (`closed` waits for that); other classes and streams end at once.
     public func close(_ reason: String = "closed") {
         end(.closed, farewell: reason)
+    }
+
+    /// Waits until the session has ended and its last words are out.
+    public func closed() async throws(MeshError) {
+        do throws(RingError) {
+            while !isSocketClosed { try await gone.wait() }
+        } catch {
+            throw MeshError(error)
+        }
     }
 
     // MARK: The end
@@ -146,7 +156,8 @@ public final class Session: @unchecked Sendable {
         let ended = streams.values.sorted { $0.number < $1.number }
         streams = [:]
         for stream in ended { stream.fail(error) }
-        if let farewell, outbound.urge(.close(farewell)) {
+        if let farewell {
+            self.farewell = farewell
             // The writer sends it and closes the socket; a writer that is stuck is not waited for.
             _ = loop.schedule(at: loop.after(SessionConstants.farewellTimeout)) { self.closeSocket() }
         } else {
@@ -167,11 +178,15 @@ public final class Session: @unchecked Sendable {
         let body: () -> Void
     }
 
+    /// The reason to send when all else that still goes out has gone.
+    var farewell: String?
+    private let gone: LoopSignal
     private(set) var isSocketClosed = false
     func closeSocket() {
         guard !isSocketClosed else { return }
         isSocketClosed = true
         loop.close(socket)
+        gone.notify()
     }
 
     // MARK: For streams

@@ -201,4 +201,23 @@ struct SessionStreamTests {
             pair.listener.close()
         }
     }
+
+    @Test(
+        "what was said in the control class before closing still arrives, and then the reason",
+        arguments: sessionBackends)
+    func lastWords(_ backend: EventLoops.Preference) async throws {
+        try await withSessionLoop(backend) { loop in
+            let pair = try await SessionPair.make(loop)
+            let heard = Cell<[UInt16]>([])
+            let closed = LoopQueue<MeshError>(loop, capacity: 1)
+            pair.far.onMessage = { kind, _ in heard.value.append(kind) }
+            pair.far.onClosed = { _ = closed.offer($0) }
+            for kind in 0..<100 { try pair.near.post(UInt16(kind), [UInt8](repeating: 0, count: 1_000)) }
+            pair.near.close("leaving")
+            try await pair.near.closed()
+            #expect(try await closed.next(until: loop.after(.seconds(10))) == .closedByPeer("leaving"))
+            #expect(heard.value == Array(0..<100))
+            pair.listener.close()
+        }
+    }
 }
