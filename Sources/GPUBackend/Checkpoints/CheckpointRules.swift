@@ -28,7 +28,8 @@ public struct CheckpointRules: Hashable, Sendable {
         let parts = path.split(separator: "/")
         if parts.contains("__pycache__") || parts.contains(where: { $0.hasPrefix(".") }) { return true }
         guard let name = parts.last else { return true }
-        if name.hasSuffix("~") || name.hasPrefix("tmp") || name.contains(".tmp") { return true }
+        if name.hasSuffix("~") || name.hasPrefix("tmp") { return true }
+        if matches(Array(name.utf8)[...], Array("*.tmp*".utf8)[...]) { return true }
         return [".temp", ".part", ".partial", ".incomplete", ".swp", ".lock", ".new"].contains { name.hasSuffix($0) }
     }
 
