@@ -102,7 +102,7 @@ public final class Daemon: @unchecked Sendable {
     private func listen() throws {
         let text = settings.listen ?? "0.0.0.0"
         var address = try HostAddresses.resolve(text, defaultPort: settings.port ?? MeshMembership.defaultPort)
-        if let port = settings.port, settings.listen?.contains(":\(address.port)") != true {
+        if let port = settings.port, settings.listen?.hasSuffix(":\(address.port)") != true {
             address = address.with(port: port)
         }
         do {
