@@ -20,6 +20,8 @@ struct OutputRequest: Sendable {
 final class OutputService: @unchecked Sendable {
     private let node: MeshNode
 
+    private static let retryPause = Interval.milliseconds(200)
+
     init(node: MeshNode) { self.node = node }
 
     /// Hands out the output in order until its end; with `follow` that is the end of the attempt.
@@ -45,7 +47,32 @@ final class OutputService: @unchecked Sendable {
         await stream.finish()
     }
 
+    /// Follows through a restart of the daemon there: what was given is not given again, and nothing is left out.
     private func readThere(_ request: OutputRequest, _ give: (LogChunk) async throws -> Void) async throws {
+        var request = request
+        var isGiving = false
+        while true {
+            do {
+                return try await readOnce(request) { chunk in
+                    isGiving = true
+                    try await give(chunk)
+                    isGiving = false
+                    request.place = chunk.next.place
+                    request.tailLines = nil
+                }
+            } catch {
+                guard request.follow, !isGiving, canComeBack(request) else { throw error }
+                try await node.loop.sleep(for: OutputService.retryPause)
+            }
+        }
+    }
+
+    /// Whether the rest of the output may still be had: its node is not lost, nor is the attempt.
+    private func canComeBack(_ request: OutputRequest) -> Bool {
+        node.isRunning && node.state.isPresent(request.node) && node.state.attempt(request.key)?.outcome != .lost
+    }
+
+    private func readOnce(_ request: OutputRequest, _ give: (LogChunk) async throws -> Void) async throws {
         let stream = try await node.peers.openStream(.log, to: request.node)
         defer { stream.cancel() }
         let asked = LogsRequest(
