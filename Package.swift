@@ -64,6 +64,9 @@ let package = Package(
             name: "Simulation", dependencies: ["Codec", "Raft", "Mesh", "Scheduler", "Node"], path: "Tests/Simulation",
             swiftSettings: swift),
         tests("Simulation", ["Simulation"]),
+        // Run by scripts/simulate; not a product.
+        .executableTarget(
+            name: "Simulate", dependencies: ["Codec", "Simulation"], path: "Tests/Simulate", swiftSettings: swift),
         tests("EndToEnd", ["Swarmlet"]),
     ]
 )

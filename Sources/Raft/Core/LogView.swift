@@ -102,12 +102,12 @@ struct LogView: Sendable {
         baseIndex = newBase
     }
 
-    /// Replaces everything by a snapshot from the leader.
-    mutating func install(_ installed: RaftSnapshot) {
+    /// Replaces everything by a snapshot from the leader. Nothing is kept beside it, except by a simulated mistake.
+    mutating func install(_ installed: RaftSnapshot, keeping tail: [RaftEntry] = []) {
         snapshot = installed
         baseIndex = installed.index
         baseTerm = installed.term
-        entries = []
-        weightAfterSnapshot = 0
+        entries = tail
+        weightAfterSnapshot = tail.reduce(0) { $0 + $1.weight }
     }
 }

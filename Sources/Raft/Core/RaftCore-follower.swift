@@ -48,9 +48,8 @@ extension RaftCore {
             memberships.append(entry)
         }
         let last = previousIndex + UInt64(entries.count)
-        let held = has(.acknowledgeBeyondReceived) ? log.lastIndex : last
         learnCommit(min(append.commitIndex, last))
-        accept(append, through: held, from: sender)
+        accept(append, through: last, from: sender)
     }
 
     private mutating func truncate(from index: UInt64) {

@@ -28,7 +28,8 @@ extension RaftCore {
         for position in peers.indices {
             let peer = peers[position]
             let heartbeat = RaftMessage.Heartbeat(
-                term: term, commitIndex: min(commitIndex, peer.match), round: reads.round)
+                term: term, commitIndex: has(.commitBeyondReceived) ? commitIndex : min(commitIndex, peer.match),
+                round: reads.round)
             peers[position].sentCommit = heartbeat.commitIndex
             send(.heartbeat(heartbeat), to: peer.id)
         }

@@ -83,16 +83,10 @@ extension RaftCore {
             commitIndex = snapshot.index
             return
         }
-        let tail =
-            has(.keepLogBesideSnapshot)
-            ? log.entries.filter { $0.index > snapshot.index && $0.term >= snapshot.term } : []
-        log.install(snapshot)
+        let tail = has(.keepLogBesideSnapshot) ? log.entries.filter { $0.index > snapshot.index } : []
+        log.install(snapshot, keeping: tail)
         memberships.install(snapshot)
         disk.installed(through: snapshot.index)
-        for entry in tail {
-            log.append(entry)
-            memberships.append(entry)
-        }
         snapshotToWrite = .installed
         commitIndex = snapshot.index
         appliedIndex = snapshot.index

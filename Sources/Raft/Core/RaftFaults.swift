@@ -19,8 +19,9 @@
     public static let readBeforeFirstCommit = RaftFaults(rawValue: 1 << 5)
     /// A joint membership asks only the new voters for a majority (openraft#1802 in effect).
     public static let jointNeedsNewMajorityOnly = RaftFaults(rawValue: 1 << 6)
-    /// A follower acknowledges its last entry instead of the last one it received (microsoft/CCF#6016).
-    public static let acknowledgeBeyondReceived = RaftFaults(rawValue: 1 << 7)
+    /// A heartbeat commits what the follower holds, whether or not the leader knows it to be the same (Raft, figure 2:
+    /// `min(leaderCommit, index of last new entry)`).
+    public static let commitBeyondReceived = RaftFaults(rawValue: 1 << 7)
     /// A follower cuts its log behind every append, also behind a late duplicate.
     public static let truncateWithoutConflict = RaftFaults(rawValue: 1 << 8)
     /// A vote is given without comparing logs (Raft, section 5.4.1).

@@ -1,0 +1,16 @@
+import Codec
+@_spi(Simulation) import Raft
+
+/// How long and how hard a simulated run is. Everything else is drawn from the seed.
+public struct RaftSimulationOptions: Sendable {
+    /// Virtual time during which things go wrong.
+    public var stormMilliseconds: Int64 = 15_000
+    /// Virtual time after that in which everything must be well again.
+    public var calmMilliseconds: Int64 = 15_000
+    /// Writes down what happens.
+    public var tellsStory = false
+    /// A known mistake to put into every node.
+    @_spi(Simulation) public var faults: RaftFaults = []
+
+    public init() {}
+}

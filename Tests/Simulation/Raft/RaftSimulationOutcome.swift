@@ -1,0 +1,17 @@
+/// What a simulated run came to.
+public struct RaftSimulationOutcome: Sendable {
+    public var seed: UInt64
+    /// Nil where all rules held.
+    public var violation: Violation?
+    /// The same for each run of a seed.
+    public var digest: TraceDigest
+    /// What happened, line by line, where it was asked for.
+    public var story: [String]
+    public var steps = 0
+    public var elections = 0
+    public var committed: UInt64 = 0
+    public var reads = 0
+    public var crashes = 0
+    public var membershipChanges = 0
+    public var snapshotsInstalled = 0
+}

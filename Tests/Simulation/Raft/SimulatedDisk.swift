@@ -1,0 +1,80 @@
+import Codec
+import Raft
+
+/// A disk that does what it is told some time later, all that has piled up in one go, and forgets on a crash what it had
+/// not finished.
+struct SimulatedDisk {
+    private(set) var durable = RaftRestored()
+    private(set) var pending: [RaftPersist] = []
+    /// Nothing ends before this.
+    var busyUntil = Instant.zero
+    /// The last write of the transaction under way, if one is.
+    private(set) var underway: UInt64?
+
+    init(_ content: RaftRestored) { durable = content }
+
+    mutating func add(_ persist: RaftPersist) { pending.append(persist) }
+
+    /// Starts a transaction with everything that waits; nil where one is under way or nothing waits.
+    mutating func begin() -> UInt64? {
+        guard underway == nil, let last = pending.last?.token else { return nil }
+        underway = last
+        return last
+    }
+
+    /// The writes up to this token are done.
+    mutating func complete(upTo token: UInt64) {
+        while let first = pending.first, first.token <= token {
+            write(first)
+            pending.removeFirst()
+        }
+        if let last = underway, last <= token { underway = nil }
+    }
+
+    /// The machine stops: of what was under way, a part in order may have reached the platter.
+    mutating func crash(_ generator: inout SeededGenerator) {
+        for persist in pending.prefix(generator.pick(0...pending.count)) { write(persist) }
+        pending = []
+        underway = nil
+        busyUntil = .zero
+    }
+
+    /// Entries that were durable vanish from the end, and the mark tells.
+    mutating func loseEntries(_ generator: inout SeededGenerator) -> UInt64? {
+        let floor = max(durable.baseIndex, durable.snapshot?.index ?? 0)
+        let last = durable.lastIndex
+        guard last > floor, durable.hardState.damage == nil else { return nil }
+        let first = generator.pick((floor + 1)...last)
+        durable.entries.removeAll { $0.index >= first }
+        durable.hardState.damage = RaftMark(
+            index: last, term: durable.hardState.term, vote: durable.hardState.vote)
+        return first
+    }
+
+    private mutating func write(_ persist: RaftPersist) {
+        if let truncation = persist.truncateFrom { durable.entries.removeAll { $0.index >= truncation } }
+        if let snapshot = persist.snapshot { durable.snapshot = snapshot }
+        if let compaction = persist.compactThrough, compaction > durable.baseIndex {
+            durable.entries.removeAll { $0.index <= compaction }
+            durable.baseIndex = compaction
+            durable.baseTerm = persist.compactTerm
+        }
+        durable.entries += persist.entries
+        if let hardState = persist.hardState { durable.hardState = hardState }
+    }
+
+    /// The term of a durable entry; nil where it is not there.
+    func term(at index: UInt64) -> UInt64? {
+        if index == durable.baseIndex { return durable.baseTerm }
+        if index == durable.snapshot?.index { return durable.snapshot?.term }
+        guard let first = durable.entries.first?.index, index >= first, index <= durable.entries.last!.index else {
+            return nil
+        }
+        return durable.entries[Int(index - first)].term
+    }
+
+    /// True where the entry is durable here, by itself or as part of the snapshot.
+    func holds(_ index: UInt64, term: UInt64) -> Bool {
+        index <= durable.snapshot?.index ?? 0 || self.term(at: index) == term
+    }
+}

@@ -1,0 +1,29 @@
+import Codec
+import Simulation
+import Testing
+
+@Suite struct RaftSimulationTests {
+    @Test("no rule of Raft breaks in a storm, and the mesh finds together after it", arguments: UInt64(1)...8)
+    func storm(seed: UInt64) {
+        let outcome = RaftSimulation(seed: seed).run()
+        #expect(outcome.violation == nil, "simulate --seed \(seed) --story tells how")
+        #expect(outcome.committed > 0)
+    }
+
+    @Test("a seed always tells the same story, told or not")
+    func deterministic() {
+        var options = RaftSimulationOptions()
+        let silent = RaftSimulation(seed: 7, options: options).run()
+        options.tellsStory = true
+        let told = RaftSimulation(seed: 7, options: options).run()
+        #expect(silent.digest == told.digest)
+        #expect(!told.story.isEmpty)
+        #expect(RaftSimulation(seed: 8).run().digest != silent.digest)
+    }
+
+    @Test("a known mistake put back is found", arguments: RaftBug.all.indices)
+    func bug(position: Int) {
+        let bug = RaftBug.all[position]
+        #expect(bug.hunt(from: bug.knownSeed, limit: 60) != nil, "\(bug.name) is not found any more")
+    }
+}
