@@ -4,6 +4,7 @@ import Simulation
 /// `simulate [--seeds N] [--from S]`: N seeds from S on (100 from 1), one line each that fails, a summary at the end.
 /// `simulate --seed S --story`: one seed, told line by line.
 /// `simulate --bugs [--seeds N] [--from S]`: each known mistake put back; all must be found, within N seeds where given.
+/// `simulate --speed`: commits per second of the bare core, as lines for `scripts/bench`.
 ///
 /// Exit 0: all rules held (or all mistakes were found). Exit 1: not so. Exit 2: wrong arguments.
 @main struct Simulate {
@@ -13,12 +14,17 @@ import Simulation
         var seed: UInt64?
         var tellsStory = false
         var huntsBugs = false
+        var measuresSpeed = false
     }
 
     static func main() {
         guard let arguments = parse(Array(CommandLine.arguments.dropFirst())) else {
-            print("usage: simulate [--seeds N] [--from S] | --seed S [--story] | --bugs [--seeds N] [--from S]")
+            print("usage: simulate [--seeds N] [--from S] | --seed S [--story] | --bugs [--seeds N] [--from S] | --speed")
             leave(2)
+        }
+        if arguments.measuresSpeed {
+            measure()
+            leave(0)
         }
         if arguments.huntsBugs { leave(hunt(arguments) ? 0 : 1) }
         if let seed = arguments.seed { leave(tell(seed, arguments.tellsStory) ? 0 : 1) }
@@ -31,6 +37,7 @@ import Simulation
         while let word = rest.popFirst() {
             switch word {
             case "--story": arguments.tellsStory = true
+            case "--speed": arguments.measuresSpeed = true
             case "--bugs": arguments.huntsBugs = true
             case "--seeds", "--from", "--seed":
                 guard let text = rest.popFirst(), let number = UInt64(text), number < UInt64(Int.max) else {
@@ -95,5 +102,13 @@ import Simulation
             }
         }
         return missed == 0
+    }
+
+    private static func measure() {
+        for batch in [1, 64, 1_024] {
+            var speed = CoreSpeed()
+            let value = Int(speed.commitsPerSecond(batch: batch, for: .seconds(2)))
+            print("{\"name\":\"raft-core.batch\(batch)\",\"value\":\(value),\"unit\":\"per s\",\"runs\":1}")
+        }
     }
 }
