@@ -44,7 +44,8 @@ let package = Package(
         module("Node", ["Codec", "Store", "Ring", "Raft", "Tokens", "Mesh", "Scheduler", "GPUBackend", "CLinux"]),
         // Floor 5
         .executableTarget(
-            name: "Swarmlet", dependencies: ["Node", "GPUBackend"], swiftSettings: swift,
+            name: "Swarmlet", dependencies: ["Node", "GPUBackend", "Mesh", "Scheduler", "Ring", "Codec", "CLinux"],
+            swiftSettings: swift,
             linkerSettings: [
                 .unsafeFlags(
                     ["-use-ld=lld", "-Xlinker", "--icf=all", "-Xlinker", "--no-export-dynamic"],
@@ -67,6 +68,6 @@ let package = Package(
         // Run by scripts/simulate; not a product.
         .executableTarget(
             name: "Simulate", dependencies: ["Codec", "Simulation"], path: "Tests/Simulate", swiftSettings: swift),
-        tests("EndToEnd", ["Swarmlet"]),
+        tests("EndToEnd", ["Swarmlet", "Node", "Mesh", "Scheduler", "Codec"]),
     ]
 )

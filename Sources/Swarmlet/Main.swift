@@ -1,11 +1,66 @@
 import GPUBackend
 import Glibc
 
+/// `swarmlet`: reads the command line, runs the command, exits with its code.
 @main
 struct Main {
     static func main() {
         let arguments = CommandLine.arguments
         // Before anything else: a supervisor clones processes and may never have had a second thread.
         if arguments.count == 3, arguments[1] == "supervisor" { exit(SupervisorMain.run(directory: arguments[2])) }
+        exit(run(Array(CommandLine.arguments.dropFirst())))
+    }
+
+    private static func run(_ words: [String]) -> Int32 {
+        // The wish for JSON or quiet must be known before an error in the rest can be told in that form.
+        let own = words.prefix { $0 != "--" }
+        let terminal = Terminal(
+            format: own.contains("--json") ? .json : .text,
+            volume: own.contains("-q") || own.contains("--quiet") ? .quiet : .normal)
+        do throws(CommandError) {
+            return try dispatch(words, terminal)
+        } catch {
+            if case .outputClosed = error { return error.exitCode }
+            terminal.report(error)
+            return error.exitCode
+        }
+    }
+
+    private static func dispatch(_ words: [String], _ terminal: Terminal) throws(CommandError) -> Int32 {
+        let (leading, rest) = globalFlags(words)
+        guard let first = rest.first else { return try Overview.show(leading, terminal) }
+        switch first {
+        case "help" where rest.count > 1:
+            try terminal.result(HelpText.page(try CommandTable.command(named: rest[1])))
+            return ExitCode.success
+        case "help", "--help", "-h":
+            try terminal.result(HelpText.overview(CommandTable.commands))
+            return ExitCode.success
+        case "--version", "-V":
+            return try dispatch(["version"] + leading, terminal)
+        default:
+            let command = try CommandTable.command(named: first)
+            let invocation = try CommandLineParser.parse(leading + rest.dropFirst(), of: command)
+            guard !invocation.has("help") else {
+                try terminal.result(HelpText.page(command))
+                return ExitCode.success
+            }
+            return try command.run(invocation, terminal)
+        }
+    }
+
+    /// Global flags may stand before the command as well; everything else there is the command's name.
+    private static func globalFlags(_ words: [String]) -> (leading: [String], rest: ArraySlice<String>) {
+        var rest = words[...]
+        while let word = rest.first {
+            if ["--json", "-q", "--quiet"].contains(word) || word.hasPrefix("--data-dir=") {
+                rest = rest.dropFirst()
+            } else if word == "--data-dir" {
+                rest = rest.dropFirst(2)
+            } else {
+                break
+            }
+        }
+        return (Array(words[..<rest.startIndex]), rest)
     }
 }

@@ -21,3 +21,4 @@
 #include "attempt.h"
 #include "process.h"
 #include "host.h"
+#include "terminal.h"

@@ -1,0 +1,178 @@
+import CLinux
+import Codec
+import Glibc
+import Mesh
+import Node
+
+/// One call to the daemon of this host: a request over its unix socket, and the replies to it.
+///
+/// Blocking, on the main thread. A message is a little-endian 32-bit length and that many bytes of CBOR; one call per connection.
+final class LocalClient {
+    private let descriptor: Int32
+    private var received: [UInt8] = []
+
+    /// Longer messages are refused; the list of files of a very large tree comes near it.
+    private static let limits = CBORLimits(
+        byteCount: TransferConstants.messageBytesMax + 1024, depth: 16, valueCount: 1 << 20)
+
+    /// Connects to the daemon of a data directory.
+    init(_ directory: DataDirectory) throws(CommandError) {
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw .connectionLost(reason: SystemError.text(errno)) }
+        guard Self.connect(descriptor, to: directory) else {
+            let number = errno
+            close(descriptor)
+            throw Self.unreachable(directory, number)
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Sends one request and returns its first reply; a failure is thrown.
+    static func call(_ request: APIRequest, _ directory: DataDirectory) throws(CommandError) -> APIReply {
+        let client = try LocalClient(directory)
+        try client.send(request)
+        return try client.reply()
+    }
+
+    func send(_ request: APIRequest) throws(CommandError) {
+        let message = request.cbor.encoded()
+        let length = UInt32(message.count).littleEndian
+        try write(withUnsafeBytes(of: length) { Array($0) } + message)
+    }
+
+    /// Waits for the next reply. A failure, the end of the connection and what cannot be understood are thrown.
+    func reply() throws(CommandError) -> APIReply {
+        while true {
+            switch try next(signals: nil, until: nil) {
+            case .reply(let reply): return reply
+            case .closed: throw .connectionLost(reason: "it closed the connection")
+            case .signal, .deadline: continue
+            }
+        }
+    }
+
+    /// What ended a wait.
+    enum Event {
+        case reply(APIReply)
+        case signal(Int32)
+        case deadline
+        case closed
+    }
+
+    /// Waits for a reply, a signal or a point of the boot clock, whichever comes first; a signal goes before a reply.
+    func next(signals: Signals?, until deadline: Instant?) throws(CommandError) -> Event {
+        while true {
+            if let signal = signals?.next() { return .signal(signal) }
+            if let reply = try decoded() { return .reply(reply) }
+            switch Self.wait(for: descriptor, signals: signals, until: deadline) {
+            case .deadline: return .deadline
+            case .signal: continue
+            case .readable: if try !fill() { return .closed }
+            }
+        }
+    }
+
+    enum Readiness {
+        case readable, signal, deadline
+    }
+
+    /// Waits until a descriptor (nil: none) can be read, a signal waits, or the deadline passes.
+    static func wait(for descriptor: Int32?, signals: Signals?, until deadline: Instant?) -> Readiness {
+        var descriptors = [
+            pollfd(fd: signals?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: descriptor ?? -1, events: Int16(POLLIN), revents: 0),
+        ]
+        while true {
+            var milliseconds: Int32 = -1
+            if let deadline {
+                let left = (deadline - Clock.sinceBoot()).nanoseconds
+                guard left > 0 else { return .deadline }
+                milliseconds = Int32(min(left / 1_000_000 + 1, 3_600_000))
+            }
+            guard poll(&descriptors, 2, milliseconds) > 0 else { continue }
+            return descriptors[0].revents != 0 ? .signal : .readable
+        }
+    }
+
+    // MARK: Bytes
+
+    private func decoded() throws(CommandError) -> APIReply? {
+        guard received.count >= 4 else { return nil }
+        let length = received[..<4].reversed().reduce(0) { $0 << 8 | Int($1) }
+        guard length <= Self.limits.byteCount else { throw .badAnswer(reason: "a message of \(length) bytes") }
+        guard received.count >= 4 + length else { return nil }
+        let message = Array(received[4..<4 + length])
+        received.removeFirst(4 + length)
+        let reply: APIReply
+        do throws(CodecError) {
+            reply = try APIReply(cbor: try CBOR.decode(message, limits: Self.limits))
+        } catch {
+            throw .badAnswer(reason: error.message)
+        }
+        if case .failure(let failure) = reply { throw .refused(failure) }
+        return reply
+    }
+
+    /// Reads what is there; false when the other side has closed.
+    private func fill() throws(CommandError) -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        let count = recv(descriptor, &buffer, buffer.count, 0)
+        if count > 0 { received.append(contentsOf: buffer[..<count]) }
+        if count < 0, errno == ECONNRESET { return false }
+        if count < 0, errno != EINTR, errno != EAGAIN { throw .connectionLost(reason: SystemError.text(errno)) }
+        return count != 0
+    }
+
+    private func write(_ bytes: [UInt8]) throws(CommandError) {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL))
+            }
+            if count >= 0 { done += count } else if errno != EINTR { throw try refusalBeforeLoss() }
+        }
+    }
+
+    /// A daemon that refuses a request may close before it has read all of it: what it said counts more than the broken pipe.
+    private func refusalBeforeLoss() throws(CommandError) -> CommandError {
+        let reason = SystemError.text(errno)
+        while try fill() {}
+        _ = try decoded()
+        return .connectionLost(reason: reason)
+    }
+
+    // MARK: Connecting
+
+    private static func connect(_ descriptor: Int32, to directory: DataDirectory) -> Bool {
+        let limit = 107
+        if directory.socket.utf8.count <= limit { return connect(descriptor, path: directory.socket) }
+        // A unix socket's address holds 107 bytes: reach deeper directories through a descriptor of theirs.
+        let handle = open(directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard handle >= 0 else { return false }
+        defer { close(handle) }
+        return connect(descriptor, path: "/proc/self/fd/\(handle)/socket")
+    }
+
+    private static func connect(_ descriptor: Int32, path: String) -> Bool {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(descriptor, $0, size) == 0 }
+        }
+    }
+
+    private static func unreachable(_ directory: DataDirectory, _ number: Int32) -> CommandError {
+        guard number == EACCES || number == EPERM else {
+            let reason = number == ENOENT ? "no daemon has run" : number == ECONNREFUSED ? "it has stopped" : nil
+            return .daemonUnreachable(dataDirectory: directory.path, reason: reason ?? SystemError.text(number))
+        }
+        return .refused(
+            APIFailure(
+                code: "auth.denied", message: "denied: \(directory.path) belongs to another user",
+                hint: "ask an administrator of this host, or start your own node: swarmlet --data-dir DIR up",
+                exitCode: ExitCode.denied))
+    }
+}

@@ -1,0 +1,64 @@
+/// The one declaration of a command: parsing, help, completion and the nearest match for a slip all come from it.
+struct Command: Sendable {
+    let name: String
+    /// One line for the list of commands.
+    let summary: String
+    let operands: Operands
+    let flags: [Flag]
+    /// Paragraphs under the usage line, each already broken into lines.
+    let details: [String]
+    let examples: [Example]
+    let visibility: Visibility
+    /// Does the work and returns the exit code.
+    let run: @Sendable (Invocation, Terminal) throws(CommandError) -> Int32
+
+    enum Visibility: Sendable {
+        case shown
+        /// For other parts of swarmlet, not for people.
+        case hidden
+    }
+
+    struct Example: Sendable {
+        let line: String
+        let meaning: String
+
+        init(_ line: String, _ meaning: String) {
+            self.line = line
+            self.meaning = meaning
+        }
+    }
+
+    /// What may stand beside the flags.
+    enum Operands: Sendable {
+        case none
+        /// Between `least` and `most` words, spelled `placeholder` in help.
+        case words(placeholder: String, least: Int, most: Int)
+        /// Everything from the first word that is no flag, or after `--`, belongs to the job.
+        case jobCommand
+    }
+
+    init(
+        _ name: String, summary: String, operands: Operands = .none, flags: [Flag] = [], details: [String] = [],
+        examples: [Example], visibility: Visibility = .shown,
+        run: @escaping @Sendable (Invocation, Terminal) throws(CommandError) -> Int32
+    ) {
+        self.name = name
+        self.summary = summary
+        self.operands = operands
+        self.flags = flags
+        self.details = details
+        self.examples = examples
+        self.visibility = visibility
+        self.run = run
+    }
+
+    /// `swarmlet run [FLAGS] [--] COMMAND [ARGUMENT...]`.
+    var usage: String {
+        let options = " [FLAGS]"
+        switch operands {
+        case .none: return "swarmlet \(name)\(options)"
+        case .words(let placeholder, _, _): return "swarmlet \(name)\(options) \(placeholder)"
+        case .jobCommand: return "swarmlet \(name)\(options) [--] COMMAND [ARGUMENT...]"
+        }
+    }
+}

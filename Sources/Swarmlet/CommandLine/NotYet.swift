@@ -1,0 +1,86 @@
+/// What people will type that this version does not have, and what to do instead.
+enum NotYet {
+    /// What to do instead of a command; nil where the name means nothing to us.
+    static func command(_ name: String) -> String? { commands[name] }
+
+    /// What to do instead of a flag of a command; nil where the name means nothing to us.
+    static func flag(_ flag: String, of command: String) -> String? { flags[command]?[flag] }
+
+    private static let commands: [String: String] = [
+        "token": "access for people outside the mesh is to come; a host joins with: swarmlet invite",
+        "node": "to take a host out of the mesh, type on that host: swarmlet leave",
+        "attach": "follow its output with: swarmlet logs -f JOB; take its exit code with: swarmlet wait JOB",
+        "explain": "why a job waits is in the column REASON of: swarmlet ps; what is free: swarmlet members",
+        "key": "the mesh key stays in the data directory of the host that typed up: keep a copy of that directory",
+        "raft": "who votes and who leads is in the column RAFT of: swarmlet members",
+        "audit": "what a job did, attempt by attempt, is in: swarmlet inspect JOB",
+        "config": "flags of up and join are kept with the node: swarmlet up --help",
+        "upgrade": "stop the daemon, replace the binary, then: swarmlet up. Running jobs go on",
+        "sql": "every table is JSON for other tools: swarmlet ps -a --json",
+        "events": "follow one job with: swarmlet logs -f JOB",
+        "submit": "run a job in the background with: swarmlet run -d -- COMMAND",
+        "exec": "a job's output is in: swarmlet logs JOB; its files: swarmlet cp job:ID:/PATH LOCAL",
+        "ssh": "a job's output is in: swarmlet logs JOB; its files: swarmlet cp job:ID:/PATH LOCAL",
+        "map": "many tasks of one command: swarmlet run --array N -- COMMAND",
+        "apply": "say it in flags: swarmlet run --help",
+        "top": "what runs and what is free: swarmlet ps and swarmlet members",
+        "dashboard": "what runs and what is free: swarmlet ps and swarmlet members",
+        "nodes": "did you mean: swarmlet members",
+        "stop": "did you mean: swarmlet cancel JOB",
+        "kill": "did you mean: swarmlet cancel JOB",
+        "rm": "did you mean: swarmlet cancel JOB",
+        "queue": "what waits and why: swarmlet ps",
+        "secret": "give a value to one job with: swarmlet run --env NAME=VALUE -- COMMAND",
+        "volume": "the working directory travels with run; results come back with --out PATTERN",
+        "retry": "run it again: swarmlet run; to repeat failures by itself: swarmlet run --retry N",
+        "requeue": "run it again: swarmlet run; to repeat failures by itself: swarmlet run --retry N",
+    ]
+
+    private static let flags: [String: [String: String]] = [
+        "run": [
+            "--setup": "put it before the command: swarmlet run -- sh -c 'uv sync && uv run train.py'",
+            "--image": "the job sees this version's host as it is; name an interpreter that is there, such as python3",
+            "--network": "jobs have the network of their host; start without the flag",
+            "--mount": "jobs see the host's files read and write as their user does; use the path as it is",
+            "--priority": "jobs start in the order they were submitted; start without the flag",
+            "--preemptible": "no job is preempted in this version; start without the flag",
+            "--spot": "spot notices are to come; a lost host is retried without a flag",
+            "--dry-run": "see what is free with: swarmlet members",
+            "--token": "access for people outside the mesh is to come; run it on a member host",
+            "--after": "wait for the first job, then run: swarmlet wait JOB && swarmlet run -- COMMAND",
+            "--nodes": "one task runs on one node; many tasks of one command: --array N",
+            "--node": "say what it needs instead: --gpus, --gpu-mem, --cpus, --mem",
+            "--nodelist": "say what it needs instead: --gpus, --gpu-mem, --cpus, --mem",
+            "--constraint": "say what it needs instead: --gpus, --gpu-mem, --cpus, --mem",
+            "--gpu-frac": "a job holds whole GPUs in this version: --gpus N",
+            "--mig": "a job holds whole GPUs in this version: --gpus N",
+            "--queue": "there is one queue; start without the flag",
+            "--partition": "there is one queue; start without the flag",
+            "--checkpoint-mode": "checkpoints are files that the job writes: --checkpoint DIR",
+            "--signal": "a cancelled job gets SIGTERM, and SIGKILL after the grace time",
+            "--disconnect-limit": "a job whose host is cut off stays frozen up to an hour",
+            "--chdir": "change there first: cd DIR && swarmlet run -- COMMAND",
+            "-C": "change there first: cd DIR && swarmlet run -- COMMAND",
+            "--output": "take it from stdout: swarmlet run -- COMMAND > FILE",
+            "-o": "take it from stdout: swarmlet run -- COMMAND > FILE",
+            "-i": "jobs read no input in this version; start without the flag",
+            "-t": "jobs have no terminal in this version; start without the flag",
+            "-it": "jobs have no terminal and read no input in this version; start without the flag",
+            "--secret": "give a value with: --env NAME=VALUE",
+        ],
+        "join": [
+            "--token": "the invitation comes on stdin: swarmlet join - < FILE, or swarmlet join file:PATH"
+        ],
+        "logs": [
+            "--since": "take the last lines with: --tail N",
+            "--rank": "one task of an array is JOB_INDEX: swarmlet logs 42_7",
+        ],
+        "cancel": ["--grace": "a job names its own grace time when it is submitted: swarmlet run --grace TIME"],
+        "wait": [
+            "--any": "wait for each in the background: swarmlet wait JOB &",
+            "--timeout": "bound it from outside: timeout 60 swarmlet wait JOB",
+        ],
+        "ps": ["--watch": "repeat it: watch swarmlet ps", "-w": "repeat it: watch swarmlet ps"],
+        "leave": ["--drain": "jobs of this host start again on others from their newest checkpoint"],
+    ]
+}

@@ -1,0 +1,125 @@
+import CLinux
+import Codec
+import Glibc
+import Node
+import Scheduler
+
+/// `swarmlet join`: makes this host a member of a mesh, by an invitation or by a peer whose operator approves.
+enum JoinCommand {
+    static let declaration = Command(
+        "join", summary: "Make this host a member of a mesh",
+        operands: .words(placeholder: "-|file:PATH|env:VARIABLE|PEER", least: 1, most: 1),
+        flags: [
+            Flag("role", .choice(["auto", "worker"]), "worker: never votes, never admits others"),
+            Flag("trust-first-use", "with PEER: take the fingerprint it shows as true"),
+        ] + HostFlags.node,
+        details: [
+            "An invitation is read from stdin (-), a file or a variable, so that it is in no list of processes.\n"
+                + "With PEER (HOST or HOST:PORT) the node waits until an operator of the mesh types swarmlet approve."
+        ],
+        examples: [
+            .init("swarmlet invite | ssh lynx swarmlet join -", "from a member: add lynx"),
+            .init("swarmlet join - < lab.inv", "use an invitation that was kept in a file"),
+            .init("swarmlet join 192.168.1.11", "knock there and wait for approve"),
+        ], run: run)
+
+    /// An invitation is one line of a few hundred characters; more is something else.
+    private static let invitationLimitBytes = 64 << 10
+
+    private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
+        let source = try Source(invocation.operands[0])
+        guard source.invitation != nil || invocation.has("trust-first-use") || terminal.stderrIsInteractive else {
+            throw .conflict(
+                message: "join PEER shows a fingerprint to compare, and nobody is there to compare it",
+                hint: "use an invitation: swarmlet join -, or take it as it comes: --trust-first-use")
+        }
+        let directory = try DataDirectory.chosen(invocation)
+        try DaemonStarter(directory).ensureRunning(HostFlags.forwarded(invocation), terminal)
+        let client = try LocalClient(directory)
+        var request = JoinRequest(
+            invitation: source.invitation, peer: source.peer, trustFirstUse: invocation.has("trust-first-use"),
+            nodeName: invocation.text("name"), worker: invocation.text("role") == "worker",
+            labels: Labels.sorted(invocation.pairs("labels")))
+        try client.send(.join(request))
+        while true {
+            switch try client.reply() {
+            case .joining(let progress):
+                if !request.trustFirstUse {
+                    try confirm(progress, terminal)
+                    request.trustFirstUse = true
+                    try client.send(.join(request))
+                }
+                terminal.warn(
+                    "this is \(progress.nodeName) (\(progress.nodeFingerprint)). Waiting for this on a member: "
+                        + "swarmlet approve \(progress.nodeName)")
+            case .status(let status): return try finish(status, terminal)
+            default: throw .badAnswer(reason: "another reply than progress or a status")
+            }
+        }
+    }
+
+    private static func confirm(_ progress: JoinProgress, _ terminal: Terminal) throws(CommandError) {
+        let question = "first contact with the mesh \(progress.meshFingerprint). Does swarmlet members show this there?"
+        guard try terminal.confirm(question, hint: "take it as it comes: --trust-first-use") else {
+            throw .declined(what: "join")
+        }
+    }
+
+    private static func finish(_ status: StatusView, _ terminal: Terminal) throws(CommandError) -> Int32 {
+        guard terminal.format == .text else {
+            try terminal.result(StatusText.json(status))
+            return ExitCode.success
+        }
+        // Said in a pipe as well: over ssh this line is how the inviting person learns that it worked.
+        terminal.warn(StatusText.joined(status))
+        for sentence in status.weaker { terminal.note("\(sentence). See: swarmlet doctor") }
+        return ExitCode.success
+    }
+
+    /// What was typed after `join`.
+    struct Source {
+        var invitation: String?
+        var peer: String?
+
+        init(_ operand: String) throws(CommandError) {
+            if operand == "-" {
+                invitation = try Self.line(try ReadFile.standardInput(limitBytes: invitationLimitBytes), "stdin")
+            } else if operand.hasPrefix("file:") {
+                let path = String(operand.dropFirst(5))
+                invitation = try Self.line(try ReadFile.whole(path, limitBytes: invitationLimitBytes), path)
+            } else if operand.hasPrefix("env:") {
+                let name = String(operand.dropFirst(4))
+                guard let value = Environment.value(name) else {
+                    throw .unreadableInput(what: "the variable \(name)", reason: "it is not set")
+                }
+                invitation = try Self.line(Array(value.utf8), name)
+                unsetenv(name)
+            } else if operand.hasPrefix("swm1") {
+                invitation = operand
+                Self.wipeArguments(operand)
+            } else {
+                peer = operand
+            }
+        }
+
+        private static func line(_ bytes: [UInt8], _ what: String) throws(CommandError) -> String {
+            let text = String(decoding: bytes, as: UTF8.self)
+            let line = text.drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed()
+            guard !line.isEmpty else {
+                throw .unreadableInput(what: "an invitation from \(what)", reason: "there is nothing in it")
+            }
+            return String(line)
+        }
+
+        /// Overwrites an invitation that was typed in full, so that it does not stay in the list of processes.
+        private static func wipeArguments(_ secret: String) {
+            let length = secret.utf8.count
+            for index in 1..<Int(CommandLine.argc) {
+                guard let argument = CommandLine.unsafeArgv[index], strlen(argument) == length,
+                    String(cString: argument) == secret
+                else { continue }
+                memset(argument, 0x2A, length)
+            }
+        }
+    }
+}

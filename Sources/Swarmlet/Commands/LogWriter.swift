@@ -1,0 +1,48 @@
+import Codec
+import Node
+
+/// Writes the log of a task to stdout: bytes as they came, or with the time before each line.
+struct LogWriter {
+    let streams: Streams
+    let times: Times
+    /// Whether the next byte of a stream (by its number) begins a line.
+    private var atLineStart: [Bool] = [true, true, true]
+
+    enum Streams {
+        case both, stderrOnly
+    }
+
+    enum Times {
+        case hidden, shown
+    }
+
+    init(streams: Streams, times: Times) {
+        self.streams = streams
+        self.times = times
+    }
+
+    mutating func write(_ chunk: LogChunk, _ terminal: Terminal) throws(CommandError) {
+        guard chunk.stream != 0 else { return Self.tellGap(chunk, terminal) }
+        guard chunk.stream <= 2 else { throw .badAnswer(reason: "a log of stream \(chunk.stream)") }
+        guard streams == .both || chunk.stream == 2 else { return }
+        let bytes = chunk.bytes.array
+        try terminal.pass(times == .hidden ? bytes : timed(bytes, chunk), to: .stdout)
+    }
+
+    /// Says that a part of the log is gone, because it had grown past its bound.
+    static func tellGap(_ chunk: LogChunk, _ terminal: Terminal) {
+        let count = UInt64(String(decoding: chunk.bytes.array, as: UTF8.self))
+        terminal.warn("\(count.map(ByteSize.text) ?? "a part") of the log is no longer kept")
+    }
+
+    private mutating func timed(_ bytes: [UInt8], _ chunk: LogChunk) -> [UInt8] {
+        let prefix = Array((Timestamp.rfc3339Milliseconds(Instant(nanoseconds: chunk.time)) + " ").utf8)
+        var result: [UInt8] = []
+        for byte in bytes {
+            if atLineStart[Int(chunk.stream)] { result += prefix }
+            result.append(byte)
+            atLineStart[Int(chunk.stream)] = byte == 10
+        }
+        return result
+    }
+}

@@ -1,0 +1,43 @@
+import Codec
+import Node
+import Scheduler
+
+/// `swarmlet logs`: what a task has written, both streams in the order they came.
+enum LogsCommand {
+    static let declaration = Command(
+        "logs", summary: "Print the output of a job",
+        operands: .words(placeholder: "JOB", least: 1, most: 1),
+        flags: [
+            Flag("follow", short: "f", "go on until the job ends"),
+            Flag("tail", .count(placeholder: "N", 0...UInt64.max), "only the last N lines"),
+            Flag("stderr", "only what it wrote to stderr"),
+            Flag("attempt", .count(placeholder: "N", 1...UInt64(UInt32.max)), "of this attempt (default: the newest)"),
+            Flag("timestamps", short: "t", "the time before each line, in UTC"),
+        ],
+        details: ["JOB is the id of a job, or JOB_INDEX for one task of an array."],
+        examples: [
+            .init("swarmlet logs -f 42", "follow job 42 from its first line"),
+            .init("swarmlet logs --tail 20 42_7", "the last lines of task 7 of an array"),
+        ], run: run)
+
+    private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
+        let reference = try JobReference(invocation.operands[0], for: "logs")
+        let client = try LocalClient(try DataDirectory.chosen(invocation))
+        try client.send(
+            .logs(
+                LogsRequest(
+                    job: reference.job, task: reference.task ?? 0,
+                    attempt: invocation.count("attempt").map { UInt32($0) }, follow: invocation.has("follow"),
+                    tailLines: invocation.count("tail"))))
+        var writer = LogWriter(
+            streams: invocation.has("stderr") ? .stderrOnly : .both,
+            times: invocation.has("timestamps") ? .shown : .hidden)
+        while true {
+            switch try client.reply() {
+            case .log(let chunk): try writer.write(chunk, terminal)
+            case .done: return ExitCode.success
+            default: throw .badAnswer(reason: "another reply than a log")
+            }
+        }
+    }
+}

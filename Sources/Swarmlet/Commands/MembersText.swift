@@ -1,0 +1,66 @@
+import Codec
+import Node
+import Scheduler
+
+/// Members as a table and as JSON.
+enum MembersText {
+    static let columns = ["NAME", "ID", "STATE", "RAFT", "CPUS", "MEMORY", "GPUS", "FREE", "ADDRESS", "RTT"]
+
+    static func table(_ view: MembersView) -> Table {
+        var table = Table(columns)
+        for member in view.members {
+            table.add([
+                member.name, member.shortID, member.state, member.raft, "\(member.cpus)",
+                ByteSize.capacity(member.memoryBytes), StatusText.gpus(member.gpus),
+                member.gpus.isEmpty ? nil : "\(member.freeGPUs)", member.address,
+                member.roundTripMicroseconds.map(roundTrip),
+            ])
+        }
+        return table
+    }
+
+    /// `0.3 ms`.
+    static func roundTrip(_ microseconds: UInt64) -> String {
+        let tenths = (microseconds + 50) / 100
+        return "\(tenths / 10).\(tenths % 10) ms"
+    }
+
+    static func json(_ view: MembersView) -> JSON {
+        .object([
+            ("schema_version", .integer(1)),
+            ("mesh", .string(view.meshName)),
+            ("fingerprint", .string(view.meshFingerprint)),
+            ("stale_seconds", view.staleMilliseconds.map { .number(Double($0) / 1000) } ?? .null),
+            ("members", .array(view.members.map(json))),
+            (
+                "waiting",
+                .array(
+                    view.waiting.map {
+                        .object([
+                            ("name", .string($0.name)), ("id", .string($0.shortID)), ("address", .string($0.address)),
+                            ("since", .time($0.since)),
+                        ])
+                    })
+            ),
+        ])
+    }
+
+    static func json(_ member: MemberView) -> JSON {
+        .object([
+            ("name", .string(member.name)),
+            ("id", .string(member.shortID)),
+            ("key_id", .string(member.keyID)),
+            ("state", .string(member.state)),
+            ("raft", .optional(member.raft)),
+            ("role", .string(member.worker ? "worker" : "auto")),
+            ("cpus", .integer(Int64(member.cpus))),
+            ("memory_bytes", .count(member.memoryBytes)),
+            ("gpus", .array(member.gpus.map(StatusText.json))),
+            ("free_gpus", .integer(Int64(member.freeGPUs))),
+            ("address", .string(member.address)),
+            ("round_trip_seconds", member.roundTripMicroseconds.map { .number(Double($0) / 1_000_000) } ?? .null),
+            ("labels", .object(member.labels.map { ($0.name, .string($0.value)) })),
+            ("version", .string(member.version)),
+        ])
+    }
+}

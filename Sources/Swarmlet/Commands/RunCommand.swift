@@ -1,0 +1,76 @@
+import Codec
+import Node
+import Scheduler
+
+/// `swarmlet run`: runs a command where it fits, as if it ran here.
+enum RunCommand {
+    static let declaration = Command(
+        "run", summary: "Run a command on a host that fits, and exit with its exit code",
+        operands: .jobCommand,
+        flags: [
+            Flag("gpus", short: "g", .count(placeholder: "N", 0...1024), "GPUs of one node for each task (default 0)"),
+            Flag("gpu-mem", .size, "memory that each GPU must have"),
+            Flag("cpus", short: "c", .thousandths(placeholder: "N"), "CPUs for each task (default 1)"),
+            Flag("mem", short: "m", .size, "memory for each task (default: the share of its CPUs, at least 2 GiB)"),
+            Flag("time", .duration, "time limit of an attempt; past it the exit code is 124"),
+            Flag("name", short: "J", .text(placeholder: "NAME"), "name of the job (default: the command's)"),
+            Flag("detach", short: "d", "print the job's id and return at once"),
+            Flag("array", short: "a", .count(placeholder: "N", 1...1_000_000), "N tasks, 0 to N-1 in SWARMLET_TASK_ID"),
+            Flag(
+                "checkpoint", .text(placeholder: "DIR"),
+                "where the job saves checkpoints; they travel and are resumed from"),
+            Flag("checkpoint-every", .duration, "how often to look for new checkpoints (default 2s)"),
+            Flag("keep-checkpoints", .count(placeholder: "N", 1...1000), "how many to keep (default 3)"),
+            Flag("out", .text(placeholder: "PATTERN"), occurrence: .repeated, "files to bring back here at the end"),
+            Flag("env", short: "e", .variable, occurrence: .repeated, "set or pass on a variable"),
+            Flag("retry", .retries, "run again after failures of its own; never: not even after a lost host"),
+            Flag("grace", .duration, "time between SIGTERM and SIGKILL (default 10s)"),
+            Flag("run-as", .text(placeholder: "USER"), "run as another user of the host (root only)"),
+            Flag("allow-pending", "wait even if no member could hold it now"),
+            Flag("upload-limit", .size, "send at most this much of the working directory (default 1G)"),
+            Flag("no-send", "send nothing; the job starts in an empty directory"),
+            Flag("here", "without a mesh: on this host alone, for as long as the job lives"),
+        ],
+        details: [
+            "The working directory travels with the job, but for what .gitignore and .swarmletignore name and for\n"
+                + ".git .venv node_modules __pycache__ .env* *.pem id_*. Output and exit code come back as the job's own.",
+            "Ctrl-C twice within 3 s cancels; Ctrl-\\ or a closed terminal detaches and the job goes on. Without a\n"
+                + "terminal, SIGINT and SIGTERM cancel. Exit codes of swarmlet: 75 host lost and not retried, 124 time limit,\n"
+                + "125 swarmlet could not do it, 126 not executable, 127 not found, 128+n signal n, 130 cancelled.",
+        ],
+        examples: [
+            .init("swarmlet run --gpus 1 -- python3 train.py", "on any host with a free GPU"),
+            .init(
+                "swarmlet run --gpus 1 --checkpoint ckpt --out model.pt -- python3 train.py",
+                "survives the loss of its host"),
+            .init("swarmlet run -d --array 100 -- ./sweep.sh", "100 tasks in the background"),
+            .init("swarmlet run --here -- python3 train.py", "try it without a mesh"),
+        ], run: run)
+
+    private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
+        let spec = try JobRequest.spec(invocation)
+        let tree = invocation.has("no-send") ? nil : try WorkingTree()
+        if let tree {
+            try tree.checkLimit(invocation.bytes("upload-limit") ?? WorkingTree.defaultLimitBytes, terminal)
+        }
+        if invocation.has("here") {
+            guard !invocation.has("detach") else {
+                throw .conflict(
+                    message: "--here ends with its job, so it cannot be detached",
+                    hint: "leave out --detach, or start a mesh: swarmlet up")
+            }
+            let host = try EmbeddedMesh.start(terminal)
+            defer { host.stop() }
+            return try RunSession(host.directory, spec, tree, terminal).run(.attached(.here))
+        }
+        let session = RunSession(try DataDirectory.chosen(invocation), spec, tree, terminal)
+        do throws(CommandError) {
+            return try session.run(invocation.has("detach") ? .detached : .attached(.mesh))
+        } catch {
+            guard case .refused(var failure) = error, failure.exitCode == ExitCode.denied else { throw error }
+            // 4 could be the job's own code: of `run`, what swarmlet could not do is 125.
+            failure.exitCode = ExitCode.swarmlet
+            throw .refused(failure)
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import Codec
+import Node
+import Scheduler
+
+/// `swarmlet up`: starts the daemon of this host and, where it is in no mesh, founds one.
+enum UpCommand {
+    static let declaration = Command(
+        "up", summary: "Start a mesh on this host, or wake this host's node",
+        flags: [Flag("mesh", .text(placeholder: "NAME"), "name of the new mesh (default: the node's name)")]
+            + HostFlags.node,
+        details: [
+            "Starts the daemon in the background and returns when it is ready. May be repeated: a node that is up\n"
+                + "stays as it is, a node that was in a mesh goes back to it."
+        ],
+        examples: [
+            .init("swarmlet up --mesh lab", "start a mesh named lab"),
+            .init("swarmlet up --listen 192.168.1.11", "listen on one address only"),
+            .init("swarmlet up --simulate-gpus 2", "try it without GPUs"),
+        ], run: run)
+
+    private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
+        let directory = try DataDirectory.chosen(invocation)
+        try DaemonStarter(directory).ensureRunning(HostFlags.forwarded(invocation), terminal)
+        let request = UpRequest(
+            meshName: invocation.text("mesh"), nodeName: invocation.text("name"),
+            labels: Labels.sorted(invocation.pairs("labels")))
+        guard case .status(let status) = try LocalClient.call(.up(request), directory) else {
+            throw .badAnswer(reason: "another reply than a status")
+        }
+        guard terminal.format == .text else {
+            try terminal.result(StatusText.json(status))
+            return ExitCode.success
+        }
+        let mesh = status.meshName ?? "-"
+        terminal.note(
+            status.founded
+                ? "mesh \(mesh) started; fingerprint \(status.meshFingerprint ?? "-")"
+                : "mesh \(mesh) is up; fingerprint \(status.meshFingerprint ?? "-")")
+        terminal.note("node " + StatusText.node(status) + StatusText.addresses(status))
+        for sentence in status.weaker { terminal.note("\(sentence). See: swarmlet doctor") }
+        if status.founded { terminal.note("keep a copy of the mesh key off this host: it is in \(directory.path)") }
+        return ExitCode.success
+    }
+}

@@ -1,0 +1,143 @@
+import CLinux
+import Codec
+import Glibc
+
+/// Where results and messages go, and how much of them is wanted.
+///
+/// stdout carries results only. Messages go to stderr, each line after `swarmlet: `; what a reader of a log does not need (notes and
+/// progress) is said on a terminal only. Used from the main thread alone.
+final class Terminal {
+    let format: Format
+    let volume: Volume
+    let stdoutIsTerminal: Bool
+    /// Whether a person reads stderr now: a terminal, and `CI` not set.
+    let stderrIsInteractive: Bool
+    private var progressIsShown = false
+
+    enum Format {
+        case text, json
+    }
+
+    enum Volume {
+        case normal
+        /// Only errors.
+        case quiet
+    }
+
+    init(format: Format, volume: Volume) {
+        self.format = format
+        self.volume = volume
+        stdoutIsTerminal = isatty(1) == 1
+        stderrIsInteractive = isatty(2) == 1 && Environment.value("CI") == nil
+    }
+
+    /// Whether a question can be asked and answered.
+    var canAsk: Bool { stderrIsInteractive && isatty(0) == 1 }
+
+    /// How wide a table on stdout may be; nil in a pipe, where nothing is shortened.
+    var tableWidth: Int? { stdoutIsTerminal ? Self.columns(of: 1) : nil }
+
+    // MARK: Results
+
+    /// Writes text to stdout.
+    func result(_ text: String) throws(CommandError) { try write(Array(text.utf8), to: 1) }
+
+    /// Writes one JSON object and a newline to stdout.
+    func result(_ json: JSON) throws(CommandError) { try write(json.encoded() + [10], to: 1) }
+
+    /// Passes bytes of a job on as they are.
+    func pass(_ bytes: [UInt8], to stream: OutputStream) throws(CommandError) {
+        if stream == .stderr || stdoutIsTerminal { clearProgress() }
+        try write(bytes, to: stream == .stdout ? 1 : 2)
+    }
+
+    enum OutputStream {
+        case stdout, stderr
+    }
+
+    // MARK: Messages
+
+    /// The two lines of an error, or its JSON object. Its exit code is the caller's to return.
+    func report(_ error: CommandError) {
+        clearProgress()
+        switch format {
+        case .text:
+            say("swarmlet: \(error.message) [\(error.code)]\nswarmlet: \(error.hint)\n")
+        case .json:
+            complain(ErrorObject.json(error))
+        }
+    }
+
+    /// What a reader of a log must know as well: warnings and changes of attempts.
+    func warn(_ text: String) {
+        guard volume == .normal else { return }
+        clearProgress()
+        say("swarmlet: \(text)\n")
+    }
+
+    /// What helps a person who watches; nothing in a pipe.
+    func note(_ text: String) {
+        guard stderrIsInteractive else { return }
+        warn(text)
+    }
+
+    /// One line that the next one replaces; nothing in a pipe.
+    func progress(_ text: String) {
+        guard stderrIsInteractive, volume == .normal else { return }
+        let width = max(20, Self.columns(of: 2) ?? 80)
+        say("\r\u{1B}[K" + String("swarmlet: \(text)".prefix(width - 1)))
+        progressIsShown = true
+    }
+
+    func clearProgress() {
+        guard progressIsShown else { return }
+        progressIsShown = false
+        say("\r\u{1B}[K")
+    }
+
+    /// Asks a question whose default answer is no.
+    func confirm(_ question: String, hint: String) throws(CommandError) -> Bool {
+        guard canAsk else { throw .needsAnswer(question: question, hint: hint) }
+        clearProgress()
+        say("swarmlet: \(question) [y/N] ")
+        let answer = readLine(strippingNewline: true) ?? ""
+        return answer == "y" || answer == "Y" || answer.lowercased() == "yes"
+    }
+
+    /// The width of the window behind a descriptor; nil where there is none.
+    static func columns(of descriptor: Int32) -> Int? {
+        var size = winsize()
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+        return Int(size.ws_col)
+    }
+
+    // MARK: Bytes
+
+    private func say(_ text: String) { complain(Array(text.utf8)) }
+    private func complain(_ json: JSON) { complain(json.encoded() + [10]) }
+
+    /// stderr is the last place to complain to: when it cannot be written, the exit code is all that is left to say.
+    private func complain(_ bytes: [UInt8]) {
+        do throws(CommandError) { try write(bytes, to: 2) } catch { return }
+    }
+
+    private func write(_ bytes: [UInt8], to descriptor: Int32) throws(CommandError) {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + done, bytes.count - done) }
+            if count >= 0 {
+                done += count
+                continue
+            }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN:
+                // The descriptor was made non-blocking by whoever gave it to us.
+                var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&ready, 1, -1)
+            case EPIPE: throw .outputClosed
+            default: throw .outputFailed(reason: SystemError.text(errno))
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import Codec
+import Node
+
+/// What happens to a job, in sentences.
+enum FollowText {
+    /// `attempt 2 on owl, GPU 0 (RTX 4090 24 GiB), resumes from checkpoint 3; 4.2 s since the loss`.
+    static func placed(_ attempt: AttemptPlaced) -> String {
+        var text = "attempt \(attempt.number) on \(attempt.node)"
+        if !attempt.gpus.isEmpty { text += ", " + attempt.gpus.joined(separator: ", ") }
+        if let checkpoint = attempt.resumesFrom { text += ", resumes from checkpoint \(checkpoint)" }
+        if let milliseconds = attempt.millisecondsSinceLoss { text += "; \(phrase(milliseconds)) since the loss" }
+        return text
+    }
+
+    /// `lynx has not answered for 3.1 s; placing attempt 2`.
+    static func lost(_ loss: HostLost) -> String {
+        let silence = "\(loss.node) has not answered for \(phrase(loss.silentMilliseconds))"
+        guard let next = loss.nextAttempt else { return "\(silence); it is not run again (--retry never)" }
+        return "\(silence); placing attempt \(next)"
+    }
+
+    /// `checkpoint 3 (412 MiB) safe on owl and newt`.
+    static func checkpoint(_ checkpoint: CheckpointSafe) -> String {
+        let size = ByteSize.text(checkpoint.bytes)
+        return "checkpoint \(checkpoint.number) (\(size)) safe on \(list(checkpoint.holders))"
+    }
+
+    /// `a`, `a and b`, `a, b and c`.
+    static func list(_ names: [String]) -> String {
+        guard let last = names.last, names.count > 1 else { return names.first ?? "-" }
+        return names.dropLast().joined(separator: ", ") + " and " + last
+    }
+
+    private static func phrase(_ milliseconds: UInt64) -> String {
+        TimeSpan.phrase(Interval(nanoseconds: Int64(clamping: milliseconds) * 1_000_000))
+    }
+}

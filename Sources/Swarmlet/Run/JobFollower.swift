@@ -1,0 +1,119 @@
+import Codec
+import Glibc
+import Node
+import Scheduler
+
+/// Follows one job from its submission to its end, across restarts of the daemon, and turns signals into what they mean.
+final class JobFollower {
+    private let directory: DataDirectory
+    private let job: JobID
+    private let spec: JobSpec
+    private let signals: Signals
+    private let terminal: Terminal
+    private var interrupts: Interrupts
+    /// What has been shown already, so that nothing is shown twice after a reconnect.
+    private var cursor = OutputCursor()
+    private var seenAttempt: UInt32 = 0
+
+    init(_ directory: DataDirectory, _ job: JobID, _ spec: JobSpec, _ signals: Signals, _ terminal: Terminal) {
+        self.directory = directory
+        self.job = job
+        self.spec = spec
+        self.signals = signals
+        self.terminal = terminal
+        interrupts = Interrupts(job: job, isInteractive: terminal.stderrIsInteractive)
+    }
+
+    /// - Parameter results: the directory that files named by `--out` go to.
+    func follow(_ place: RunSession.Place, results: String) throws(CommandError) -> Int32 {
+        interrupts.place = place
+        var patience = ReconnectPatience()
+        while true {
+            do throws(CommandError) {
+                let client = try LocalClient(directory)
+                try client.send(
+                    .follow(FollowRequest(job: job, task: 0, cursor: cursor, seenAttempt: seenAttempt)))
+                switch try follow(client, &patience) {
+                case .left(let code): return code
+                case .ended(let end): return try finish(end, results: results)
+                }
+            } catch {
+                if case .outputClosed = error { return try cancelUnread() }
+                guard let number = try patience.wait(after: error, signals: signals, terminal) else { continue }
+                if let code = try interrupts.act(on: number, directory, terminal) { return code }
+            }
+        }
+    }
+
+    private enum Outcome {
+        case ended(JobEnded)
+        /// The user left or gave up before the end.
+        case left(Int32)
+    }
+
+    private func follow(_ client: LocalClient, _ patience: inout ReconnectPatience) throws(CommandError) -> Outcome {
+        while true {
+            switch try client.next(signals: signals, until: nil) {
+            case .reply(.follow(.ended(let end))): return .ended(end)
+            case .reply(.follow(let event)):
+                patience = ReconnectPatience()
+                try show(event)
+            case .reply(.done), .deadline: continue
+            case .reply: throw .badAnswer(reason: "another reply than what happens to the job")
+            case .closed: throw .connectionLost(reason: "it closed the connection")
+            case .signal(let number):
+                if let code = try interrupts.act(on: number, directory, terminal) { return .left(code) }
+            }
+        }
+    }
+
+    private func show(_ event: FollowEvent) throws(CommandError) {
+        interrupts.jobIsRunning = true
+        switch event {
+        case .output(let chunk):
+            if chunk.stream == 0 {
+                LogWriter.tellGap(chunk, terminal)
+            } else {
+                try terminal.pass(chunk.bytes.array, to: chunk.stream == 2 ? .stderr : .stdout)
+            }
+            cursor = chunk.next
+        case .waiting(let reason):
+            interrupts.jobIsRunning = false
+            terminal.progress("job \(job): \(reason)")
+        case .placed(let attempt):
+            seenAttempt = max(seenAttempt, attempt.number)
+            let text = "job \(job): " + FollowText.placed(attempt)
+            if attempt.number == 1 { terminal.note(text) } else { terminal.warn(text) }
+        case .hostLost(let loss): terminal.warn("job \(job): " + FollowText.lost(loss))
+        case .checkpoint(let checkpoint): terminal.note("job \(job): " + FollowText.checkpoint(checkpoint))
+        case .frozen(true):
+            terminal.warn("job \(job): stands still: its node cannot reach the mesh; it goes on when it can")
+        case .frozen(false): terminal.warn("job \(job): goes on")
+        case .ended: break
+        }
+    }
+
+    // MARK: Signals
+
+    /// Nobody reads the output any more: as for a process in a pipe, that is the end.
+    private func cancelUnread() throws(CommandError) -> Int32 {
+        _ = try LocalClient.call(.cancel(CancelRequest(job: job)), directory)
+        return ExitCode.signalled(SIGPIPE)
+    }
+
+    // MARK: The end
+
+    private func finish(_ end: JobEnded, results: String) throws(CommandError) -> Int32 {
+        var place: String?
+        if end.results != nil { place = try ResultFetcher(directory, terminal).fetch(job, into: results) }
+        terminal.clearProgress()
+        if let failure = end.failure {
+            terminal.report(.refused(failure))
+        } else if end.state == .cancelled || !end.fromJob {
+            terminal.warn("job \(job): " + EndedText.sentence(end, resultsPlace: place))
+        } else {
+            terminal.note("job \(job): " + EndedText.sentence(end, resultsPlace: place))
+        }
+        return end.exitCode
+    }
+}

@@ -1,0 +1,83 @@
+import Codec
+import Glibc
+import Node
+import Scheduler
+
+/// What was typed after `run`, as the specification of a job.
+enum JobRequest {
+    static func spec(_ invocation: Invocation) throws(CommandError) -> JobSpec {
+        let array = invocation.count("array")
+        let user = userName()
+        return JobSpec(
+            name: invocation.text("name") ?? name(of: invocation.operands[0]),
+            command: invocation.operands,
+            environment: environment(invocation),
+            user: user, uid: getuid(), gid: getgid(),
+            runAs: invocation.text("run-as"),
+            resources: try resources(invocation),
+            tasks: UInt32(array ?? 1),
+            timeLimitMilliseconds: invocation.interval("time").map(milliseconds),
+            graceMilliseconds: invocation.interval("grace").map(milliseconds) ?? 10_000,
+            retry: retry(invocation),
+            checkpoint: try checkpoint(invocation),
+            outputs: invocation.texts("out"),
+            // The daemon names its own node here.
+            submitNode: NodeID(0),
+            allowPending: invocation.has("allow-pending"),
+            isArray: array != nil)
+    }
+
+    private static func resources(_ invocation: Invocation) throws(CommandError) -> Resources {
+        let gpus = UInt32(invocation.count("gpus") ?? 0)
+        let gpuMemory = invocation.bytes("gpu-mem")
+        guard gpuMemory == nil || gpus > 0 else {
+            throw .conflict(
+                message: "--gpu-mem says how large a GPU must be, but no GPU is asked for", hint: "add: --gpus 1")
+        }
+        return Resources(
+            cpuMillis: invocation.count("cpus") ?? 1000, memoryBytes: invocation.bytes("mem"), gpus: gpus,
+            gpuMemoryBytes: gpuMemory)
+    }
+
+    private static func checkpoint(_ invocation: Invocation) throws(CommandError) -> CheckpointPolicy? {
+        guard let directory = invocation.text("checkpoint") else {
+            for flag in ["checkpoint-every", "keep-checkpoints"] where invocation.has(flag) {
+                throw .conflict(message: "--\(flag) needs a directory to look into", hint: "add: --checkpoint DIR")
+            }
+            return nil
+        }
+        var policy = CheckpointPolicy(directory: directory)
+        if let every = invocation.interval("checkpoint-every") { policy.everyMilliseconds = milliseconds(every) }
+        if let keep = invocation.count("keep-checkpoints") { policy.keep = UInt32(keep) }
+        return policy
+    }
+
+    private static func retry(_ invocation: Invocation) -> RetryPolicy {
+        guard let text = invocation.text("retry") else { return .times(0) }
+        // The parser has let through only a number or the word.
+        return UInt32(text).map { .times($0) } ?? .never
+    }
+
+    /// Sorted by name; a bare name passes on the value it has here, if it has one.
+    private static func environment(_ invocation: Invocation) -> [Label] {
+        let pairs = invocation.pairs("env").compactMap { pair -> ParsedValue.Pair? in
+            guard let value = pair.value ?? Environment.value(pair.name) else { return nil }
+            return ParsedValue.Pair(name: pair.name, value: value)
+        }
+        return Labels.sorted(pairs)
+    }
+
+    /// `python3` of `/usr/bin/python3 train.py`.
+    private static func name(of command: String) -> String {
+        command.split(separator: "/").last.map(String.init) ?? command
+    }
+
+    private static func userName() -> String {
+        guard let entry = getpwuid(getuid()), let name = entry.pointee.pw_name else { return "\(getuid())" }
+        return String(cString: name)
+    }
+
+    private static func milliseconds(_ interval: Interval) -> UInt64 {
+        UInt64(max(1, (interval.nanoseconds + 999_999) / 1_000_000))
+    }
+}
