@@ -47,7 +47,11 @@ enum JobRequest {
             return nil
         }
         var policy = CheckpointPolicy(directory: directory)
-        if let every = invocation.interval("checkpoint-every") { policy.everyMilliseconds = milliseconds(every) }
+        if let every = invocation.interval("checkpoint-every") {
+            policy.everyMilliseconds = milliseconds(every)
+            // Whoever says how often promises that the directory holds nothing but checkpoints: every file counts.
+            policy.patterns = []
+        }
         if let keep = invocation.count("keep-checkpoints") { policy.keep = UInt32(keep) }
         return policy
     }
