@@ -18,6 +18,7 @@ final class SupervisorHarness {
 
     /// The built executable, beside the test bundle.
     static let program: String = {
+        if let named = ProcessInfo.processInfo.environment["SWARMLET_PROGRAM"] { return named }
         let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         let beside = (own as NSString).deletingLastPathComponent + "/swarmlet"
         if FileManager.default.isExecutableFile(atPath: beside) { return beside }

@@ -63,11 +63,13 @@ static _Noreturn void refuse(int layer, int error) {
     _exit(125);
 }
 
+/// A caught signal is the standard one again after exec; an ignored one stays ignored, so those a daemon may ignore are reset.
 static void reset_signals(void) {
+    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD, SIGUSR1, SIGUSR2, SIGTSTP, SIGTTOU};
     struct sigaction standard;
     memset(&standard, 0, sizeof standard);
     standard.sa_handler = SIG_DFL;
-    for (int number = 1; number < NSIG; number++) sigaction(number, &standard, NULL);
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++) sigaction(ignored[i], &standard, NULL);
 }
 
 // -- Descriptors --
@@ -178,10 +180,27 @@ static void write_number(const char *path, int number) {
     close(file);
 }
 
+/// What root would gain by exec. Every process inherits it, so a supervisor drops it once, for all its attempts.
+static int bounding_set_is_empty = 0;
+
+int clinux_drop_bounding_set(void) {
+    for (int i = 0;; i++) {
+        if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0) continue;
+        // Beyond the last capability that this kernel knows; or there is nothing to drop and no right to.
+        if (errno == EINVAL || errno == EPERM) break;
+        return -errno;
+    }
+    bounding_set_is_empty = 1;
+    return 0;
+}
+
 static void drop_capabilities(struct job *job) {
-    for (int i = 0; i <= 63; i++) {
-        if (prctl(PR_CAPBSET_READ, i, 0, 0, 0) != 1) continue;
-        if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0 && errno != EPERM) fail(job, CLINUX_LAYER_CAPABILITIES, errno);
+    // A new user namespace begins with a full set.
+    if (!bounding_set_is_empty || job->attempt->isolation == CLINUX_ISOLATION_USER_NAMESPACE) {
+        int kept = bounding_set_is_empty;
+        int error = clinux_drop_bounding_set();
+        bounding_set_is_empty = kept;
+        if (error < 0) fail(job, CLINUX_LAYER_CAPABILITIES, -error);
     }
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 }
@@ -328,7 +347,6 @@ static _Noreturn void first_process(const struct clinux_attempt *attempt, int co
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
-    reset_signals();
     // As the first process of a namespace it dies with its supervisor, and everything with it. Without a namespace it
     // must live long enough to end its descendants: the closed control socket tells it.
     if (isolation != CLINUX_ISOLATION_GROUP) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);

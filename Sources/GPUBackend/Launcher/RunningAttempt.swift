@@ -39,6 +39,9 @@ final class RunningAttempt {
 
     var key: AttemptKey { spec.key }
 
+    /// Its command ended.
+    var hasReported: Bool { report != nil }
+
     // -- What the first process says --
 
     /// Reads its messages; true when the command began to run just now.
@@ -174,15 +177,17 @@ final class RunningAttempt {
         close(process.control)
         isFinished = true
         log.close()
+        let usage = group?.takeUsage()
         let reported = UInt64(clamping: report?.cpu_microseconds ?? 0)
         let peak = UInt64(clamping: report?.peak_memory_kibibytes ?? 0) * 1024
         return AttemptResult(
-            outcome: outcome(status: status), startedAt: startedAt, endedAt: report?.at_nanoseconds ?? HostClock.unix(),
-            cpuMicroseconds: max(reported, group?.usedCPUMicroseconds ?? 0),
-            peakMemoryBytes: max(peak, group?.peakMemoryBytes ?? 0), outputBytes: log.outputBytes)
+            outcome: outcome(status: status, ranOutOfMemory: usage?.ranOutOfMemory ?? false), startedAt: startedAt,
+            endedAt: report?.at_nanoseconds ?? HostClock.unix(),
+            cpuMicroseconds: max(reported, usage?.cpuMicroseconds ?? 0),
+            peakMemoryBytes: max(peak, usage?.peakMemoryBytes ?? 0), outputBytes: log.outputBytes)
     }
 
-    private func outcome(status: Int32) -> Outcome {
+    private func outcome(status: Int32, ranOutOfMemory: Bool) -> Outcome {
         if let refusal { return SandboxLayer.outcome(layer: refusal.layer, errorNumber: refusal.error, spec: spec) }
         switch cause {
         case .cancelled: return .cancelled
@@ -194,7 +199,7 @@ final class RunningAttempt {
         var value: Int32 = 0
         let ended = clinux_wait_status(report?.status ?? status, &value)
         let failed = ended != 1 || value != 0 || report == nil
-        if failed, spec.memoryBytes > 0, group?.ranOutOfMemory == true {
+        if failed, spec.memoryBytes > 0, ranOutOfMemory {
             return .outOfMemory(limitBytes: spec.memoryBytes)
         }
         if report == nil && ended == 1 {

@@ -6,7 +6,9 @@ import Scheduler
 /// Runs the attempts of one job on this host, holds them to the lease of their node, and outlives the daemon.
 ///
 /// One thread, one poll(2). Everything it says about attempts is in its journal first, so that a daemon that comes later, or
-/// finds only the directory, learns the exact truth. Ends of attempts are on disk before they are told.
+/// finds only the directory, learns the exact truth. That file outlives every process; it is forced to disk behind what is
+/// told, a few times a second: after a crash of the whole host what counts is what the mesh agreed on, and an end that was
+/// not told is an attempt lost, as it would be a moment earlier.
 final class Supervisor {
     /// What is known of an attempt until its end is acknowledged.
     enum Entry {
@@ -26,6 +28,8 @@ final class Supervisor {
     /// A frozen attempt's lease is looked at this often.
     private static let thawLook = Interval.milliseconds(50)
     private static let memoryLook = Interval.milliseconds(100)
+    /// The journal is forced to disk at most this often.
+    private static let syncInterval = Interval.milliseconds(250)
     /// Without attempts it goes away after this.
     private static let idleLimit = Interval.seconds(5)
 
@@ -45,7 +49,8 @@ final class Supervisor {
     private var acknowledged: Set<AttemptKey> = []
     private var acknowledgedOrder: [AttemptKey] = []
     private var unsent: [SupervisorEvent] = []
-    private var hasUnsyncedEnd = false
+    private var syncedAt = Instant.zero
+    private var armedFor = Instant.zero
     private var isShuttingDown = false
     private var idleSince = HostClock.sinceBoot()
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: outputBufferBytes, alignment: 4096)
@@ -85,13 +90,24 @@ final class Supervisor {
     func run() throws(HostError) {
         while true {
             let now = HostClock.sinceBoot()
-            let next = try tick(now: now)
-            try flush()
+            var next = try tick(now: now)
+            flush()
+            next = min(next, try syncJournal(now: now))
             if isDone(now: now) { break }
             try wait(until: next)
         }
+        try journal.sync()
         connection?.close()
         pool.removeAll()
+    }
+
+    /// Not at every end: a disk takes milliseconds, and attempts wait to be started.
+    private func syncJournal(now: Instant) throws(HostError) -> Instant {
+        guard journal.needsSync else { return .distantFuture }
+        if now - syncedAt < Self.syncInterval { return syncedAt + Self.syncInterval }
+        try journal.sync()
+        syncedAt = HostClock.sinceBoot()
+        return .distantFuture
     }
 
     private func isDone(now: Instant) -> Bool {
@@ -110,7 +126,10 @@ final class Supervisor {
 
     private func wait(until deadline: Instant) throws(HostError) {
         let alarm = entries.isEmpty ? min(deadline, idleSince + Self.idleLimit + .milliseconds(1)) : deadline
-        _ = clinux_boot_timer_set(timer, alarm == .distantFuture ? 0 : max(alarm.nanoseconds, 1))
+        if alarm != armedFor {
+            _ = clinux_boot_timer_set(timer, alarm == .distantFuture ? 0 : max(alarm.nanoseconds, 1))
+            armedFor = alarm
+        }
         var sources: [Source] = [.signals, .timer, .listening]
         var polled = [
             pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
@@ -144,6 +163,7 @@ final class Supervisor {
         case .timer:
             var expirations: UInt64 = 0
             _ = read(timer, &expirations, 8)
+            armedFor = .zero
         case .listening: try accept()
         case .connection: try serveConnection()
         case .control(let attempt):
@@ -208,7 +228,8 @@ final class Supervisor {
     private func tellStarted(_ attempt: RunningAttempt) throws(HostError) {
         let process = attempt.process.process
         let at = attempt.startedAt ?? HostClock.unix()
-        let ticks = ProcessFacts.of(process)?.startTicks ?? 0
+        // One that ended already needs no description.
+        let ticks = attempt.hasReported ? 0 : ProcessFacts.of(process)?.startTicks ?? 0
         try journal.append(.started(attempt.key, process: process, startTicks: ticks, at: at))
         unsent.append(.started(attempt.key, process: process, at: at))
     }
@@ -244,7 +265,6 @@ final class Supervisor {
         try journal.append(.ended(key, result))
         entries[key] = .ended(result)
         unsent.append(.ended(key, result))
-        hasUnsyncedEnd = true
     }
 
     private func acknowledge(_ key: AttemptKey) throws(HostError) {
@@ -396,12 +416,7 @@ final class Supervisor {
         }
     }
 
-    /// Makes ends durable, then speaks.
-    private func flush() throws(HostError) {
-        if hasUnsyncedEnd {
-            try journal.sync()
-            hasUnsyncedEnd = false
-        }
+    private func flush() {
         guard let peer = connection, peer.isWelcome else {
             // The next daemon hears everything in its replay.
             unsent = []

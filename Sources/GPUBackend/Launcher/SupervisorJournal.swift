@@ -13,7 +13,8 @@ struct SupervisorJournal {
     private let path: String
     private var file: Int32
     private var byteCount = 0
-    private var needsSync = false
+    /// Something was appended since the last sync.
+    private(set) var needsSync = false
 
     /// Opens it for appending, after what an earlier supervisor of this directory wrote.
     init(path: String) throws(HostError) {

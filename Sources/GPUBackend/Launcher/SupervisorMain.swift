@@ -35,6 +35,8 @@ public enum SupervisorMain {
         try HostFiles.makeDirectories(paths.directory)
         let lock = try claim(paths)
         defer { close(lock) }
+        let dropped = clinux_drop_bounding_set()
+        if dropped < 0 { throw .system(operation: "drop capabilities", path: "", errorNumber: -dropped) }
         let recovered = try JournalState.read(path: paths.journal)
         let supervisor = try Supervisor(
             listening: try listen(paths), recovered: recovered,

@@ -97,3 +97,7 @@ enum clinux_order {
 ///
 /// Returns its process id and stores the supervisor's end of the control socket (non-blocking, close-on-exec), or -errno.
 int clinux_attempt_clone(const struct clinux_attempt *attempt, int *control);
+
+/// Empties the capability bounding set of this process for good: its attempts then need not do so one by one. It keeps what
+/// it may do itself, but what it executes gains nothing. 0 or -errno.
+int clinux_drop_bounding_set(void);

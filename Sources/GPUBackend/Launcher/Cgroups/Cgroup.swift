@@ -11,6 +11,8 @@ final class Cgroup {
     private let unifiedControllers: Set<Controller>
     /// Every directory once, in a fixed order.
     private let all: [String]
+    /// Open `cgroup.procs` of each.
+    private var doors: [Int32] = []
     private var limits: Limits?
     private var oomKillsBefore: UInt64 = 0
     private var cpuMicrosecondsBefore: UInt64 = 0
@@ -40,10 +42,16 @@ final class Cgroup {
         self.all = all
         unified = hierarchies.unified.map { "\($0)/\(name)" }
         unifiedControllers = hierarchies.unifiedControllers
-        for path in all where mkdir(path, 0o755) < 0 && errno != EEXIST {
-            throw .system(operation: "mkdir", path: path, errorNumber: errno)
+        for path in all {
+            if mkdir(path, 0o755) < 0 && errno != EEXIST {
+                throw .system(operation: "mkdir", path: path, errorNumber: errno)
+            }
+            doors.append(try HostFiles.open("\(path)/cgroup.procs", O_WRONLY | O_CLOEXEC))
         }
+        oomKillsBefore = oomKills()
     }
+
+    deinit { for door in doors { close(door) } }
 
     /// Sets the limits and begins to count anew.
     func prepare(_ limits: Limits) throws(HostError) {
@@ -53,19 +61,36 @@ final class Cgroup {
             self.limits = limits
         }
         if let memory = directories[.memory] { try HostFiles.write("0", to: "\(memory)/memory.max_usage_in_bytes") }
-        oomKillsBefore = oomKills()
-        cpuMicrosecondsBefore = cpuMicroseconds()
     }
 
     func attach(_ process: Int32) throws(HostError) {
-        for path in all { try HostFiles.write("\(process)", to: "\(path)/cgroup.procs") }
+        let number = Array("\(process)".utf8)
+        for (door, path) in zip(doors, all) { try HostFiles.writeAll(number, to: door, path: path) }
     }
 
-    /// The kernel killed something in here since `prepare` because the memory limit was reached.
-    var ranOutOfMemory: Bool { oomKills() > oomKillsBefore }
-    var usedCPUMicroseconds: UInt64 { cpuMicroseconds() &- cpuMicrosecondsBefore }
+    /// What an attempt used in this group.
+    struct Usage {
+        /// The kernel killed something because the memory limit was reached.
+        let ranOutOfMemory: Bool
+        /// Of all its processes; nil where groups do not count it.
+        let cpuMicroseconds: UInt64?
+        let peakMemoryBytes: UInt64
+    }
 
-    var peakMemoryBytes: UInt64 {
+    /// Since the last call. The group was idle in between, so this is what the attempt used that just ended.
+    func takeUsage() -> Usage {
+        let kills = oomKills()
+        let cpu = cpuMicroseconds()
+        defer {
+            oomKillsBefore = kills
+            cpuMicrosecondsBefore = cpu ?? 0
+        }
+        return Usage(
+            ranOutOfMemory: kills > oomKillsBefore, cpuMicroseconds: cpu.map { $0 &- cpuMicrosecondsBefore },
+            peakMemoryBytes: peakMemoryBytes)
+    }
+
+    private var peakMemoryBytes: UInt64 {
         if let memory = directories[.memory] { return number("\(memory)/memory.max_usage_in_bytes") }
         // memory.peak cannot be reset before Linux 6.12: with reuse it would tell of an earlier attempt.
         return 0
@@ -157,9 +182,8 @@ final class Cgroup {
         return value(of: "oom_kill", in: text("\(unified)/memory.events"))
     }
 
-    private func cpuMicroseconds() -> UInt64 {
-        if let accounts = directories[.cpuacct] { return number("\(accounts)/cpuacct.usage") / 1000 }
-        guard let unified else { return 0 }
+    private func cpuMicroseconds() -> UInt64? {
+        guard let unified, unifiedControllers.contains(.cpu) else { return nil }
         return value(of: "usage_usec", in: text("\(unified)/cpu.stat"))
     }
 

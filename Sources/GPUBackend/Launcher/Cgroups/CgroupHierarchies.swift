@@ -7,7 +7,7 @@ import Glibc
 /// killing by version 2 where it exists.
 struct CgroupHierarchies: Sendable {
     enum Controller: String, CaseIterable, Sendable {
-        case memory, cpu, cpuacct, pids, freezer
+        case memory, cpu, pids, freezer
     }
 
     /// Directory of version 1 groups per controller; several may name the same one.
@@ -67,7 +67,6 @@ struct CgroupHierarchies: Sendable {
                 unifiedControllers.insert(controller)
             }
         }
-        if unifiedControllers.contains(.cpu) { unifiedControllers.insert(.cpuacct) }
         unifiedControllers.insert(.freezer)
     }
 
