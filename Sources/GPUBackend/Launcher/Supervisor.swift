@@ -30,7 +30,7 @@ final class Supervisor {
     private static let memoryLook = Interval.milliseconds(100)
     /// The journal is forced to disk at most this often.
     private static let syncInterval = Interval.milliseconds(250)
-    /// Without attempts it goes away after this.
+    /// Without attempts and without a daemon it goes away after this.
     private static let idleLimit = Interval.seconds(5)
 
     let lease: LeasePage
@@ -97,8 +97,8 @@ final class Supervisor {
             try wait(until: next)
         }
         try journal.sync()
-        connection?.close()
         pool.removeAll()
+        // The connection closes with the process, after the lock: a daemon that sees its end finds this directory free.
     }
 
     /// Not at every end: a disk takes milliseconds, and attempts wait to be started.
@@ -115,7 +115,10 @@ final class Supervisor {
             idleSince = now
             return false
         }
-        return isShuttingDown || now - idleSince > Self.idleLimit
+        if isShuttingDown { return true }
+        // A daemon that is connected may be about to ask; it says when there is nothing more to come.
+        if connection != nil { idleSince = now }
+        return now - idleSince > Self.idleLimit
     }
 
     private enum Source {
@@ -125,7 +128,8 @@ final class Supervisor {
     }
 
     private func wait(until deadline: Instant) throws(HostError) {
-        let alarm = entries.isEmpty ? min(deadline, idleSince + Self.idleLimit + .milliseconds(1)) : deadline
+        let isIdle = entries.isEmpty && connection == nil
+        let alarm = isIdle ? min(deadline, idleSince + Self.idleLimit + .milliseconds(1)) : deadline
         if alarm != armedFor {
             _ = clinux_boot_timer_set(timer, alarm == .distantFuture ? 0 : max(alarm.nanoseconds, 1))
             armedFor = alarm
