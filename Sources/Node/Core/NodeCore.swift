@@ -67,7 +67,8 @@ public struct NodeCore: Sendable {
     public var nextDeadline: Instant? {
         guard failure == nil else { return nil }
         var next = lease.nextRenewal
-        for other in [raft.nextDeadline, swim.nextDeadline, proposals.nextDeadline] {
+        // Proposals wait without a time of their own while there is nobody to send them to.
+        for other in [raft.nextDeadline, swim.nextDeadline, raft.leader == nil ? nil : proposals.nextDeadline] {
             if let other, other < next { next = other }
         }
         if raft.role == .leader, let due = duties.nextDeadline(state: state, grants: grants, raft: raft, id: id),
