@@ -33,6 +33,9 @@ struct AttemptLedger: Sendable {
     /// The entry that carries the first `reportsInFlight` reports.
     private var carrier: RequestID?
     private var reportsInFlight = 0
+    private let faults: NodeFaults
+
+    init(faults: NodeFaults = []) { self.faults = faults }
 
     /// Whether a supervisor of this host may still be running something.
     var isIdle: Bool { held.values.allSatisfy { $0.phase == .ended } }
@@ -40,6 +43,7 @@ struct AttemptLedger: Sendable {
 
     /// A supervisor that outlived the last daemon holds it.
     mutating func adopt(_ attempt: AdoptedAttempt) {
+        if faults.contains(.forgetSupervisors) { return }
         insert(attempt.key, Held(phase: attempt.outcome == nil ? .running : .ended))
         let kind: AttemptReportKind = attempt.outcome.map { .ended($0) } ?? .running
         reports.append(AttemptReport(attempt: attempt.key, kind: kind, at: attempt.at))
@@ -129,6 +133,7 @@ struct AttemptLedger: Sendable {
 
     /// Jobs of which an attempt was replaced and is not gone yet: their lease page stands still.
     var jobsHeldBack: [JobID] {
+        if faults.contains(.thawReplaced) { return [] }
         var jobs: [JobID] = []
         for key in keys {
             guard let attempt = held[key], attempt.stopping == .superseded, attempt.phase != .ended else { continue }

@@ -11,6 +11,7 @@ struct LeaseGrants: Sendable {
         var sequence: UInt64
     }
 
+    private let faults: NodeFaults
     private var leadingSince = Instant.zero
     private var heard: [NodeID: Instant] = [:]
     private var waiting: [Renewal] = []
@@ -19,16 +20,18 @@ struct LeaseGrants: Sendable {
     /// Nodes whose loss is proposed: they get no grant until the mesh has decided.
     private var condemned: Set<NodeID> = []
 
+    init(faults: NodeFaults = []) { self.faults = faults }
+
     mutating func lead(from now: Instant) {
-        self = LeaseGrants()
-        leadingSince = now
+        self = LeaseGrants(faults: faults)
+        leadingSince = faults.contains(.newLeaderForgetsLeases) ? .zero : now
     }
 
-    mutating func stopLeading() { self = LeaseGrants() }
+    mutating func stopLeading() { self = LeaseGrants(faults: faults) }
 
     /// A renewal of a node that is present in the state has arrived.
     mutating func renew(_ renewal: Renewal, now: Instant) {
-        guard !condemned.contains(renewal.node) else { return }
+        guard !condemned.contains(renewal.node) || faults.contains(.grantToCondemned) else { return }
         heard[renewal.node] = now
         waiting.removeAll { $0.node == renewal.node }
         waiting.append(renewal)
@@ -70,7 +73,8 @@ struct LeaseGrants: Sendable {
 
     /// When this node may be declared lost, if it stays silent.
     func deadline(of node: NodeID) -> Instant {
-        (heard[node] ?? leadingSince) + NodeConstants.lease + NodeConstants.leaseMargin
+        (heard[node] ?? leadingSince) + NodeConstants.lease
+            + (faults.contains(.replaceWithoutMargin) ? .zero : NodeConstants.leaseMargin)
     }
 
     mutating func condemn(_ node: NodeID) {

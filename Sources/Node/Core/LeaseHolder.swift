@@ -24,7 +24,12 @@ struct LeaseHolder: Sendable {
     /// Whether a grant has ever been reached: from then on the applied state is no older than this daemon.
     private(set) var hasCaughtUp = false
 
-    init(now: Instant) { nextRenewal = now }
+    private let faults: NodeFaults
+
+    init(now: Instant, faults: NodeFaults = []) {
+        nextRenewal = now
+        self.faults = faults
+    }
 
     /// A renewal is due; the answer is its number.
     mutating func renew(now: Instant) -> UInt64 {
@@ -38,10 +43,12 @@ struct LeaseHolder: Sendable {
     /// Renews at once, because there is somebody new to ask.
     mutating func hasten(now: Instant) { nextRenewal = now }
 
-    mutating func granted(sequence: UInt64, index: UInt64) {
+    mutating func granted(sequence: UInt64, index: UInt64, now: Instant) {
         guard let renewal = renewals.first(where: { $0.sequence == sequence }) else { return }
         if let grant, grant.sent >= renewal.sent { return }
-        grant = Grant(sent: renewal.sent, index: index)
+        let isEarly = faults.contains(.leaseBeforeApplied)
+        let counts = faults.contains(.leaseFromArrival) ? now : renewal.sent
+        grant = Grant(sent: counts, index: isEarly ? 0 : index)
     }
 
     /// The state is applied up to here; the answer is the new deadline if a grant has been reached.

@@ -29,10 +29,11 @@ public struct NodeCore: Sendable {
     /// When a leader was last known: `ps` says how old its view is.
     public private(set) var leaderHeard: Instant?
 
+    private let faults: NodeFaults
     private var lease: LeaseHolder
-    private var grants = LeaseGrants()
-    private var proposals = Proposals()
-    private var ledger = AttemptLedger()
+    private var grants: LeaseGrants
+    private var proposals: Proposals
+    private var ledger: AttemptLedger
     private var duties = LeaderDuties()
     private var nextRaftRequest: UInt64 = 1
     private var requestIDs: RequestIDSource
@@ -50,6 +51,16 @@ public struct NodeCore: Sendable {
         id: NodeID, restored: RaftRestored, raftConfiguration: RaftConfiguration = RaftConfiguration(), boot: UInt64,
         generation: UInt64, now: Instant
     ) throws(CodecError) {
+        try self.init(
+            id: id, restored: restored, raftConfiguration: raftConfiguration, boot: boot, generation: generation,
+            now: now, faults: [])
+    }
+
+    /// With known mistakes put back on purpose, so that the simulator can show that it finds them.
+    @_spi(Simulation) public init(
+        id: NodeID, restored: RaftRestored, raftConfiguration: RaftConfiguration = RaftConfiguration(), boot: UInt64,
+        generation: UInt64, now: Instant, faults: NodeFaults
+    ) throws(CodecError) {
         self.id = id
         raft = RaftCore(id: id, restored: restored, configuration: raftConfiguration, seed: boot, now: now)
         if let snapshot = restored.snapshot {
@@ -60,7 +71,11 @@ public struct NodeCore: Sendable {
             appliedIndex = 0
         }
         swim = SwimCore(id: id, generation: generation, seed: boot ^ 0x5357_494D, now: now)
-        lease = LeaseHolder(now: now)
+        lease = LeaseHolder(now: now, faults: faults)
+        grants = LeaseGrants(faults: faults)
+        proposals = Proposals(faults: faults)
+        ledger = AttemptLedger(faults: faults)
+        self.faults = faults
         requestIDs = RequestIDSource(boot: boot)
     }
 
@@ -132,7 +147,7 @@ public struct NodeCore: Sendable {
             guard raft.role == .leader else { return }
             proposeToRaft(entry, at: now)
         case .renew(let sequence): renew(sender, sequence: sequence, at: now)
-        case .granted(let sequence, let index): lease.granted(sequence: sequence, index: index)
+        case .granted(let sequence, let index): lease.granted(sequence: sequence, index: index, now: now)
         }
     }
 
@@ -166,7 +181,9 @@ public struct NodeCore: Sendable {
         case .proposed: break
         case .rejected(let request, _): rejected(request)
         case .readReady(let request, let index):
-            for renewal in grants.confirmed(id: request) { grant(renewal, index: index, into: &effects) }
+            for renewal in grants.confirmed(id: request) {
+                grant(renewal, index: index, at: now, into: &effects)
+            }
         case .roleChanged(let role, _, let leader):
             if role == .leader { grants.lead(from: now) } else { grants.stopLeading() }
             duties = LeaderDuties()
@@ -259,7 +276,7 @@ public struct NodeCore: Sendable {
     private mutating func advance(at now: Instant, into effects: inout [NodeEffect]) {
         if raft.leader != nil { leaderHeard = now }
         if lease.nextRenewal <= now { requestLease(at: now, into: &effects) }
-        if raft.role == .leader { lead(at: now) }
+        if raft.role == .leader { lead(at: now, into: &effects) }
         runAttempts(at: now, into: &effects)
         if ledger.hasReportsToTake {
             let request = requestIDs.next()
@@ -280,9 +297,11 @@ public struct NodeCore: Sendable {
         }
     }
 
-    private mutating func grant(_ renewal: LeaseGrants.Renewal, index: UInt64, into effects: inout [NodeEffect]) {
+    private mutating func grant(
+        _ renewal: LeaseGrants.Renewal, index: UInt64, at now: Instant, into effects: inout [NodeEffect]
+    ) {
         if renewal.node == id {
-            lease.granted(sequence: renewal.sequence, index: index)
+            lease.granted(sequence: renewal.sequence, index: index, now: now)
         } else {
             effects.append(.send(renewal.node, .granted(sequence: renewal.sequence, index: index)))
         }
@@ -311,11 +330,19 @@ public struct NodeCore: Sendable {
         }
     }
 
-    private mutating func lead(at now: Instant) {
+    private mutating func lead(at now: Instant, into effects: inout [NodeEffect]) {
         guard raft.isReadyLeader else { return }
         if grants.needsConfirmation {
             let read = takeRaftRequest()
-            if grants.confirm(id: read) { raftInputs.append(.read(id: read)) }
+            if grants.confirm(id: read) {
+                if faults.contains(.grantWithoutConfirmation) {
+                    for renewal in grants.confirmed(id: read) {
+                        grant(renewal, index: appliedIndex, at: now, into: &effects)
+                    }
+                } else {
+                    raftInputs.append(.read(id: read))
+                }
+            }
         }
         let decisions = duties.decide(state: state, grants: grants, raft: raft, id: id, now: now)
         for decision in decisions {
@@ -338,6 +365,10 @@ public struct NodeCore: Sendable {
                 proposeToRaft(entry, at: now)
             } else if leader != id {
                 effects.append(.send(leader, .propose(entry)))
+            }
+            if faults.contains(.forgetReportsOnSend), case .report = entry.command {
+                ledger.answered(entry.request)
+                _ = proposals.remove(entry.request)
             }
         }
     }

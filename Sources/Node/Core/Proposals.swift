@@ -11,8 +11,11 @@ struct Proposals: Sendable {
         var sent: Instant?
     }
 
+    private let faults: NodeFaults
     private var order: [RequestID] = []
     private var pending: [RequestID: Pending] = [:]
+
+    init(faults: NodeFaults = []) { self.faults = faults }
 
     var isEmpty: Bool { pending.isEmpty }
     var isFull: Bool { pending.count >= NodeConstants.proposalsPending }
@@ -46,9 +49,15 @@ struct Proposals: Sendable {
             guard let proposal = pending[request] else { continue }
             if let sent = proposal.sent, sent + NodeConstants.proposalRetry > now { continue }
             pending[request]?.sent = now
-            due.append(proposal.entry)
+            due.append(faults.contains(.newRequestOnRetry) ? renamed(proposal) : proposal.entry)
         }
         return due
+    }
+
+    private func renamed(_ proposal: Pending) -> Entry {
+        var entry = proposal.entry
+        if proposal.sent != nil { entry.request.high = ~entry.request.high }
+        return entry
     }
 
     var nextDeadline: Instant? {

@@ -1,0 +1,47 @@
+import Codec
+import Scheduler
+
+/// Somebody who asks the mesh for something and asks again, anywhere, until there is an answer.
+struct MeshClient {
+    let request: RequestID
+    let command: Command
+    var answer: Answer?
+    /// Where it asked last.
+    var askedAt: Int?
+
+    var isSubmit: Bool {
+        if case .submit = command { return true }
+        return false
+    }
+
+    var jobName: String? {
+        guard case .submit(let spec) = command else { return nil }
+        return spec.name
+    }
+}
+
+/// What the processes of a simulated job do, written into its command so that it travels with it.
+struct SimulatedWork {
+    var milliseconds: Int64
+    /// Attempts up to this one fail.
+    var failingAttempts: UInt32
+
+    init(milliseconds: Int64, failingAttempts: UInt32) {
+        self.milliseconds = milliseconds
+        self.failingAttempts = failingAttempts
+    }
+
+    init(_ spec: JobSpec) {
+        milliseconds = spec.command.count > 1 ? Int64(spec.command[1]) ?? 1 : 1
+        failingAttempts = spec.command.count > 2 ? UInt32(spec.command[2]) ?? 0 : 0
+    }
+
+    var command: [String] { ["work", "\(milliseconds)", "\(failingAttempts)"] }
+
+    func process(_ key: AttemptKey, _ spec: JobSpec, now: Instant) -> SimulatedSupervisors.Process {
+        SimulatedSupervisors.Process(
+            key: key, mayBeReplaced: spec.retry != .never,
+            plannedOutcome: .exited(key.attempt <= failingAttempts ? 7 : 0), workLeft: .milliseconds(milliseconds),
+            resumedAt: now)
+    }
+}

@@ -1,0 +1,19 @@
+import Codec
+
+/// What one simulated mesh goes through.
+public struct MeshSettings: Sendable {
+    public var nodes: Int
+    /// How long faults happen.
+    public var chaos = Interval.seconds(30)
+    /// How long everything may take to come to rest after the last fault.
+    public var rest = Interval.seconds(90)
+    public var jobs = 14
+    /// Average time between two faults.
+    public var faultInterval = Interval.milliseconds(2_500)
+    /// Clocks run fast or slow by up to this many parts per million.
+    public var driftMax: Int64 = 10_000
+    /// Entries between two snapshots.
+    public var snapshotEntries = 150
+
+    public init(nodes: Int = 3) { self.nodes = nodes }
+}

@@ -1,0 +1,59 @@
+import Codec
+
+/// What goes wrong while faults happen.
+extension MeshSimulation {
+    private var leader: Int? {
+        machines.filter { $0.daemon?.core.raft.role == .leader }
+            .max { ($0.daemon?.core.raft.term ?? 0) < ($1.daemon?.core.raft.term ?? 0) }?.number
+    }
+
+    func fault() {
+        let average = settings.faultInterval.milliseconds
+        schedule(.fault, in: between(average / 5, average * 9 / 5))
+        let anyone = 1 + below(machines.count)
+        switch below(10) {
+        case 0: power(anyone)
+        case 1: kill(anyone)
+        case 2: kill(leader ?? anyone)
+        case 3: power(leader ?? anyone)
+        case 4, 5, 6: cutLinks()
+        case 7: isolate(leader ?? anyone)
+        case 8: stall(anyone)
+        default: stall(leader ?? anyone)
+        }
+    }
+
+    private func power(_ machine: Int) {
+        guard machines[machine - 1].isUp else { return }
+        tell("host \(machine) loses power")
+        crashHost(machine)
+        bootHost(machine)
+        schedule(.restart(machine), in: between(100, 9_000))
+    }
+
+    private func kill(_ machine: Int) {
+        guard machines[machine - 1].isUp else { return }
+        tell("the daemon of host \(machine) is killed")
+        crashDaemon(machine)
+        schedule(.restart(machine), in: below(3) == 0 ? between(3_000, 9_000) : between(10, 1_000))
+    }
+
+    private func cutLinks() {
+        tell("the network \(network.breakApart(&random))")
+        schedule(.heal, in: between(300, 9_000))
+    }
+
+    private func isolate(_ machine: Int) {
+        tell("host \(machine) is cut off")
+        network.isolate(machine - 1)
+        schedule(.heal, in: between(300, 9_000))
+    }
+
+    private func stall(_ machine: Int) {
+        guard machines[machine - 1].isUp, machines[machine - 1].stalledUntil <= now else { return }
+        let length = between(200, 7_000)
+        tell("the daemon of host \(machine) stands still for \(length.milliseconds) ms")
+        machines[machine - 1].stalledUntil = now + length
+        schedule(.resume(machine), in: length)
+    }
+}

@@ -1,0 +1,170 @@
+import Codec
+import Node
+import Raft
+import Scheduler
+
+/// Founding, what people ask of the mesh, and when it is done.
+extension MeshSimulation {
+    static func key(_ number: Int) -> Bytes { Bytes(Array(repeating: UInt8(number), count: 32)) }
+
+    private func record(_ machine: Int) -> NodeRecord {
+        let gpus = (0..<UInt32(machine % 3)).map {
+            GPU(index: $0, uuid: "GPU-\(machine)-\($0)", model: "SIM", memoryBytes: 8 << 30, simulated: true)
+        }
+        return NodeRecord(
+            name: "host\(machine)", identityKey: Self.key(machine), noiseKey: Self.key(machine),
+            capacity: Capacity(cpuMillis: 4_000, memoryBytes: 16 << 30, gpus: gpus))
+    }
+
+    func found() {
+        machines[0].id = NodeID(1)
+        let restored = RaftRestored.founding(id: NodeID(1))
+        machines[0].disk = SimulatedDisk(restored)
+        startDaemon(1)
+        addClient(
+            .found(meshName: "lab", meshKeyID: "k4.pid.lab", meshKey: Self.key(200), node: record(1)), at: .zero)
+        for machine in machines.dropFirst() {
+            addClient(.admit(record(machine.number), invitation: nil), at: .milliseconds(Int64(300 * machine.number)))
+        }
+    }
+
+    var isFounded: Bool {
+        guard machines.allSatisfy(\.isUp), let first = machines[0].daemon?.core else { return false }
+        return first.state.members.count == machines.count
+            && first.raft.membership.voters.count == min(3, machines.count)
+            && !first.raft.membership.isJoint
+            && machines.allSatisfy { $0.daemon?.core.state.members.count == machines.count }
+    }
+
+    func startWorkload() {
+        for number in 0..<settings.jobs {
+            var spec = JobSpec(name: "job-\(number)", command: [], user: "ana", submitNode: NodeID(1))
+            let milliseconds: Int64 = [50, 400, 1_500, 4_000, 9_000][below(5)]
+            spec.command = SimulatedWork(milliseconds: milliseconds, failingAttempts: below(4) == 0 ? 1 : 0).command
+            spec.tasks = [1, 1, 1, 2, 5][below(5)]
+            spec.retry = [.never, .times(0), .times(0), .times(2)][below(4)]
+            spec.resources = Resources(
+                cpuMillis: UInt64(1 + below(3)) * 1_000, memoryBytes: 1 << 30, gpus: below(4) == 0 ? 1 : 0)
+            let at = between(0, settings.chaos.milliseconds)
+            addClient(.submit(spec), at: at)
+            if below(6) == 0 { addCancel(JobID(1 + below(settings.jobs)), at: at + between(100, 5_000)) }
+        }
+    }
+
+    private func addCancel(_ job: JobID, at delay: Interval) { addClient(.cancel(job, by: "ana"), at: delay) }
+
+    private func addClient(_ command: Command, at delay: Interval) {
+        clients.append(
+            MeshClient(request: RequestID(high: random.next(), low: random.next()), command: command))
+        schedule(.client(clients.count - 1), in: delay)
+    }
+
+    /// Asks some daemon, the next time another one.
+    func ask(_ index: Int) {
+        guard clients[index].answer == nil else { return }
+        let up = machines.filter { $0.isUp && $0.stalledUntil <= now }.map(\.number)
+        if let machine = up.isEmpty ? nil : up[below(up.count)] {
+            clients[index].askedAt = machine
+            handle(
+                machine, .propose(Entry(request: clients[index].request, time: 0, command: clients[index].command)))
+        }
+        schedule(.client(index), in: between(1_000, 3_000))
+    }
+
+    func answered(_ request: RequestID, _ answer: Answer, by machine: Int) {
+        guard let index = clients.firstIndex(where: { $0.request == request }) else { return }
+        if let known = clients[index].answer {
+            if known != answer { give("one request got two answers: \(known) and \(answer)") }
+            return
+        }
+        if case .refused("node.busy", _, _) = answer { return }
+        clients[index].answer = answer
+        if let name = clients[index].jobName { tell("host \(machine) answers \(name): \(answer)") }
+        guard case .admit(let node, _) = clients[index].command, case .node(let id, _) = answer,
+            let joined = machines.firstIndex(where: { Self.key($0.number) == node.identityKey })
+        else { return }
+        machines[joined].id = id
+        machines[joined].disk = SimulatedDisk(.joining())
+        schedule(.restart(joined + 1), in: between(10, 100))
+    }
+
+    func changed(_ events: [StateEvent], on machine: Int) {
+        for event in events {
+            switch event {
+            case .jobEnded(let job):
+                let endedAt = machines[machine - 1].daemon?.core.state.job(job)?.endedAt ?? 0
+                if let broken = truth.jobEnded(job, at: endedAt) { give(broken) }
+            case .attemptLost(let key, let node):
+                tell("host \(machine) sees \(key.job)_\(key.task) attempt \(key.attempt) lost with \(node)")
+            default: break
+            }
+        }
+    }
+
+    /// No more faults: everything that is down comes back.
+    func calmDown() {
+        tell("the faults stop")
+        isChaos = false
+        network.heal()
+        network.weather = .fair
+        for machine in machines {
+            machines[machine.number - 1].stalledUntil = .zero
+            resume(machine.number)
+            if !machine.isUp { schedule(.restart(machine.number), in: between(0, 1_000)) }
+        }
+    }
+
+    var isAtRest: Bool {
+        guard clients.allSatisfy({ $0.answer != nil }), let index = machines[0].daemon?.core.appliedIndex else {
+            return false
+        }
+        return machines.allSatisfy { machine in
+            guard let core = machine.daemon?.core, core.appliedIndex == index else { return false }
+            return core.state.jobs.allSatisfy(\.isEnded) && machine.supervisors.processes.isEmpty
+        }
+    }
+
+    func whatIsLeft() -> String {
+        var left: [String] = []
+        let unanswered = clients.filter { $0.answer == nil }.count
+        if unanswered > 0 { left.append("\(unanswered) requests without an answer") }
+        for machine in machines {
+            guard let core = machine.daemon?.core else {
+                left.append("host \(machine.number) is down")
+                continue
+            }
+            let jobs = core.state.jobs.filter { !$0.isEnded }.map { "\($0.id) \($0.state.name)" }
+            left.append(
+                "host \(machine.number) (\(core.raft.role), applied \(core.appliedIndex)) has jobs \(jobs), processes "
+                    + "\(machine.supervisors.processes.map { "\($0.key.job)_\($0.key.task).\($0.key.attempt)" })")
+        }
+        return left.joined(separator: "; ")
+    }
+
+    /// At rest: every member says the same, every acknowledged job is there once, and what is said of it is true.
+    func finalContradiction() -> String? {
+        guard let state = machines[0].daemon?.core.state else { return "host 1 is down" }
+        let digest = state.digest
+        for machine in machines where machine.daemon?.core.state.digest != digest {
+            return "hosts 1 and \(machine.number) applied the same entries and differ"
+        }
+        let jobs = state.jobs
+        for client in clients where client.isSubmit {
+            guard case .job(let id) = client.answer else {
+                return "a submit was refused: \(String(describing: client.answer))"
+            }
+            let same = jobs.filter { $0.spec.name == client.jobName }.map(\.id)
+            if same != [id] {
+                return "\(client.jobName ?? "") was acknowledged as job \(id), the state has it as \(same)"
+            }
+        }
+        for job in jobs {
+            for index in 0..<job.spec.tasks {
+                let key = TaskKey(job: job.id, index: index)
+                guard let task = state.task(key) else { return "task \(job.id)_\(index) is lost" }
+                if let contradiction = truth.contradiction(key, task) { return contradiction }
+            }
+        }
+        return state.brokenInvariants().first
+    }
+}

@@ -1,0 +1,61 @@
+import Codec
+import Node
+import Raft
+import Scheduler
+
+/// One host: a disk, a clock, supervisors and, while it is up, a daemon.
+struct SimulatedMachine {
+    /// 1 for the founder; stands for the host, whether or not it has a number in the mesh yet.
+    let number: Int
+    var id: NodeID?
+    var disk = SimulatedDisk(RaftRestored())
+    var clock: SimulatedClock
+    var supervisors: SimulatedSupervisors
+    var daemon: Daemon?
+    /// Events of an earlier boot of the daemon are void.
+    var boot: UInt64 = 0
+    /// Events of an earlier boot of the host are void.
+    var hostBoot: UInt64 = 0
+    /// The host hears and says nothing until then, but its supervisors go on: a stalled daemon.
+    var stalledUntil = Instant.zero
+    /// What arrived while it was stalled.
+    var backlog: [MeshEvent] = []
+
+    /// What is lost when the daemon ends.
+    struct Daemon {
+        var core: NodeCore
+        /// Attempts whose files are being fetched, ascending.
+        var preparing: [AttemptKey] = []
+        /// Those of them whose files are here and which wait for a lease.
+        var ready: [AttemptKey] = []
+        /// Attempts that the core asked to stop, and why.
+        var stops: [AttemptKey: AttemptStop] = [:]
+        /// As the core said last.
+        var lease = Instant(nanoseconds: .min)
+        var heldBack: [JobID] = []
+        /// When the core is woken next.
+        var wakesAt = Instant.distantFuture
+        /// How often it was woken in a row and wanted to be woken at once again.
+        var restlessWakes = 0
+    }
+
+    var isUp: Bool { daemon != nil }
+}
+
+/// What can happen in a simulated mesh.
+enum MeshEvent {
+    case deliver(from: Int, to: Int, NodeMessage)
+    case wake(Int, boot: UInt64)
+    case persisted(Int, boot: UInt64, token: UInt64)
+    case encoded(Int, boot: UInt64, index: UInt64, [UInt8])
+    case prepared(Int, boot: UInt64, AttemptKey)
+    case kill(Int, hostBoot: UInt64, AttemptKey)
+    case reported(Int, boot: UInt64, AttemptReport)
+    case supervise(Int, hostBoot: UInt64)
+    case unreachable(Int, boot: UInt64, peer: Int)
+    case resume(Int)
+    case restart(Int)
+    case client(Int)
+    case fault
+    case heal
+}
