@@ -28,7 +28,11 @@ final class SupervisorHarness {
     }()
 
     static let isRoot = geteuid() == 0
-    static let buildDirectory = (program as NSString).deletingLastPathComponent
+    /// Outside every directory that a job has private, if this user may write there.
+    static let buildDirectory: String = {
+        let beside = (program as NSString).deletingLastPathComponent
+        return access(beside, W_OK) == 0 ? beside : "/tmp"
+    }()
 
     init(launch: Bool = true, base: String = "/tmp") throws {
         var template = Array("\(base)/swarmlet-host-XXXXXX".utf8CString)
