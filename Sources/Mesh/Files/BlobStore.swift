@@ -17,6 +17,8 @@ public final class BlobStore: @unchecked Sendable {
     private var stagedNames: [Digest: String] = [:]
 
     private static let incomingName = "incoming"
+    // A mark of use is renewed no more often than this: each is a write to the disk.
+    private static let markSeconds = 600
     // Names written aside must differ between all stores of a process.
     private static let counter = Atomic<UInt64>(0)
 
@@ -96,7 +98,11 @@ public final class BlobStore: @unchecked Sendable {
     /// Whether the content is here. The answer also marks it as just used, which keeps it through the next collection.
     public func has(_ digest: Digest) -> Bool {
         if stagedNames[digest] != nil { return true }
-        return utimensat(root.descriptor, Self.location(digest), nil, AT_SYMLINK_NOFOLLOW) == 0
+        var status = stat()
+        let location = Self.location(digest)
+        guard fstatat(root.descriptor, location, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return false }
+        if status.st_mtim.tv_sec + Self.markSeconds > time(nil) { return true }
+        return utimensat(root.descriptor, location, nil, AT_SYMLINK_NOFOLLOW) == 0
     }
 
     /// Those of `digests` that are not here, in the same order.
@@ -142,7 +148,8 @@ public final class BlobStore: @unchecked Sendable {
 
     // MARK: Collecting garbage
 
-    /// Removes all content that is not in `keep` and was put or asked for before `unusedSince` (seconds of Unix time).
+    /// Removes all content that is not in `keep` and was last put or asked for before `unusedSince` (seconds of Unix
+    /// time, at least ten minutes ago: marks of use are no finer).
     public func collect(
         keeping keep: Set<Digest>, unusedSince: Int
     ) throws(TransferError) -> (blobCount: Int, byteCount: UInt64) {
