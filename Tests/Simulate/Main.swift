@@ -19,7 +19,8 @@ import Simulation
 
     static func main() {
         guard let arguments = parse(Array(CommandLine.arguments.dropFirst())) else {
-            print("usage: simulate [--seeds N] [--from S] | --seed S [--story] | --bugs [--seeds N] [--from S] | --speed")
+            print("usage: simulate [--seeds N] [--from S]")
+            print("       simulate --seed S [--story] | --bugs [--seeds N] [--from S] | --speed")
             leave(2)
         }
         if arguments.measuresSpeed {
