@@ -82,7 +82,7 @@ def bench_rss(report, binary, runs):
     """The largest of three daemons that have a mesh and nothing to do."""
     with Mesh(binary, "rss") as mesh:
         mesh.start()
-        mesh.wait_alive(mesh.nodes[0], 3)
+        mesh.wait_alive(mesh.nodes[0], 3, voters=3)
         values = []
         for _ in range(runs or 10):
             time.sleep(1)
@@ -137,7 +137,7 @@ def bench_submit(report, binary, runs):
     runs = runs or 200
     with Mesh(binary, "submit") as mesh:
         mesh.start()
-        mesh.wait_alive(mesh.nodes[0], 3)
+        mesh.wait_alive(mesh.nodes[0], 3, voters=3)
         folder = empty_folder(mesh, "work")
         values, fsyncs = [], []
         for number in range(runs):

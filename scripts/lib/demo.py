@@ -185,7 +185,7 @@ def main():
             references.append(training.Reference(mesh.folder, "reference-train", steps))
             story.part("0. Three daemons on this machine, each with 2 simulated GPUs (no real GPU is used)")
             mesh.start()
-            mesh.wait_alive(mesh.nodes[0], 3)
+            mesh.wait_alive(mesh.nodes[0], 3, voters=3)
             story.tell("three members, joined by invitation:")
             print(mesh.nodes[0].command("members"), end="", flush=True)
 

@@ -219,16 +219,18 @@ class Mesh:
     def members(self, node):
         return node.command_json("members")["members"]
 
-    def wait_alive(self, node, count, seconds=COMMAND_SECONDS):
-        """Until this node sees so many members alive and a leader among them."""
+    def wait_alive(self, node, count, seconds=COMMAND_SECONDS, voters=1):
+        """Until this node sees so many members alive, a leader among them, and so many that vote."""
         def all_there():
             done = self.attempt(node, "members", "--json")
             if done.returncode != 0:
                 return False
             members = json.loads(done.stdout)["members"]
             leaders = [member for member in members if member.get("raft") == "leader"]
-            return len(leaders) == 1 and sum(member["state"] == "alive" for member in members) == count
-        wait_until(all_there, f"{node.name} sees {count} members alive and a leader", seconds, every=0.05)
+            voting = [member for member in members if member.get("raft") in ("leader", "voter")]
+            alive = sum(member["state"] == "alive" for member in members)
+            return len(leaders) == 1 and alive == count and len(voting) >= voters
+        wait_until(all_there, f"{node.name} sees {count} members alive, {voters} that vote, and a leader", seconds, 0.05)
 
     def job(self, node, job):
         """What `inspect` says of the job; None while this node does not know it."""

@@ -182,7 +182,7 @@ def main():
         reference = training.Reference(mesh.folder, "reference", arguments.steps)
         try:
             mesh.start()
-            mesh.wait_alive(mesh.nodes[0], 3)
+            mesh.wait_alive(mesh.nodes[0], 3, voters=3)
             lines, model = reference.finish()
         finally:
             reference.end()
