@@ -23,7 +23,7 @@ class MeshCase(unittest.TestCase):
         cls.addClassCleanup(cls.mesh.stop)
         if cls.joined:
             cls.mesh.start()
-            cls.mesh.wait_alive(cls.mesh.nodes[0], cls.node_count)
+            cls.mesh.wait_alive(cls.mesh.nodes[0], cls.node_count, voters=3 if cls.node_count >= 3 else 1)
         cls.node = cls.mesh.nodes[0]
 
     def folder(self):
