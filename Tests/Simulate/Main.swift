@@ -18,10 +18,11 @@ import Simulation
     }
 
     static func main() {
-        guard let arguments = parse(Array(CommandLine.arguments.dropFirst())) else {
+        let words = Array(CommandLine.arguments.dropFirst())
+        guard let arguments = parse(words) else {
             print("usage: simulate [--seeds N] [--from S]")
             print("       simulate --seed S [--story] | --bugs [--seeds N] [--from S] | --speed")
-            leave(2)
+            leave(words == ["--help"] || words == ["-h"] ? 0 : 2)
         }
         if arguments.measuresSpeed {
             measure()
