@@ -64,7 +64,7 @@ final class Supervisor {
         if signals < 0 || timer < 0 {
             throw .system(operation: "signalfd", path: "", errorNumber: -min(signals, timer))
         }
-        pool = CgroupPool(hierarchies: CgroupHierarchies.probe(), prefix: "s\(getpid())")
+        pool = CgroupPool(hierarchies: CgroupHierarchies.probe())
         try recover(recovered)
     }
 

@@ -29,17 +29,8 @@ final class Cgroup {
     private static let periodMicroseconds: UInt64 = 100_000
 
     init(name: String, in hierarchies: CgroupHierarchies) throws(HostError) {
-        var directories: [Controller: String] = [:]
-        var all: [String] = []
-        if let base = hierarchies.unified { all.append("\(base)/\(name)") }
-        for controller in Controller.allCases {
-            guard let base = hierarchies.legacy[controller] else { continue }
-            let path = "\(base)/\(name)"
-            directories[controller] = path
-            if !all.contains(path) { all.append(path) }
-        }
-        self.directories = directories
-        self.all = all
+        directories = hierarchies.legacy.mapValues { "\($0)/\(name)" }
+        all = hierarchies.bases.map { "\($0)/\(name)" }
         unified = hierarchies.unified.map { "\($0)/\(name)" }
         unifiedControllers = hierarchies.unifiedControllers
         for path in all {

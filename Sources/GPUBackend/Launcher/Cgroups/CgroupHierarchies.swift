@@ -47,6 +47,15 @@ struct CgroupHierarchies: Sendable {
     var canLimitProcesses: Bool { unifiedControllers.contains(.pids) || legacy[.pids] != nil }
     var canFreeze: Bool { unified != nil || legacy[.freezer] != nil }
 
+    /// Every directory that groups are made in, once each.
+    var bases: [String] {
+        var bases = unified.map { [$0] } ?? []
+        for controller in Controller.allCases {
+            if let base = legacy[controller], !bases.contains(base) { bases.append(base) }
+        }
+        return bases
+    }
+
     /// In words, for doctor.
     var description: String {
         let versions = [unified == nil ? nil : "v2", legacy.isEmpty ? nil : "v1"].compactMap { $0 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// The groups of one supervisor.
 final class CgroupPool {
     private let hierarchies: CgroupHierarchies
@@ -5,10 +7,21 @@ final class CgroupPool {
     private var idle: [Cgroup] = []
     private var made = 0
 
-    /// `prefix` is unique on this host: it names the supervisor.
-    init(hierarchies: CgroupHierarchies, prefix: String) {
+    /// Groups are named after the supervisor, `sPROCESS.N`. Those of supervisors that were killed are removed.
+    init(hierarchies: CgroupHierarchies) {
         self.hierarchies = hierarchies
-        self.prefix = prefix
+        prefix = "s\(getpid())"
+        for base in hierarchies.bases { Self.sweep(base) }
+    }
+
+    private static func sweep(_ base: String) {
+        let names: [String]
+        do throws(HostError) { names = try HostFiles.names(in: base) } catch { return }
+        for name in names where name.hasPrefix("s") {
+            guard let process = Int32(name.dropFirst().prefix { $0 != "." }) else { continue }
+            // A group that still holds something is not removed by this call.
+            if kill(process, 0) < 0 && errno == ESRCH { rmdir("\(base)/\(name)") }
+        }
     }
 
     var enforcesMemory: Bool { hierarchies.canLimitMemory }
