@@ -19,7 +19,7 @@ import time
 import mesh as meshes
 import processes
 import training
-from mesh import MeshError, wait_until
+from mesh import MeshError
 
 BURST = 4
 
@@ -88,7 +88,7 @@ class Round:
             victim.start_again()
             ended = self.mesh.attempt(survivors[0], "wait", str(job), seconds=240)
             self._check_end(survivors[0], job, ended, reference_lines)
-            self._check_model(os.path.join(folder, training.MODEL), reference_model)
+            self._check_model(survivors[0], job, os.path.join(folder, training.MODEL), reference_model)
             self._check_burst(survivors[0], burst)
             self.mesh.wait_alive(self.mesh.nodes[0], len(self.mesh.nodes))
             self._check_views(job)
@@ -137,10 +137,11 @@ class Round:
         lines = self.mesh.command(node, "logs", str(job)).splitlines()
         self.wrong += training.differences(lines, reference_lines)
 
-    def _check_model(self, path, reference_model):
-        def arrived():
-            return os.path.exists(path)
-        wait_until(arrived, f"{training.MODEL} comes to the directory where run was typed", 30)
+    def _check_model(self, node, job, path, reference_model):
+        fetched = self.mesh.attempt(node, "cp", f"job:{job}:/{training.MODEL}", path)
+        if fetched.returncode != 0:
+            self.wrong.append(f"{training.MODEL} cannot be fetched: {fetched.stderr.strip()}")
+            return
         with open(path, "rb") as stream:
             if stream.read() != reference_model:
                 self.wrong.append(f"{training.MODEL} differs from the uninterrupted run's")
