@@ -22,6 +22,8 @@ public struct NodeCore: Sendable {
     public private(set) var appliedIndex: UInt64
     /// Until when this host's attempts may run, on the boot-time clock.
     public var leaseDeadline: Instant { lease.deadline }
+    /// The state is at least as new as the mesh was then: a grant is confirmed by a majority after it was asked for.
+    public var currentSince: Instant? { lease.hasCaughtUp ? lease.deadline - NodeConstants.lease : nil }
     /// Whether the state is at least as new as this daemon.
     public var hasCaughtUp: Bool { lease.hasCaughtUp }
     /// Whether no supervisor of this host runs anything any more.
@@ -130,6 +132,7 @@ public struct NodeCore: Sendable {
         case .adopted(let attempts): for attempt in attempts { ledger.adopt(attempt) }
         case .attempt(let report): ledger.heard(report)
         case .wallClock(let time): wallClockOffset = time - now.nanoseconds
+        case .refresh: lease.hasten(now: now)
         case .leave: isLeaving = true
         }
     }

@@ -26,6 +26,8 @@ public enum NodeInput: Sendable {
     case attempt(AttemptReport)
     /// Wall-clock time of `now`, in nanoseconds since the Unix epoch.
     case wallClock(Int64)
+    /// Somebody wants to read the state as it is now: the next renewal goes out at once.
+    case refresh
     /// This node is about to leave: it starts nothing more and gives back what it runs.
     case leave
 }

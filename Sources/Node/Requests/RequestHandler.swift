@@ -22,6 +22,8 @@ struct RequestHandler {
     private var state: SchedulerState { node.state }
 
     func answer(_ request: APIRequest) async throws {
+        // What was acknowledged anywhere in the mesh before this question is part of its answer.
+        if RequestHandler.reads(request) { try await node.refresh() }
         switch request {
         case .version, .status, .up, .join, .leave, .doctor, .transfer:
             throw NodeError.malformedRequest("this request is the daemon's own")
@@ -39,6 +41,13 @@ struct RequestHandler {
         case .cancel(let request): try await cancel(request)
         case .wait(let jobs): try await wait(jobs)
         case .fetch(let request): try await fetch(request)
+        }
+    }
+
+    private static func reads(_ request: APIRequest) -> Bool {
+        switch request {
+        case .members, .follow, .logs, .jobs, .inspectJob, .inspectNode, .cancel, .wait, .fetch: true
+        default: false
         }
     }
 

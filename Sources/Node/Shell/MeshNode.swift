@@ -29,6 +29,9 @@ final class MeshNode: @unchecked Sendable {
     private let logThread: DedicatedThread
     private var announced = false
 
+    /// Longer than an election, shorter than a person's patience.
+    private static let refreshPatience = Interval.seconds(1)
+
     init(
         loop: any EventLoop, directory: DataDirectory, identity: NodeIdentity, membership: MeshMembership,
         host: HostFacts, log: DaemonLog
@@ -137,6 +140,16 @@ final class MeshNode: @unchecked Sendable {
     var staleness: Interval? {
         guard driver.core.raft.leader == nil else { return nil }
         return loop.now - (driver.core.leaderHeard ?? .zero)
+    }
+
+    /// Waits until the state here is as new as the mesh is now; not long, because what is known is told without a leader, too.
+    func refresh() async throws {
+        let asked = loop.now
+        let deadline = loop.after(MeshNode.refreshPatience)
+        driver.input(.refresh)
+        while isRunning, (driver.core.currentSince ?? .zero) < asked {
+            guard try await driver.changes.isNotified(before: deadline) else { return }
+        }
     }
 
     // MARK: Effects
