@@ -52,7 +52,7 @@ extension Daemon {
             nodeName: node.flatMap { $0.state.node($0.id)?.name } ?? membership?.nodeName,
             shortID: identity.publicKey.id.short, cpus: UInt32(clamping: host.capacity.cpuMillis / 1_000),
             memoryBytes: host.capacity.memoryBytes, gpus: host.capacity.gpus, addresses: addresses,
-            backend: "\(loop.backend)", backendReason: loop.fallbackReason, weaker: host.capabilities.warnings,
+            backend: loop.backend.rawValue, backendReason: loop.fallbackReason, weaker: host.capabilities.warnings,
             joinMilliseconds: joinMilliseconds, founded: founded,
             leader: node.flatMap { node in node.driver.core.raft.leader.map(node.views.nodeName) })
     }

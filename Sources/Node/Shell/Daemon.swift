@@ -86,7 +86,7 @@ public final class Daemon: @unchecked Sendable {
         }
         try server.start(path: directory.socket)
         local = server
-        log.note("swarmlet \(Version.text) is ready on \(addresses.joined(separator: ", ")), \(loop.backend)")
+        log.note("swarmlet \(Version.text) is ready on \(addresses.joined(separator: ", ")), \(loop.backend.rawValue)")
     }
 
     private func stop() async {

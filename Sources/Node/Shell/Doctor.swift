@@ -26,7 +26,7 @@ struct Doctor {
 
     private var eventLoop: CheckView {
         guard let reason = daemon.loop.fallbackReason else {
-            return CheckView(check: "event loop", result: "ok", detail: "\(daemon.loop.backend)")
+            return CheckView(check: "event loop", result: "ok", detail: daemon.loop.backend.rawValue)
         }
         return CheckView(
             check: "event loop", result: "warn", detail: "epoll: \(reason)",
