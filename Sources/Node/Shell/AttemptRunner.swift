@@ -200,7 +200,7 @@ final class AttemptRunner: @unchecked Sendable {
         if case .gone(let remains) = try directory.condition(), !remains.isEmpty {
             throw NodeError.dataDirectoryDamaged(path: directory.path, reason: "attempts of job \(job) are not settled")
         }
-        try directory.launch(program: "/proc/self/exe")
+        try directory.launch(program: Executable.path)
         let link = try SupervisorLink(job: job, directory: directory, loop: loop)
         links[job] = link
         listen(to: link)

@@ -20,7 +20,7 @@ final class LogWatch {
     func changed() async throws {
         do {
             try await loop.readable(changes.descriptor, deadline: loop.after(LogWatch.lookInterval))
-        } catch let error as RingError {
+        } catch {
             guard case .deadline = error else { throw error }
         }
         _ = changes.drain()

@@ -7,7 +7,7 @@ extension LoopSignal {
         do {
             try await wait(until: deadline)
             return true
-        } catch let error as RingError {
+        } catch {
             guard case .deadline = error else { throw error }
             return false
         }
