@@ -88,7 +88,7 @@ public struct NodeCore: Sendable {
         for other in [raft.nextDeadline, swim.nextDeadline, raft.leader == nil ? nil : proposals.nextDeadline] {
             if let other, other < next { next = other }
         }
-        if raft.role == .leader, let due = duties.nextDeadline(state: state, grants: grants, raft: raft, id: id),
+        if raft.isReadyLeader, let due = duties.nextDeadline(state: state, grants: grants, raft: raft, id: id),
             due < next
         {
             next = due
