@@ -6,6 +6,7 @@ struct MeshSimulationTests {
     @Test("whatever fails, no task runs twice at once, none is lost and every job ends once", arguments: UInt64(1)...6)
     func history(seed: UInt64) {
         let mesh = MeshSimulation(seed: seed)
+        // Said again by: scripts/simulate mesh --seed S --story
         if let broken = mesh.run() { Issue.record("seed \(seed): \(broken)\n\(mesh.lastLines)") }
     }
 

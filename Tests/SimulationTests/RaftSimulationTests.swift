@@ -6,7 +6,7 @@ import Testing
     @Test("no rule of Raft breaks in a storm, and the mesh finds together after it", arguments: UInt64(1)...8)
     func storm(seed: UInt64) {
         let outcome = RaftSimulation(seed: seed).run()
-        #expect(outcome.violation == nil, "simulate --seed \(seed) --story tells how")
+        #expect(outcome.violation == nil, "simulate raft --seed \(seed) --story tells how")
         #expect(outcome.committed > 0)
     }
 

@@ -9,7 +9,7 @@ public struct MeshSettings: Sendable {
     public var rest = Interval.seconds(90)
     public var jobs = 14
     /// Average time between two faults.
-    public var faultInterval = Interval.milliseconds(2_500)
+    public var faultInterval = Interval.milliseconds(2_000)
     /// Clocks run fast or slow by up to this many parts per million.
     public var driftMax: Int64 = 10_000
     /// Entries between two snapshots.

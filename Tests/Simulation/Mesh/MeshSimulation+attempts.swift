@@ -49,8 +49,9 @@ extension MeshSimulation {
         switch stop {
         case .superseded:
             tell("host \(machine) kills \(key.job)_\(key.task) attempt \(key.attempt), which was replaced")
-            // The order to kill takes its way; the page is shared memory.
-            schedule(.kill(machine, hostBoot: machines[machine - 1].hostBoot, key), in: between(0, 30))
+            // The order takes its way, and a process that waits for a dead file server dies late; the page is at once.
+            let dies = below(4) == 0 ? between(30, 3_000) : between(0, 30)
+            schedule(.kill(machine, hostBoot: machines[machine - 1].hostBoot, key), in: dies)
         case .cancelled:
             machines[machine - 1].supervisors.cancel(key, grace: between(0, 300), now: now)
             superviseLater(machine)

@@ -11,7 +11,7 @@ extension MeshSimulation {
         let average = settings.faultInterval.milliseconds
         schedule(.fault, in: between(average / 5, average * 9 / 5))
         let anyone = 1 + below(machines.count)
-        switch below(10) {
+        switch below(13) {
         case 0: power(anyone)
         case 1: kill(anyone)
         case 2: kill(leader ?? anyone)
@@ -19,6 +19,9 @@ extension MeshSimulation {
         case 4, 5, 6: cutLinks()
         case 7: isolate(leader ?? anyone)
         case 8: stall(anyone)
+        case 9: stallLog(anyone)
+        case 10: stallLog(leader ?? anyone)
+        case 11: clog(anyone)
         default: stall(leader ?? anyone)
         }
     }
@@ -31,7 +34,7 @@ extension MeshSimulation {
         schedule(.restart(machine), in: between(100, 9_000))
     }
 
-    private func kill(_ machine: Int) {
+    func kill(_ machine: Int) {
         guard machines[machine - 1].isUp else { return }
         tell("the daemon of host \(machine) is killed")
         crashDaemon(machine)
@@ -49,11 +52,39 @@ extension MeshSimulation {
         schedule(.heal, in: between(300, 9_000))
     }
 
+    /// The network is whole again, but for one host the log may take longer to flow.
+    func heal() {
+        tell("the network is whole again")
+        network.heal()
+        if isChaos, below(2) == 0 { stallLog(1 + below(machines.count)) }
+    }
+
+    private func stallLog(_ machine: Int) {
+        tell("no entries pass to or from host \(machine)")
+        machines[machine - 1].isLogStalled = true
+        schedule(.flow(machine), in: between(300, 6_000))
+    }
+
+    private func clog(_ machine: Int) {
+        let delay = between(300, 2_500)
+        tell("what is sent to host \(machine) takes \(delay.milliseconds) ms longer")
+        machines[machine - 1].inboundDelay = delay
+        schedule(.unclog(machine), in: between(1_000, 6_000))
+    }
+
+    /// As often as not a link that was slow is broken next.
+    func unclog(_ machine: Int) {
+        machines[machine - 1].inboundDelay = .zero
+        if isChaos, below(2) == 0 { isolate(machine) }
+    }
+
     private func stall(_ machine: Int) {
         guard machines[machine - 1].isUp, machines[machine - 1].stalledUntil <= now else { return }
         let length = between(200, 7_000)
         tell("the daemon of host \(machine) stands still for \(length.milliseconds) ms")
         machines[machine - 1].stalledUntil = now + length
         schedule(.resume(machine), in: length)
+        // What had piled up is worked off, and then the daemon dies.
+        if below(3) == 0 { schedule(.killed(machine), in: length + between(1, 200)) }
     }
 }

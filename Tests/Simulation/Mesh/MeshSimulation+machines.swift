@@ -164,8 +164,15 @@ extension MeshSimulation {
 
     private func send(_ message: NodeMessage, from machine: Int, to peer: NodeID) {
         guard let to = machines.first(where: { $0.id == peer })?.number, to != machine else { return }
+        // Entries travel in a class of their own, which may stand still while heartbeats and leases pass.
+        if case .raft(let raft) = message, !raft.isControl,
+            machines[machine - 1].isLogStalled || machines[to - 1].isLogStalled
+        {
+            return
+        }
         for arrival in network.arrivals(from: machine - 1, to: to - 1, at: now, &random) {
-            queue.add(.deliver(from: machine, to: to, overTheWire(message)), at: arrival)
+            queue.add(
+                .deliver(from: machine, to: to, overTheWire(message)), at: arrival + machines[to - 1].inboundDelay)
         }
     }
 

@@ -39,7 +39,7 @@ extension MeshSimulation {
     func startWorkload() {
         for number in 0..<settings.jobs {
             var spec = JobSpec(name: "job-\(number)", command: [], user: "ana", submitNode: NodeID(1))
-            let milliseconds: Int64 = [50, 400, 1_500, 4_000, 9_000][below(5)]
+            let milliseconds: Int64 = [50, 1_500, 4_000, 9_000, 14_000][below(5)]
             spec.command = SimulatedWork(milliseconds: milliseconds, failingAttempts: below(4) == 0 ? 1 : 0).command
             spec.tasks = [1, 1, 1, 2, 5][below(5)]
             spec.retry = [.never, .times(0), .times(0), .times(2)][below(4)]
@@ -109,6 +109,8 @@ extension MeshSimulation {
         network.weather = .fair
         for machine in machines {
             machines[machine.number - 1].stalledUntil = .zero
+            machines[machine.number - 1].isLogStalled = false
+            machines[machine.number - 1].inboundDelay = .zero
             resume(machine.number)
             if !machine.isUp { schedule(.restart(machine.number), in: between(0, 1_000)) }
         }

@@ -6,9 +6,9 @@ import Scheduler
 /// A whole mesh in one thread and virtual time: real `NodeCore`s on simulated disks, clocks, networks and supervisors.
 ///
 /// Everything random comes from the seed, so a seed is a history. Hosts crash and reboot, daemons crash and adopt what
-/// outlived them, daemons stall, links are cut one way or both, messages are lost, doubled and late, clocks drift. After
-/// every step the rules of `MeshTruth` are looked at; when the faults stop, the mesh must come to rest with every
-/// acknowledged job ended.
+/// outlived them, daemons stall, links are cut one way or both, entries stand still while heartbeats pass, messages are
+/// lost, doubled and late, clocks drift. After every step the rules of `MeshTruth` are looked at; when the faults stop,
+/// the mesh must come to rest with every acknowledged job ended.
 ///
 /// Not covered: disks that lose what they had made durable, clocks that jump, hosts whose supervisors do not honour
 /// their page.
@@ -81,10 +81,12 @@ public final class MeshSimulation {
 
     /// What happened last, for a person.
     public var lastLines: String { story.joined(separator: "\n") }
+    /// Keeps every line instead of the last ones.
+    public var keepsStory = false
 
     func tell(_ line: @autoclosure () -> String) {
-        story.append("\(now.nanoseconds / 1_000_000) ms: \(line())")
-        if story.count > 2 * Self.storyLinesMax { story.removeFirst(Self.storyLinesMax) }
+        story.append("\(now.story) \(line())")
+        if !keepsStory, story.count > 2 * Self.storyLinesMax { story.removeFirst(Self.storyLinesMax) }
     }
 
     @discardableResult
@@ -153,9 +155,10 @@ public final class MeshSimulation {
         case .restart(let machine): restart(machine)
         case .client(let index): ask(index)
         case .fault: if isChaos { fault() }
-        case .heal:
-            tell("the network is whole again")
-            network.heal()
+        case .heal: heal()
+        case .flow(let machine): machines[machine - 1].isLogStalled = false
+        case .unclog(let machine): unclog(machine)
+        case .killed(let machine): if isChaos { kill(machine) }
         }
     }
 

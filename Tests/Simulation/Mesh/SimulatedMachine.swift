@@ -18,6 +18,10 @@ struct SimulatedMachine {
     var hostBoot: UInt64 = 0
     /// The host hears and says nothing until then, but its supervisors go on: a stalled daemon.
     var stalledUntil = Instant.zero
+    /// No entries of the log pass to or from this host.
+    var isLogStalled = false
+    /// What everything on its way to this host takes longer: a queue in a switch that is too long.
+    var inboundDelay = Interval.zero
     /// What arrived while it was stalled.
     var backlog: [MeshEvent] = []
 
@@ -58,4 +62,7 @@ enum MeshEvent {
     case client(Int)
     case fault
     case heal
+    case flow(Int)
+    case unclog(Int)
+    case killed(Int)
 }

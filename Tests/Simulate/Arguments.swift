@@ -1,0 +1,43 @@
+/// What was typed.
+struct Arguments {
+    enum Kind {
+        case raft
+        case mesh
+    }
+
+    static let usage = """
+        usage: simulate [raft | mesh] [--seeds N] [--from S]
+               simulate [raft | mesh] --bugs [--seeds N] [--from S]
+               simulate raft | mesh --seed S [--story]
+               simulate --speed
+        """
+
+    /// Raft cores alone, or whole nodes with schedulers, leases and supervisors; both where none is named.
+    var kinds: [Kind] = [.raft, .mesh]
+    var seeds: Int?
+    var from: UInt64 = 1
+    var seed: UInt64?
+    var tellsStory = false
+    var huntsBugs = false
+    var measuresSpeed = false
+
+    init?(_ words: [String]) {
+        var rest = words[...]
+        if rest.first == "raft" || rest.first == "mesh" { kinds = rest.popFirst() == "raft" ? [.raft] : [.mesh] }
+        while let word = rest.popFirst() {
+            switch word {
+            case "--story": tellsStory = true
+            case "--speed": measuresSpeed = true
+            case "--bugs": huntsBugs = true
+            case "--seeds", "--from", "--seed":
+                guard let text = rest.popFirst(), let number = UInt64(text), number < UInt64(Int.max) else {
+                    return nil
+                }
+                if word == "--seeds" { seeds = Int(number) }
+                if word == "--from" { from = number }
+                if word == "--seed" { seed = number }
+            default: return nil
+            }
+        }
+    }
+}
