@@ -159,6 +159,7 @@ final class AttemptRunner: @unchecked Sendable {
     func settled(_ key: AttemptKey) {
         attempts[key]?.watcher?.cancel()
         attempts[key] = nil
+        node.driver.changes.notify()
         guard let link = links[key.job] else {
             return removeDirectory(of: key.job)
         }
@@ -197,15 +198,23 @@ final class AttemptRunner: @unchecked Sendable {
         if let link = links[job] { return link }
         let directory = SupervisorDirectory(path: "\(node.directory.supervisors)/\(job)")
         try HostFiles.makeDirectories("\(node.directory.logs)/\(job)", mode: 0o700)
-        if case .gone(let remains) = try directory.condition(), !remains.isEmpty {
-            throw NodeError.dataDirectoryDamaged(path: directory.path, reason: "attempts of job \(job) are not settled")
-        }
+        try await clear(directory)
+        // Another task of the job may have been here meanwhile.
+        if let link = links[job] { return link }
         try directory.launch(program: Executable.path)
         let link = try SupervisorLink(job: job, directory: directory, loop: loop)
         links[job] = link
         listen(to: link)
         link.start()
         return link
+    }
+
+    /// What a supervisor before left behind goes once the mesh knows the end of all its attempts.
+    private func clear(_ directory: SupervisorDirectory) async throws {
+        while case .gone(let remains) = try directory.condition(), !remains.isEmpty {
+            guard remains.contains(where: { attempts[$0.key] != nil }) else { return try directory.remove() }
+            try await node.driver.changes.wait()
+        }
     }
 
     // MARK: What supervisors say
