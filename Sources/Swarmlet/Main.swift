@@ -12,13 +12,18 @@ struct Main {
     }
 
     private static func run(_ words: [String]) -> Int32 {
-        // The wish for JSON or quiet must be known before an error in the rest can be told in that form.
+        // What is known before the words are understood, for errors in them; a command gets what was really asked.
         let own = words.prefix { $0 != "--" }
         let terminal = Terminal(
             format: own.contains("--json") ? .json : .text,
             volume: own.contains("-q") || own.contains("--quiet") ? .quiet : .normal)
+        return told(by: terminal) { () throws(CommandError) in try dispatch(words, terminal) }
+    }
+
+    /// The exit code, after an error was told; a reader that went away is told nothing.
+    private static func told(by terminal: Terminal, _ work: () throws(CommandError) -> Int32) -> Int32 {
         do throws(CommandError) {
-            return try dispatch(words, terminal)
+            return try work()
         } catch {
             if case .outputClosed = error { return error.exitCode }
             terminal.report(error)
@@ -45,7 +50,9 @@ struct Main {
                 try terminal.result(HelpText.page(command))
                 return ExitCode.success
             }
-            return try command.run(invocation, terminal)
+            let asked = Terminal(
+                format: invocation.has("json") ? .json : .text, volume: invocation.has("quiet") ? .quiet : .normal)
+            return told(by: asked) { () throws(CommandError) in try command.run(invocation, asked) }
         }
     }
 

@@ -67,7 +67,7 @@ enum CpCommand {
 
     /// Where the files go.
     struct Target {
-        /// An existing directory.
+        /// Made where it is missing, once there is something to put into it.
         let directory: String
         /// The name they get there; nil: their own.
         private let name: String?
@@ -90,7 +90,6 @@ enum CpCommand {
                 name = String(path[path.index(after: last)...])
                 return
             }
-            guard mkdir(path, 0o777) == 0 else { throw .localFile(path: text, reason: SystemError.text(errno)) }
             directory = path
             name = source.name
         }

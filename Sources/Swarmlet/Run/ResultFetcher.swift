@@ -52,6 +52,9 @@ struct ResultFetcher {
         guard case .transfer(.manifest(let encoded)) = try client.reply() else {
             throw .badAnswer(reason: "another reply than a list of files")
         }
+        guard mkdir(path, 0o777) == 0 || errno == EEXIST else {
+            throw .localFile(path: path, reason: SystemError.text(errno))
+        }
         // Beside the target, so that files can be linked into place, and out of the way of `ls`.
         let temporary = try TemporaryDirectory(prefix: path + "/.swarmlet-")
         defer { temporary.remove() }

@@ -119,6 +119,7 @@ struct TableTests {
     @Test("ps -q prints ids, one a line")
     func ids() throws {
         #expect(try Self.queue().run(["ps", "-q"]).stdout == "13\n3\n2\n")
+        #expect(try Self.queue().run(["ps", "-aq"]).stdout == "13\n3\n2\n")
     }
 
     @Test("ps asks for ended jobs with -a only")
