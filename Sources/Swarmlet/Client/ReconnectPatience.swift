@@ -2,8 +2,12 @@ import Codec
 
 /// How long a command that follows a job goes on without its daemon, which may only be restarting.
 struct ReconnectPatience {
+    /// Whether the job is acknowledged, so that only its end is waited for.
+    let isSubmitted: Bool
     private var since: Instant?
     private var pause = Interval(nanoseconds: 50_000_000)
+
+    init(isSubmitted: Bool) { self.isSubmitted = isSubmitted }
 
     /// Five minutes: longer than an upgrade, shorter than a forgotten script.
     private static let total = Interval(nanoseconds: 300_000_000_000)
@@ -18,6 +22,8 @@ struct ReconnectPatience {
         switch error {
         case .connectionLost, .daemonUnreachable: break
         case .refused(let failure) where failure.code == "node.stopping": break
+        // The job is in the mesh already: a daemon that does not know the mesh's state yet will.
+        case .refused(let failure) where failure.code == "mesh.no_leader" && isSubmitted: break
         default: throw error
         }
         let now = Clock.sinceBoot()

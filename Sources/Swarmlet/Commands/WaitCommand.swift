@@ -18,7 +18,7 @@ enum WaitCommand {
         for operand in invocation.operands { jobs.append(try JobReference(operand, for: "wait").job) }
         let directory = try DataDirectory.chosen(invocation)
         var ends: [JobEnded] = []
-        var patience = ReconnectPatience()
+        var patience = ReconnectPatience(isSubmitted: true)
         // A daemon that is not there at the start is an error; one that goes away later is waited for.
         var connected: LocalClient? = try LocalClient(directory)
         while ends.count < jobs.count {
@@ -31,7 +31,7 @@ enum WaitCommand {
                     guard case .follow(.ended(let end)) = try client.reply() else {
                         throw CommandError.badAnswer(reason: "another reply than the end of a job")
                     }
-                    patience = ReconnectPatience()
+                    patience = ReconnectPatience(isSubmitted: true)
                     tell(end, terminal)
                     ends.append(end)
                 }

@@ -30,7 +30,7 @@ final class ArrayFollower {
         terminal.note(
             "job \(job): \(spec.tasks) tasks; their output follows when all have ended. One now: swarmlet logs \(job)_0"
         )
-        var patience = ReconnectPatience()
+        var patience = ReconnectPatience(isSubmitted: true)
         while true {
             do throws(CommandError) {
                 switch try wait() {
@@ -87,7 +87,7 @@ final class ArrayFollower {
     /// The log of an ended task does not change any more, so after a reconnect as many bytes are skipped as were shown.
     private func printLog(of task: UInt32) throws(CommandError) {
         var shownBytes = 0
-        var patience = ReconnectPatience()
+        var patience = ReconnectPatience(isSubmitted: true)
         while true {
             do throws(CommandError) {
                 let client = try LocalClient(directory)

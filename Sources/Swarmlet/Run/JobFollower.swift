@@ -27,7 +27,7 @@ final class JobFollower {
     /// - Parameter results: the directory that files named by `--out` go to.
     func follow(_ place: RunSession.Place, results: String) throws(CommandError) -> Int32 {
         interrupts.place = place
-        var patience = ReconnectPatience()
+        var patience = ReconnectPatience(isSubmitted: true)
         while true {
             do throws(CommandError) {
                 let client = try LocalClient(directory)
@@ -56,7 +56,7 @@ final class JobFollower {
             switch try client.next(signals: signals, until: nil) {
             case .reply(.follow(.ended(let end))): return .ended(end)
             case .reply(.follow(let event)):
-                patience = ReconnectPatience()
+                patience = ReconnectPatience(isSubmitted: true)
                 try show(event)
             case .reply(.done), .deadline: continue
             case .reply: throw .badAnswer(reason: "another reply than what happens to the job")

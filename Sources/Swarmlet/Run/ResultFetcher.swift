@@ -23,7 +23,7 @@ struct ResultFetcher {
 
     /// Fetches the results of a job into a directory; returns where they are, in words.
     func fetch(_ job: JobID, into path: String) throws(CommandError) -> String {
-        var patience = ReconnectPatience()
+        var patience = ReconnectPatience(isSubmitted: true)
         while true {
             do throws(CommandError) {
                 var names: [String] = []

@@ -68,7 +68,7 @@ final class RunSession {
     }
 
     private func submit(_ signals: Signals) throws(CommandError) -> Submission {
-        var patience = ReconnectPatience()
+        var patience = ReconnectPatience(isSubmitted: false)
         // A daemon that is not there at the start is an error; one that goes away later is waited for.
         var client = try LocalClient(directory)
         while true {

@@ -11,7 +11,8 @@ struct DaemonTests {
         ])
         var seen = output.availableData
         node.stop(SIGKILL)
-        #expect(try node.run(["up"]).exitCode == 0)
+        let up = try node.run(["up"])
+        try #require(up.exitCode == 0, "\(up.stderr)")
         while case let data = output.availableData, !data.isEmpty { seen += data }
         process.waitUntilExit()
         #expect(String(decoding: seen, as: UTF8.self) == (1...40).map { "\($0)\n" }.joined())

@@ -10,8 +10,16 @@ final class RealNode: Sendable {
         directory = NSTemporaryDirectory() + "/swarmlet-node-" + UUID().uuidString.prefix(8)
         work = directory + "-work"
         try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
-        let up = try run(["up", "--mesh", "lab", "--listen", "127.0.0.1", "--port", "0"] + flags)
-        guard up.exitCode == 0 else { throw Failed(said: up.stderr) }
+        // Not a port the kernel hands out: another test's socket could get it while this daemon is down.
+        var said = ""
+        for _ in 0..<20 {
+            let port = Int.random(in: 10_000..<30_000)
+            let up = try run(["up", "--mesh", "lab", "--listen", "127.0.0.1:\(port)"] + flags)
+            if up.exitCode == 0 { return }
+            said = up.stderr
+            guard said.contains("[node.listen]") else { break }
+        }
+        throw Failed(said: said)
     }
 
     deinit {
