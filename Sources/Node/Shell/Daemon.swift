@@ -76,7 +76,7 @@ public final class Daemon: @unchecked Sendable {
     }
 
     private func start() async throws {
-        try listen()
+        try await listen()
         if var membership = try MeshMembership.read(directory) {
             membership.addresses = addresses
             try await enter(membership)
@@ -99,19 +99,27 @@ public final class Daemon: @unchecked Sendable {
 
     // MARK: Addresses
 
-    private func listen() throws {
+    /// How long the port of a daemon that was killed here may stay taken: the kernel lets go of its ring last.
+    private static let portPatience = Interval.seconds(2)
+
+    private func listen() async throws {
         let text = settings.listen ?? "0.0.0.0"
         var address = try HostAddresses.resolve(text, defaultPort: settings.port ?? MeshMembership.defaultPort)
         if let port = settings.port, settings.listen?.hasSuffix(":\(address.port)") != true {
             address = address.with(port: port)
         }
-        do {
-            listener = try SessionListener(loop, address, sessionConfiguration) { [self] session in
-                guard let node else { return session.close("this node is in no mesh") }
-                node.peers.accept(session)
+        let deadline = loop.after(Daemon.portPatience)
+        while listener == nil {
+            do {
+                listener = try SessionListener(loop, address, sessionConfiguration) { [self] session in
+                    guard let node else { return session.close("this node is in no mesh") }
+                    node.peers.accept(session)
+                }
+            } catch MeshError.system(.addressInUse) where loop.now < deadline {
+                try await loop.sleep(for: .milliseconds(20))
+            } catch {
+                throw NodeError.listenFailed(address: address.description, reason: error.message)
             }
-        } catch {
-            throw NodeError.listenFailed(address: address.description, reason: error.message)
         }
         guard let listener else { return }
         listener.onRefused = { [self] peer, error in log.note("refused \(peer): \(error.message)") }
