@@ -29,7 +29,9 @@ struct LeaderDuties: Sendable {
     private var open: [Open] = []
     private var mayPlace = true
     private var returned: [NodeID] = []
-    private var nextMembershipChange = Instant.zero
+    /// The membership that was asked for last, and when the same one may be asked for again.
+    private var lastChange: Decision?
+    private var nextSameChange = Instant.zero
 
     /// A lost node has asked for a lease.
     mutating func hasReturned(_ node: NodeID) {
@@ -84,8 +86,11 @@ struct LeaderDuties: Sendable {
                 state, avoid: id, limit: NodeConstants.placementsPerEntry, mayTake: { !grants.isCondemned($0) })
             if placements.isEmpty { mayPlace = false } else { decisions.append(.propose(.place(placements))) }
         }
-        if now >= nextMembershipChange, let change = membershipChange(state: state, raft: raft, id: id) {
-            nextMembershipChange = now + NodeConstants.membershipRetry
+        if let change = membershipChange(state: state, raft: raft, id: id),
+            change != lastChange || now >= nextSameChange
+        {
+            lastChange = change
+            nextSameChange = now + NodeConstants.membershipRetry
             decisions.append(change)
         }
         return decisions
@@ -98,7 +103,9 @@ struct LeaderDuties: Sendable {
         for node in state.members where node.presence == .present && node.id != id && !grants.isCondemned(node.id) {
             consider(grants.deadline(of: node.id))
         }
-        if membershipChange(state: state, raft: raft, id: id) != nil { consider(nextMembershipChange) }
+        if let change = membershipChange(state: state, raft: raft, id: id) {
+            consider(change == lastChange ? nextSameChange : .zero)
+        }
         return next
     }
 

@@ -23,6 +23,6 @@ public enum NodeConstants {
     public static let entriesPerSnapshot: UInt64 = 20_000
     /// How many voters a mesh has once it has the nodes for them.
     public static let voters = 3
-    /// How long the leader waits between attempts to change the membership.
+    /// How long the leader waits before it asks for the same membership again.
     public static let membershipRetry = Interval.seconds(1)
 }
