@@ -27,6 +27,8 @@ public final class Daemon: @unchecked Sendable {
 
     /// Runs a daemon on this thread until SIGTERM or SIGINT. Throws what keeps it from starting.
     public static func run(_ options: DaemonOptions) throws {
+        // Whatever this process writes is its own; what jobs may reach is opened to them by name.
+        umask(0o077)
         try Sodium.start()
         try options.directory.prepare()
         try options.directory.take()

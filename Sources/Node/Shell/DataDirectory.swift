@@ -90,6 +90,10 @@ public struct DataDirectory: Hashable, Sendable {
     private func makeSubdirectories() throws {
         for directory in [keys, blobs, supervisors, logs] { try HostFiles.makeDirectories(directory, mode: 0o700) }
         try HostFiles.makeDirectories(work, mode: 0o711)
+        // A job's user passes through both on the way to its own directory, whatever the umask was.
+        for directory in [path, work] where chmod(directory, 0o711) != 0 {
+            throw HostError.system(operation: "chmod", path: directory, errorNumber: errno)
+        }
     }
 
     func readIfPresent(_ file: String) -> [UInt8]? {
