@@ -25,10 +25,12 @@ public enum NodeError: Error, Hashable, Sendable {
     case listenFailed(address: String, reason: String)
     case removed(mesh: String)
     case lastNode(mesh: String)
+    case jobsDoNotEnd
     case noAdmission(node: String)
     case approvalExpired
     case userUnknown(String, node: String)
     case rootNotAsked
+    case checkpointDirectoryRefused(path: String, reason: String)
     case stopping
     case meshNotConfirmed
     /// The node's log cannot be written; it takes part no longer.
@@ -59,10 +61,12 @@ public enum NodeError: Error, Hashable, Sendable {
         case .listenFailed: "node.listen"
         case .removed: "mesh.removed"
         case .lastNode: "mesh.leave.last_node"
+        case .jobsDoNotEnd: "mesh.leave.jobs"
         case .noAdmission: "mesh.join.no_admission"
         case .approvalExpired: "mesh.join.not_approved"
         case .userUnknown: "job.user_unknown"
         case .rootNotAsked: "job.root_not_asked"
+        case .checkpointDirectoryRefused: "job.checkpoint_directory"
         case .stopping: "daemon.stopping"
         case .meshNotConfirmed: "mesh.join.not_confirmed"
         case .failed: "node.failed"
@@ -99,10 +103,13 @@ public enum NodeError: Error, Hashable, Sendable {
         case .listenFailed(let address, let reason): "cannot listen on \(address): \(reason)"
         case .removed(let mesh): "this node was removed from mesh \(mesh)"
         case .lastNode(let mesh): "this is the last node of mesh \(mesh): its key and its history would be deleted"
+        case .jobsDoNotEnd: "the jobs of this host do not end"
         case .noAdmission(let node): "\(node) may not admit nodes"
         case .approvalExpired: "nobody approved this node within 10 minutes"
         case .userUnknown(let user, let node): "there is no user \(user) on \(node)"
         case .rootNotAsked: "a job never runs as root unless root asks for it"
+        case .checkpointDirectoryRefused(let path, let reason):
+            "checkpoints cannot be kept in \(path): \(reason)"
         case .stopping: "the daemon is stopping"
         case .meshNotConfirmed: "the fingerprint of the mesh was not confirmed"
         case .failed(let reason): "this node takes part in its mesh no longer: \(reason)"
@@ -132,10 +139,13 @@ public enum NodeError: Error, Hashable, Sendable {
         case .listenFailed: "choose another address or port: --listen ADDRESS:PORT"
         case .removed: "to join again: swarmlet leave --forget, then swarmlet join"
         case .lastNode: "if that is what you want: swarmlet leave --forget"
+        case .jobsDoNotEnd: "what there is: swarmlet ps; try again, or cancel them first"
         case .noAdmission: "ask a node that may vote: swarmlet members"
         case .approvalExpired: "try again, and on a member: swarmlet approve NAME"
         case .userUnknown: "create the user there, or choose one that is: --run-as USER"
         case .rootNotAsked: "as root: swarmlet run --run-as root"
+        case .checkpointDirectoryRefused:
+            "name one in the working directory (--checkpoint ckpt), or one that the job's user owns on every node"
         case .stopping: "start it again: swarmlet up"
         case .meshNotConfirmed: "compare it with swarmlet members there, or use an invitation: swarmlet join -"
         case .failed: "free its disk, then start the daemon again"

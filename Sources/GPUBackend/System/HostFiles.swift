@@ -87,18 +87,91 @@ public enum HostFiles {
 }
 
 extension HostFiles {
-    /// Deletes a directory and everything below it; links are deleted, not followed.
+    /// Deeper directories are moved up before they are deleted, so that no more than so many are open at once.
+    private static let openDirectoriesMax = 32
+    /// Somebody may be filling the directory as fast as it is emptied.
+    private static let roundsMax = 10_000
+
+    /// Deletes a directory and everything below it; links are deleted, not followed, whatever is renamed meanwhile by
+    /// those who may write there.
     public static func removeTree(_ path: String) throws(HostError) {
-        var facts = stat()
-        if lstat(path, &facts) < 0 {
+        let root = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        if root < 0 {
             if errno == ENOENT { return }
-            throw .system(operation: "lstat", path: path, errorNumber: errno)
-        }
-        guard facts.st_mode & S_IFMT == S_IFDIR else {
+            guard errno == ENOTDIR || errno == ELOOP else {
+                throw .system(operation: "open", path: path, errorNumber: errno)
+            }
             if unlink(path) < 0 { throw .system(operation: "unlink", path: path, errorNumber: errno) }
             return
         }
-        for name in try names(in: path) { try removeTree("\(path)/\(name)") }
+        defer { close(root) }
+        var moved = 0
+        try removeContent(of: root, path, root: root, depth: 0, moved: &moved)
+        // What was moved up stands in the root now, each time less deep than before.
+        var rounds = 0
+        while try !names(of: root, path).isEmpty {
+            rounds += 1
+            guard rounds <= roundsMax else { throw .system(operation: "rmdir", path: path, errorNumber: ENOTEMPTY) }
+            try removeContent(of: root, path, root: root, depth: 0, moved: &moved)
+        }
         if rmdir(path) < 0 { throw .system(operation: "rmdir", path: path, errorNumber: errno) }
+    }
+
+    private static func removeContent(
+        of directory: Int32, _ path: String, root: Int32, depth: Int, moved: inout Int
+    ) throws(HostError) {
+        for name in try names(of: directory, path) {
+            let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+            var inner = openat(directory, name, flags)
+            if inner < 0, errno == EACCES, geteuid() != 0, fchmodat(directory, name, 0o700, 0) == 0 {
+                inner = openat(directory, name, flags)
+            }
+            if inner < 0 {
+                if errno == ENOENT { continue }
+                guard errno == ENOTDIR || errno == ELOOP || errno == ENXIO else {
+                    throw .system(operation: "open", path: "\(path)/\(text(name))", errorNumber: errno)
+                }
+                guard unlinkat(directory, name, 0) == 0 || errno == ENOENT else {
+                    throw .system(operation: "unlink", path: "\(path)/\(text(name))", errorNumber: errno)
+                }
+                continue
+            }
+            defer { close(inner) }
+            if depth == openDirectoriesMax {
+                moved += 1
+                guard renameat(directory, name, root, ".removed-\(getpid())-\(moved)") == 0 || errno == ENOENT else {
+                    throw .system(operation: "rename", path: "\(path)/\(text(name))", errorNumber: errno)
+                }
+                continue
+            }
+            try removeContent(of: inner, "\(path)/\(text(name))", root: root, depth: depth + 1, moved: &moved)
+            guard unlinkat(directory, name, AT_REMOVEDIR) == 0 || errno == ENOENT else {
+                throw .system(operation: "rmdir", path: "\(path)/\(text(name))", errorNumber: errno)
+            }
+        }
+    }
+
+    private static func text(_ name: [CChar]) -> String {
+        String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    /// The names in an open directory, as the bytes they are.
+    private static func names(of directory: Int32, _ path: String) throws(HostError) -> [[CChar]] {
+        let copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard copy >= 0 else { throw .system(operation: "open", path: path, errorNumber: errno) }
+        guard let stream = fdopendir(copy) else {
+            let number = errno
+            close(copy)
+            throw .system(operation: "opendir", path: path, errorNumber: number)
+        }
+        defer { closedir(stream) }
+        var names: [[CChar]] = []
+        while let entry = readdir(stream) {
+            let offset = MemoryLayout<dirent>.offset(of: \.d_name)!
+            let start = UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: CChar.self)
+            let name = Array(UnsafeBufferPointer(start: start, count: strlen(start) + 1))
+            if name != [46, 0], name != [46, 46, 0] { names.append(name) }
+        }
+        return names
     }
 }

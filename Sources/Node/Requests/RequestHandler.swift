@@ -90,6 +90,10 @@ struct RequestHandler {
         spec.gid = caller.group
         spec.submitNode = node.id
         if spec.runAs == "root", caller.user != 0 { throw NodeError.rootNotAsked }
+        if let user = spec.runAs, caller.user != 0, user != caller.name {
+            throw NodeError.denied(user: caller.name, what: "run jobs as \(user)")
+        }
+        if let checkpoint = spec.checkpoint { _ = try JobDirectory.names(in: checkpoint.directory) }
         var sent = 0
         var copies: [NodeID] = []
         if let manifest = request.manifest {

@@ -17,6 +17,9 @@ enum Accounts {
 
     static func name(of user: uid_t) -> String? { getpwuid(user).map { String(cString: $0.pointee.pw_name) } }
 
+    /// The user's name, or the number of one that has none.
+    static func text(_ user: uid_t) -> String { name(of: user) ?? "user \(user)" }
+
     /// Whether the user is in a group of this host by this name.
     static func isMember(_ user: uid_t, ofGroup name: String) -> Bool {
         guard let group = getgrnam(name), let account = Accounts.name(of: user).flatMap(Accounts.user(named:)) else {

@@ -25,10 +25,13 @@ struct AttemptPlan: Sendable {
 
     /// Where the job writes what it can go on from; always there, so that a job need not ask whether it is wanted.
     var checkpointDirectory: String {
-        guard let checkpoint = job.checkpoint else { return workingDirectory + "/.swarmlet/checkpoint" }
-        return checkpoint.directory.hasPrefix("/")
-            ? checkpoint.directory : "\(workingDirectory)/\(checkpoint.directory)"
+        hasCheckpointElsewhere ? checkpointName : "\(workingDirectory)/\(checkpointName)"
     }
+
+    /// As it was asked for: absolute, or below the working directory.
+    var checkpointName: String { job.checkpoint?.directory ?? ".swarmlet/checkpoint" }
+    /// Whether checkpoints are kept outside the working directory.
+    var hasCheckpointElsewhere: Bool { checkpointName.hasPrefix("/") }
 
     /// Whom it runs as. A daemon that is not root can only run it as itself.
     ///
@@ -40,6 +43,9 @@ struct AttemptPlan: Sendable {
             if name == "root" {
                 guard job.uid == 0 else { throw NodeError.rootNotAsked }
                 return JobUser(user: 0, group: 0)
+            }
+            guard job.uid == 0 || name == job.user else {
+                throw NodeError.denied(user: job.user, what: "run jobs as \(name)")
             }
             guard let account = Accounts.user(named: name) else {
                 throw NodeError.userUnknown(name, node: nodeName)
@@ -77,7 +83,7 @@ struct AttemptPlan: Sendable {
     func spec(isolation: Isolation) throws -> AttemptSpec {
         let user = try user()
         var writable: [String] = []
-        if !checkpointDirectory.hasPrefix(workingDirectory + "/") { writable.append(checkpointDirectory) }
+        if hasCheckpointElsewhere { writable.append(checkpointDirectory) }
         return AttemptSpec(
             key: key, arguments: job.command, environment: environment(user: user),
             workingDirectory: workingDirectory, writableDirectories: writable, user: user,

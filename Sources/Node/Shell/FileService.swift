@@ -28,16 +28,15 @@ final class FileService: @unchecked Sendable {
         let user = try plan.user()
         let owner = user.map { Materializer.Owner(userID: $0.user, groupID: $0.group) }
         let directory = plan.workingDirectory
-        try HostFiles.removeTree(directory)
+        try await trees.perform { _ in try HostFiles.removeTree(directory) }
+        let working = try JobDirectory.makeWorking(of: plan, owner: user)
         if let tree = plan.job.workingTree {
             try await bring(tree, what: "the working directory of job \(plan.key.job)") { [self] in
                 state.holders(ofTree: tree) + [plan.job.submitNode]
             }
-            try await write(tree, into: directory, owner: owner)
-        } else {
-            try FileService.makeDirectory(directory, owner: owner)
+            try await write(tree, into: working, owner: owner)
         }
-        try FileService.makeDirectory(plan.checkpointDirectory, owner: owner)
+        let place = try JobDirectory.makeCheckpoint(of: plan, user: user)
         guard let number = plan.attempt.resumedFrom else { return }
         guard let checkpoint = checkpoint(number, of: plan.key.taskKey) else {
             throw NodeError.holderUnreachable(what: "checkpoint \(number) of job \(plan.key.job)", holders: [])
@@ -45,32 +44,16 @@ final class FileService: @unchecked Sendable {
         try await bring(checkpoint.tree, what: "checkpoint \(number) of job \(plan.key.job)") { [self] in
             self.checkpoint(number, of: plan.key.taskKey)?.holders ?? []
         }
-        try await write(checkpoint.tree, into: plan.checkpointDirectory, owner: owner)
+        try await write(checkpoint.tree, into: place, owner: owner)
     }
 
     private func checkpoint(_ number: UInt64, of key: TaskKey) -> Checkpoint? {
         state.task(key)?.checkpoints.first { $0.number == number }
     }
 
-    private func write(_ tree: Digest, into directory: String, owner: Materializer.Owner?) async throws {
+    private func write(_ tree: Digest, into directory: JobDirectory, owner: Materializer.Owner?) async throws {
         try await trees.perform { store in
-            try Materializer(store: store).write(try store.manifest(tree), into: directory, owner: owner)
-        }
-    }
-
-    /// Makes a directory and what is missing above it, all of it the owner's.
-    private static func makeDirectory(_ path: String, owner: Materializer.Owner?) throws {
-        var missing: [String] = []
-        var parent = path
-        while !parent.isEmpty, !HostFiles.exists(parent), let slash = parent.lastIndex(of: "/") {
-            missing.append(parent)
-            parent = String(parent[..<slash])
-        }
-        for directory in missing.reversed() {
-            try HostFiles.makeDirectories(directory, mode: 0o700)
-            if let owner, lchown(directory, owner.userID, owner.groupID) != 0 {
-                throw HostError.system(operation: "chown", path: directory, errorNumber: errno)
-            }
+            try Materializer(store: store).write(try store.manifest(tree), into: directory.path, owner: owner)
         }
     }
 
@@ -137,36 +120,42 @@ final class FileService: @unchecked Sendable {
         let rules = CheckpointRules(
             patterns: policy.patterns, takesAll: policy.patterns.isEmpty,
             every: .milliseconds(Int64(clamping: policy.everyMilliseconds)))
-        let directory = plan.checkpointDirectory
         var watcher = CheckpointWatcher(rules: rules)
         var recorded: Digest?
+        var told: String?
         while !Task.isCancelled {
             var taken: CheckpointSet?
             do {
-                let listing = try await list(directory)
-                taken = watcher.look(listing, at: node.loop.now)
-                if let set = taken { recorded = try await ship(set, plan, after: recorded) }
+                // Looked up anew each time: a job may move its directory away and make another.
+                if let directory = try JobDirectory.checkpoint(of: plan, user: try plan.user()) {
+                    taken = watcher.look(try await list(directory), at: node.loop.now)
+                    if let set = taken { recorded = try await ship(set, in: directory, plan, after: recorded) }
+                }
+                told = nil
             } catch {
                 if Task.isCancelled { return }
                 if let taken { watcher.retract(taken) }
-                node.log.note("a checkpoint of job \(plan.key.job) was not taken: \(APIFailure(error).message)")
+                let reason = APIFailure(error).message
+                if reason != told { node.log.note("a checkpoint of job \(plan.key.job) was not taken: \(reason)") }
+                told = reason
             }
             do { try await node.loop.sleep(for: CheckpointWatcher.settle / 2) } catch { return }
         }
     }
 
-    private func list(_ directory: String) async throws -> [FileFacts] {
+    private func list(_ directory: JobDirectory) async throws -> [FileFacts] {
         try await node.loop.offload {
-            Result { () throws(HostError) in try GPUBackend.DirectoryScanner.list(directory) }
+            Result { () throws(HostError) in try GPUBackend.DirectoryScanner.list(directory.path) }
         }.get()
     }
 
     /// Copies one complete set of files away and records it: it counts from its first copy on another node.
-    private func ship(_ set: CheckpointSet, _ plan: AttemptPlan, after recorded: Digest?) async throws -> Digest? {
-        let directory = plan.checkpointDirectory
+    private func ship(
+        _ set: CheckpointSet, in directory: JobDirectory, _ plan: AttemptPlan, after recorded: Digest?
+    ) async throws -> Digest? {
         let patterns = set.files.map(\.path)
         let manifest = try await trees.perform { store in
-            let collected = try TreeCollector(patterns: patterns).collect(directory, into: store)
+            let collected = try TreeCollector(patterns: patterns).collect(directory.path, into: store)
             try store.commit()
             try store.put(collected.manifest)
             try store.commit()
