@@ -99,7 +99,10 @@ struct AttemptLedger: Sendable {
         let wantedKeys = Set(wanted.map(\.key))
         for attempt in wanted {
             guard let current = held[attempt.key] else {
-                if attempt.hasStarted || isLeaving {
+                // What a leaving node never began is given up with its membership: given back before, it could be
+                // placed here again.
+                if isLeaving { continue }
+                if attempt.hasStarted {
                     // It ran here and no supervisor knows it: the host was reset. It must be replaced, not begun anew.
                     insert(attempt.key, Held(phase: .ended))
                     reports.append(AttemptReport(attempt: attempt.key, kind: .ended(.lost), at: wallClock))

@@ -134,6 +134,7 @@ public struct NodeCore: Sendable {
         case .wallClock(let time): wallClockOffset = time - now.nanoseconds
         case .refresh: lease.hasten(now: now)
         case .leave: isLeaving = true
+        case .stay: isLeaving = false
         }
     }
 

@@ -30,6 +30,8 @@ public enum NodeInput: Sendable {
     case refresh
     /// This node is about to leave: it starts nothing more and gives back what it runs.
     case leave
+    /// It does not leave after all.
+    case stay
 }
 
 /// An attempt that a supervisor of this host held when the daemon started.

@@ -17,6 +17,7 @@ final class AttemptRunner: @unchecked Sendable {
     private var attempts: [AttemptKey: Running] = [:]
     /// Ended before this daemon began: their results are collected once the state is known.
     private var endedBefore: [AttemptKey: AttemptResult] = [:]
+    private var isStopped = false
     private var lease = Instant(nanoseconds: .min)
     private let leaseMoved: LoopSignal
 
@@ -115,6 +116,41 @@ final class AttemptRunner: @unchecked Sendable {
         }
     }
 
+    // MARK: The end
+
+    /// This daemon looks after nothing any more; supervisors and what they run stay.
+    func stop() {
+        isStopped = true
+        for running in attempts.values {
+            running.preparation?.cancel()
+            running.watcher?.cancel()
+        }
+        for link in links.values {
+            link.onEvent = nil
+            link.close()
+        }
+        links = [:]
+        leaseMoved.notify()
+    }
+
+    /// Ends what supervisors of this host still hold, and the supervisors. Waits for them, not for ever.
+    func endSupervisors(before deadline: Instant) async throws {
+        for (key, running) in attempts where running.stage == .supervised {
+            running.stop = .superseded
+            links[key.job]?.send(.kill(key))
+        }
+        while !links.isEmpty {
+            for key in attempts.keys.sorted() where attempts[key]?.stage == .ended {
+                links[key.job]?.send(.acknowledge(key))
+            }
+            for job in links.keys.sorted() { links[job]?.send(.shutdown) }
+            guard try await node.driver.changes.isNotified(before: deadline) else {
+                let jobs = links.keys.sorted().map { "\($0)" }.joined(separator: ", ")
+                return node.log.warning("supervisors do not end: those of job \(jobs)")
+            }
+        }
+    }
+
     // MARK: What the core asks
 
     func extendLease(until deadline: Instant, heldBack: [JobID]) {
@@ -125,7 +161,7 @@ final class AttemptRunner: @unchecked Sendable {
     }
 
     func start(_ key: AttemptKey) {
-        guard attempts[key] == nil else { return }
+        guard attempts[key] == nil, !isStopped else { return }
         let running = Running(.preparing)
         attempts[key] = running
         prepare(key, running)
@@ -178,6 +214,7 @@ final class AttemptRunner: @unchecked Sendable {
         let link = try await self.link(for: key.job)
         while loop.now + NodeConstants.leaseToStart > lease { try await leaseMoved.wait() }
         try Task.checkCancellation()
+        guard !isStopped else { throw NodeError.stopping }
         // From here on the attempt may run: only its supervisor knows what becomes of it.
         attempts[key]?.stage = .supervised
         link.page.extend(to: lease)
@@ -295,6 +332,7 @@ final class AttemptRunner: @unchecked Sendable {
     private func supervisorEnded(_ link: SupervisorLink) {
         guard links[link.job] === link else { return }
         links[link.job] = nil
+        node.driver.changes.notify()
         let left = attempts.keys.sorted().filter { $0.job == link.job && attempts[$0]?.stage == .supervised }
         guard !left.isEmpty else { return removeDirectory(of: link.job) }
         // Its journal says what it has seen the end of; `condition` makes sure that the rest does not run any more.

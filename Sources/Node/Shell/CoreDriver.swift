@@ -12,11 +12,14 @@ final class CoreDriver: @unchecked Sendable {
     private(set) var core: NodeCore
     /// What the core asks for beyond its log, its messages and its answers.
     var onEffect: ((NodeEffect) -> Void)?
+    /// What does not stop this node but should be known.
+    var onWarning: ((String) -> Void)?
     /// Notified after each change of the replicated state, of the leadership or of the members' health.
     let changes: LoopSignal
 
     private let loop: any EventLoop
-    private let log: RaftLog
+    /// nil once it is closed.
+    private var log: RaftLog?
     private let logThread: DedicatedThread
     private let bootID: UInt64
     private var requestCount: UInt64 = 0
@@ -26,8 +29,13 @@ final class CoreDriver: @unchecked Sendable {
     private var timerDeadline = Instant.distantFuture
     private var unwritten: [RaftPersist] = []
     private var isWriting = false
+    private var settling: TimerToken?
     private var waiting: [RequestID: Waiter] = [:]
     private var isStopped = false
+
+    /// After so long without a write the log is settled: not at once, because writes come in flocks and the next one
+    /// would wait behind it.
+    private static let settleAfter = Interval.milliseconds(250)
 
     private final class Waiter {
         var answer: Answer?
@@ -56,8 +64,32 @@ final class CoreDriver: @unchecked Sendable {
     func stop() {
         isStopped = true
         if let timer { loop.cancel(timer) }
+        if let settling { loop.cancel(settling) }
         for waiter in waiting.values { waiter.answered.notify() }
         changes.notify()
+    }
+
+    /// After `stop`: settles the log and closes it. Returns when no more is read from or written to its files.
+    func close() async {
+        guard let log = exchange(&log, with: nil) else { return }
+        let last = Closing(log)
+        do {
+            if let failure = try await logThread.perform({ last.close() }) { onWarning?(failure) }
+        } catch {
+            onWarning?(APIFailure(error).message)
+        }
+        logThread.finish()
+    }
+
+    /// Takes the log to its thread, to be let go there. Touched by one thread after the other.
+    private final class Closing: @unchecked Sendable {
+        private var log: RaftLog?
+        init(_ log: RaftLog) { self.log = log }
+
+        func close() -> String? {
+            defer { log = nil }
+            return log.flatMap(CoreDriver.settle)
+        }
     }
 
     func input(_ input: NodeInput) {
@@ -91,13 +123,23 @@ final class CoreDriver: @unchecked Sendable {
         let deadline = loop.now + patience
         while waiter.answer == nil {
             guard !isStopped else { throw NodeError.stopping }
-            guard try await !waiter.answered.isNotified(before: deadline), waiter.answer == nil else { continue }
-            waiting[request] = nil
-            input(.abandon(request))
+            do {
+                if try await waiter.answered.isNotified(before: deadline) || waiter.answer != nil { continue }
+            } catch {
+                abandon(request)
+                throw error
+            }
+            abandon(request)
             throw NodeError.noLeader(seconds: Int(patience.seconds))
         }
         guard let answer = waiter.answer else { throw NodeError.stopping }
         return answer
+    }
+
+    /// Nobody waits for it any more; it may still be carried out.
+    private func abandon(_ request: RequestID) {
+        waiting[request] = nil
+        input(.abandon(request))
     }
 
     /// As `propose`, for commands whose refusal is an error of the caller's.
@@ -138,10 +180,9 @@ final class CoreDriver: @unchecked Sendable {
     }
 
     private func writeLog() {
-        guard !isWriting, !unwritten.isEmpty else { return }
+        guard !isWriting, !unwritten.isEmpty, let log else { return }
         isWriting = true
         let batch = exchange(&unwritten, with: [])
-        let log = log
         do {
             try logThread.submit { [self] in
                 let failure = CoreDriver.write(batch, to: log)
@@ -166,6 +207,38 @@ final class CoreDriver: @unchecked Sendable {
         isWriting = false
         if let failure { return input(.logFailed(failure)) }
         if let last = batch.last { input(.persisted(last.token)) }
+        settleSoon()
+    }
+
+    private func settleSoon() {
+        if let settling { loop.cancel(settling) }
+        settling = nil
+        guard !isWriting, !isStopped else { return }
+        settling = loop.schedule(at: loop.after(CoreDriver.settleAfter)) { [self] in
+            settling = nil
+            guard let log, !isWriting, !isStopped else { return }
+            do {
+                try logThread.submit { [self] in
+                    guard let failure = CoreDriver.settle(log) else { return }
+                    loop.post { [self] in onWarning?(failure) }
+                }
+            } catch {
+                onWarning?(APIFailure(error).message)
+            }
+        }
+    }
+
+    /// On the log's thread. The answer is why it could not be settled.
+    private static func settle(_ log: RaftLog) -> String? {
+        do throws(RaftLogError) {
+            try log.settle()
+            return nil
+        } catch .stopped {
+            // What stopped it was told when it happened.
+            return nil
+        } catch {
+            return "the log is not settled: \(error.message)"
+        }
     }
 
     private func armTimer() {

@@ -94,7 +94,7 @@ public final class Daemon: @unchecked Sendable {
     private func stop() async {
         local?.stop()
         listener?.close()
-        node?.stop()
+        await node?.stop()
         unlink(directory.socket)
         unlink(directory.processFile)
     }
@@ -247,18 +247,48 @@ public final class Daemon: @unchecked Sendable {
         guard let node else { throw NodeError.notInMesh }
         try beginChange()
         defer { isChangingMesh = false }
-        if node.state.members.count > 1 {
-            node.driver.input(.leave)
-            while !node.driver.core.isIdle { try await node.driver.changes.wait(until: loop.after(.seconds(60))) }
-            _ = try await node.driver.carryOut(.removeNode(node.id))
-            try await node.handOver()
+        if node.state.members.contains(where: { $0.id != node.id }) {
+            do {
+                try await depart(node)
+            } catch NodeError.noLeader where request.forget {
+                // Nobody is left to take its leave of: the mesh, should it come back, finds it lost.
+                log.warning("the mesh has no leader and was not told that this node leaves")
+            } catch NodeError.jobsDoNotEnd where request.forget {
+                log.warning("jobs of this host did not end by themselves")
+            }
         } else if !request.forget {
             throw NodeError.lastNode(mesh: node.membership.meshName)
         }
-        node.stop()
+        try await node.runner.endSupervisors(before: loop.after(Daemon.supervisorPatience))
         self.node = nil
         admission = nil
         listener?.configuration = sessionConfiguration
+        await node.stop()
         try directory.forgetMesh(keys: request.forget)
+        log.note("left mesh \(node.membership.meshName)")
     }
+
+    /// Takes this node out of the membership. Where that fails, it is the member it was.
+    private func depart(_ node: MeshNode) async throws {
+        // One that was removed by somebody else, or by a try whose answer got lost, is out already.
+        guard node.state.node(node.id).map({ $0.presence != .left }) ?? !node.driver.core.hasCaughtUp else { return }
+        node.driver.input(.leave)
+        do {
+            let deadline = loop.after(Daemon.stopPatience)
+            while !node.driver.core.isIdle {
+                guard try await node.driver.changes.isNotified(before: deadline) else {
+                    throw NodeError.jobsDoNotEnd
+                }
+            }
+            _ = try await node.driver.carryOut(.removeNode(node.id))
+        } catch {
+            node.driver.input(.stay)
+            throw error
+        }
+        try await node.handOver()
+    }
+
+    /// Attempts are killed, not asked.
+    private static let stopPatience = Interval.seconds(30)
+    private static let supervisorPatience = Interval.seconds(5)
 }

@@ -26,7 +26,6 @@ final class MeshNode: @unchecked Sendable {
     private(set) var health: [NodeID: MemberState] = [:]
     private(set) var isRunning = true
     private(set) var failure: String?
-    private let logThread: DedicatedThread
     private var announced = false
 
     /// Longer than an election, shorter than a person's patience.
@@ -43,7 +42,6 @@ final class MeshNode: @unchecked Sendable {
         self.host = host
         self.log = log
         let thread = try DedicatedThread("raft log")
-        logThread = thread
         let path = directory.path
         let founder = membership.isFounder ? membership.node : nil
         let (raftLog, restored) = try await thread.perform {
@@ -89,6 +87,7 @@ final class MeshNode: @unchecked Sendable {
     /// Takes over what outlived the last daemon, then takes part in the mesh.
     func start() async throws {
         driver.onEffect = { [self] in carryOut($0) }
+        driver.onWarning = { [log] in log.warning($0) }
         peers.onMessage = { [self] sender, message in driver.input(.message(from: sender, message)) }
         peers.onLost = { [self] peer in driver.input(.unreachable(peer)) }
         peers.onStream = { [self] kind, stream, sender in serve(kind, stream, from: sender) }
@@ -121,11 +120,15 @@ final class MeshNode: @unchecked Sendable {
         }
     }
 
-    func stop() {
+    /// Ends everything of this node in this process; its jobs go on under their supervisors. Returns when the others
+    /// have been told, as far as they listen, and when nothing uses the data directory any more.
+    func stop() async {
         isRunning = false
+        runner.stop()
         driver.stop()
-        peers.stop()
-        logThread.finish()
+        await peers.stop()
+        await driver.close()
+        trees.finish()
     }
 
     /// What is needed to start or to look after an attempt; nil if the state does not know it.

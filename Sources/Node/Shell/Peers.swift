@@ -55,9 +55,14 @@ final class Peers: @unchecked Sendable {
         }
     }
 
-    func stop() {
+    /// Says goodbye to everybody and waits until it is said; a second at most for those who do not listen.
+    func stop() async {
         isStopped = true
-        for id in peers.keys.sorted() { peers[id]?.session?.close("the daemon stops") }
+        let sessions = peers.keys.sorted().compactMap { peers[$0]?.session }
+        for session in sessions { session.close("the daemon stops") }
+        for session in sessions {
+            do { try await session.closed() } catch { return }
+        }
     }
 
     // MARK: Who is a member

@@ -25,6 +25,9 @@ final class TreeStore: Sendable {
         return try await thread.perform { Result { try work(store.value) } }.get()
     }
 
+    /// Ends the thread behind what it was given; later work is refused.
+    func finish() { thread.finish() }
+
     /// The manifest of a tree, nil if it is not here.
     func manifestIfPresent(_ root: Digest) async throws -> Manifest? {
         try await perform { $0.has(root) ? try $0.manifest(root) : nil }
