@@ -2,7 +2,7 @@ import Codec
 import Mesh
 import Scheduler
 
-/// What a daemon answers; docs/architecture.md says which replies follow which request.
+/// What a daemon answers; docs/node.md says which replies follow which request.
 public enum APIReply: Hashable, Sendable {
     case failure(APIFailure)
     case done
