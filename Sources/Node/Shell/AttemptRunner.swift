@@ -19,6 +19,8 @@ final class AttemptRunner: @unchecked Sendable {
     private var endedBefore: [AttemptKey: AttemptResult] = [:]
     private var isStopped = false
     private var lease = Instant(nanoseconds: .min)
+    /// Jobs whose page stands still, because an attempt of theirs was replaced and is not gone yet.
+    private var heldBack: [JobID] = []
     private let leaseMoved: LoopSignal
 
     /// One attempt on its way. Confined to the loop, as its runner.
@@ -156,6 +158,7 @@ final class AttemptRunner: @unchecked Sendable {
     func extendLease(until deadline: Instant, heldBack: [JobID]) {
         if lease.nanoseconds == .min { resumeAdopted() }
         lease = max(lease, deadline)
+        self.heldBack = heldBack
         for (job, link) in links where !heldBack.contains(job) { link.page.extend(to: deadline) }
         leaseMoved.notify()
     }
@@ -212,7 +215,9 @@ final class AttemptRunner: @unchecked Sendable {
         try Task.checkCancellation()
         let spec = try plan.spec(isolation: node.host.isolation)
         let link = try await self.link(for: key.job)
-        while loop.now + NodeConstants.leaseToStart > lease { try await leaseMoved.wait() }
+        while loop.now + NodeConstants.leaseToStart > lease || heldBack.contains(key.job) {
+            try await leaseMoved.wait()
+        }
         try Task.checkCancellation()
         guard !isStopped else { throw NodeError.stopping }
         // From here on the attempt may run: only its supervisor knows what becomes of it.
