@@ -54,6 +54,10 @@ final class AttemptRunner: @unchecked Sendable {
     /// Whether more output can come.
     func isLive(_ key: AttemptKey) -> Bool { attempts[key].map { $0.stage != .ended } ?? false }
 
+    /// Whether an attempt is still looked after here, or one of a job.
+    func holds(_ key: AttemptKey) -> Bool { attempts[key] != nil }
+    func holds(_ job: JobID) -> Bool { links[job] != nil || attempts.keys.contains { $0.job == job } }
+
     // MARK: Adoption
 
     /// Finds what outlived the last daemon of this host, and takes it over. Before the core starts.
@@ -318,6 +322,8 @@ final class AttemptRunner: @unchecked Sendable {
                 do {
                     try await node.files.collectResults(plan)
                 } catch {
+                    // Cut short by the end of this daemon: the next one finds the end of the attempt again.
+                    if isStopped { return }
                     let failure = APIFailure(error)
                     return ended(
                         key, outcome: .hostFailed(code: failure.code, message: failure.message), at: result.endedAt)
@@ -357,8 +363,9 @@ final class AttemptRunner: @unchecked Sendable {
         }
     }
 
-    private func removeDirectory(of job: JobID) {
-        guard !attempts.keys.contains(where: { $0.job == job }) else { return }
+    /// Deletes what the supervisor of a job left, if it is gone and nothing of it is needed.
+    func removeDirectory(of job: JobID) {
+        guard links[job] == nil, !attempts.keys.contains(where: { $0.job == job }) else { return }
         let directory = SupervisorDirectory(path: "\(node.directory.supervisors)/\(job)")
         do {
             guard case .gone(let remains) = try directory.condition(), remains.allSatisfy({ attempts[$0.key] == nil })

@@ -94,6 +94,7 @@ final class MeshNode: @unchecked Sendable {
         let adopted = try await runner.adopt()
         driver.start(adopted: adopted)
         peers.start()
+        Housekeeping(node: self).start()
         if membership.isFounder { loop.spawn("found") { [self] in await found() } }
         loop.spawn("wall clock") { [self] in
             while isRunning {

@@ -16,7 +16,9 @@ final class TreeStore: Sendable {
     }
 
     init(path: String) throws {
-        store = Confined(try BlobStore(path: path))
+        let blobs = try BlobStore(path: path)
+        try blobs.removeLeftovers()
+        store = Confined(blobs)
         thread = try DedicatedThread("blobs")
     }
 
