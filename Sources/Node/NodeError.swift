@@ -135,7 +135,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .dataDirectoryInUse: "use that daemon, or another directory: --data-dir DIR"
         case .dataDirectoryReadable(let path, _): "it holds keys: chmod 711 \(path)"
         case .dataDirectoryForeign: "run swarmlet as that user, or use another directory: --data-dir DIR"
-        case .dataDirectoryDamaged: "keep a copy of it, then start anew: swarmlet leave --forget"
+        case .dataDirectoryDamaged: "restore it, or move the data directory away and join again: swarmlet join -"
         case .listenFailed: "choose another address or port: --listen ADDRESS:PORT"
         case .removed: "to join again: swarmlet leave --forget, then swarmlet join"
         case .lastNode: "if that is what you want: swarmlet leave --forget"

@@ -29,6 +29,14 @@ public enum APIRequest: Hashable, Sendable {
     case fetch(FetchRequest)
     case leave(LeaveRequest)
     case doctor
+
+    /// Whether its answer may be a long time coming, and nothing more is asked meanwhile.
+    var waitsForEvents: Bool {
+        switch self {
+        case .follow, .logs, .wait: true
+        default: false
+        }
+    }
 }
 
 extension APIRequest: CBORCodable {

@@ -42,8 +42,10 @@ final class OutputService: @unchecked Sendable {
         let wanted = OutputRequest(
             key: key, node: node.id, place: request.cursor?.place, follow: request.follow,
             tailLines: request.tailLines)
-        try await readHere(wanted) { chunk in try await stream.send(APIReply.log(chunk).encoded()) }
-        try await stream.send(APIReply.done.encoded())
+        try await node.loop.answer(stream) { [self] in
+            try await readHere(wanted) { chunk in try await stream.send(APIReply.log(chunk).encoded()) }
+            try await stream.send(APIReply.done.encoded())
+        }
         await stream.finish()
     }
 

@@ -20,6 +20,16 @@ enum Accounts {
     /// The user's name, or the number of one that has none.
     static func text(_ user: uid_t) -> String { name(of: user) ?? "user \(user)" }
 
+    /// The user's home directory, if there is one.
+    static func home(of user: uid_t) -> String? {
+        guard let path = getpwuid(user).map({ String(cString: $0.pointee.pw_dir) }), path.hasPrefix("/") else {
+            return nil
+        }
+        var facts = stat()
+        guard stat(path, &facts) == 0, facts.st_mode & S_IFMT == S_IFDIR else { return nil }
+        return path
+    }
+
     /// Whether the user is in a group of this host by this name.
     static func isMember(_ user: uid_t, ofGroup name: String) -> Bool {
         guard let group = getgrnam(name), let account = Accounts.name(of: user).flatMap(Accounts.user(named:)) else {

@@ -60,7 +60,8 @@ struct AttemptPlan: Sendable {
     func environment(user: JobUser?) -> [String] {
         var variables: [(String, String)] = [
             ("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"),
-            ("HOME", workingDirectory), ("PWD", workingDirectory), ("TMPDIR", "/tmp"), ("LANG", "C.UTF-8"),
+            ("HOME", Accounts.home(of: user?.user ?? geteuid()) ?? workingDirectory), ("PWD", workingDirectory),
+            ("TMPDIR", "/tmp"), ("LANG", "C.UTF-8"),
             ("USER", user.flatMap { Accounts.name(of: $0.user) } ?? Accounts.name(of: geteuid()) ?? "nobody"),
         ]
         variables += job.environment.map { ($0.name, $0.value) }

@@ -11,7 +11,7 @@ import Tokens
 public final class Daemon: @unchecked Sendable {
     let loop: any EventLoop
     let directory: DataDirectory
-    let identity: NodeIdentity
+    private(set) var identity: NodeIdentity
     let host: HostFacts
     let log = DaemonLog()
     var node: MeshNode?
@@ -80,6 +80,7 @@ public final class Daemon: @unchecked Sendable {
     private func start() async throws {
         try await listen()
         if var membership = try MeshMembership.read(directory) {
+            try membership.check(identity, directory)
             membership.addresses = addresses
             try await enter(membership)
         }
@@ -262,9 +263,11 @@ public final class Daemon: @unchecked Sendable {
         try await node.runner.endSupervisors(before: loop.after(Daemon.supervisorPatience))
         self.node = nil
         admission = nil
-        listener?.configuration = sessionConfiguration
         await node.stop()
         try directory.forgetMesh(keys: request.forget)
+        // Who deletes its keys is somebody else from here on, not only from its next start.
+        if request.forget { identity = try NodeIdentity(directory) }
+        listener?.configuration = sessionConfiguration
         log.note("left mesh \(node.membership.meshName)")
     }
 

@@ -202,11 +202,17 @@ final class FileService: @unchecked Sendable {
         let manifest = collected.manifest
         guard !manifest.entries.isEmpty else { return }
         let copies = await copy(manifest.root, to: 1, preferring: plan.job.submitNode)
-        _ = try await node.driver.carryOut(
-            .results(
-                plan.key,
-                ResultFiles(
-                    tree: manifest.root, bytes: manifest.byteCount, files: UInt64(manifest.fileCount),
-                    holders: [node.id] + copies)))
+        let results = ResultFiles(
+            tree: manifest.root, bytes: manifest.byteCount, files: UInt64(manifest.fileCount),
+            holders: [node.id] + copies)
+        while true {
+            do {
+                _ = try await node.driver.carryOut(.results(plan.key, results))
+                return
+            } catch NodeError.noLeader where node.isRunning {
+                // The job has done its work: that the mesh cannot hear of it now must not make a failure of it.
+                continue
+            }
+        }
     }
 }

@@ -76,7 +76,12 @@ final class LocalServer: @unchecked Sendable {
             let request = try await stream.receive()
             loop.cancel(patience)
             guard let bytes = request else { return stream.cancel() }
-            try await answer(try APIRequest(encoded: bytes, limits: APILimits.message), caller, stream)
+            let asked = try APIRequest(encoded: bytes, limits: APILimits.message)
+            if asked.waitsForEvents {
+                try await loop.answer(stream) { [self] in try await answer(asked, caller, stream) }
+            } else {
+                try await answer(asked, caller, stream)
+            }
         } catch {
             do { try await stream.send(APIReply.failure(APIFailure(error)).encoded()) } catch { return stream.cancel() }
         }

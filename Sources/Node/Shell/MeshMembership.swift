@@ -61,6 +61,18 @@ struct MeshMembership: Hashable, Sendable {
         }
     }
 
+    /// Refuses what was written for another node's key or by another mesh: parts of two data directories in one.
+    func check(_ identity: NodeIdentity, _ directory: DataDirectory) throws {
+        let reason: String
+        do {
+            if try certificates.verify(meshKey: meshKey).subject == identity.publicKey { return }
+            reason = "it was written for another node's key than \(directory.identity)"
+        } catch {
+            reason = APIFailure(error).message
+        }
+        throw NodeError.dataDirectoryDamaged(path: directory.mesh, reason: reason)
+    }
+
     func write(_ directory: DataDirectory) throws { try HostFiles.replace(directory.mesh, with: encoded()) }
 }
 
