@@ -7,7 +7,7 @@ struct Arguments {
 
     static let usage = """
         usage: simulate [raft | mesh] [--seeds N] [--from S]
-               simulate [raft | mesh] --bugs [--seeds N] [--from S]
+               simulate [raft | mesh] --bugs [--only NAME] [--seeds N] [--from S]
                simulate raft | mesh --seed S [--story]
                simulate --speed
         """
@@ -19,6 +19,8 @@ struct Arguments {
     var seed: UInt64?
     var tellsStory = false
     var huntsBugs = false
+    /// The name of the only mistake to hunt.
+    var onlyBug: String?
     var measuresSpeed = false
 
     init?(_ words: [String]) {
@@ -29,6 +31,9 @@ struct Arguments {
             case "--story": tellsStory = true
             case "--speed": measuresSpeed = true
             case "--bugs": huntsBugs = true
+            case "--only":
+                guard let name = rest.popFirst() else { return nil }
+                onlyBug = name
             case "--seeds", "--from", "--seed":
                 guard let text = rest.popFirst(), let number = UInt64(text), number < UInt64(Int.max) else {
                     return nil

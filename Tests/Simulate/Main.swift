@@ -3,8 +3,8 @@ import Simulation
 /// `simulate [raft | mesh] [--seeds N] [--from S]`: N seeds from S on (100 from 1), a line for each that fails and a
 /// summary.
 /// `simulate raft | mesh --seed S [--story]`: one seed, told line by line.
-/// `simulate [raft | mesh] --bugs [--seeds N] [--from S]`: each known mistake put back; all must be found, within N
-/// seeds where given.
+/// `simulate [raft | mesh] --bugs [--only NAME] [--seeds N] [--from S]`: each known mistake put back, or one; all must
+/// be found, within N seeds where given.
 /// `simulate --speed`: commits per second of the bare core, as lines for `scripts/bench`.
 ///
 /// Exit 0: all rules held (or all mistakes were found). Exit 1: not so. Exit 2: wrong arguments.

@@ -31,7 +31,7 @@ enum MeshRuns {
 
     static func hunt(_ arguments: Arguments) -> Bool {
         var missed = 0
-        for bug in MeshBug.all {
+        for bug in MeshBug.all where arguments.onlyBug ?? bug.name == bug.name {
             let name = bug.name + String(repeating: " ", count: max(0, 32 - bug.name.count))
             if let found = bug.hunt(from: arguments.from, limit: arguments.seeds ?? MeshBug.seedLimit) {
                 print("\(name) found after \(found.tried) seeds (\(found.seed)): \(found.broken)")

@@ -46,7 +46,7 @@ enum RaftRuns {
 
     static func hunt(_ arguments: Arguments) -> Bool {
         var missed = 0
-        for bug in RaftBug.all {
+        for bug in RaftBug.all where arguments.onlyBug ?? bug.name == bug.name {
             let name = bug.name + String(repeating: " ", count: max(0, 32 - bug.name.count))
             if let (outcome, tried) = bug.hunt(from: arguments.from, limit: arguments.seeds ?? RaftBug.seedLimit) {
                 let rule = outcome.violation.map { "\($0.rule)" } ?? ""

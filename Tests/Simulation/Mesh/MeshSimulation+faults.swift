@@ -43,13 +43,18 @@ extension MeshSimulation {
 
     private func cutLinks() {
         tell("the network \(network.breakApart(&random))")
-        schedule(.heal, in: between(300, 9_000))
+        healLater()
+    }
+
+    private func healLater() {
+        cutCount += 1
+        schedule(.heal(cut: cutCount), in: between(300, 9_000))
     }
 
     private func isolate(_ machine: Int) {
         tell("host \(machine) is cut off")
         network.isolate(machine - 1)
-        schedule(.heal, in: between(300, 9_000))
+        healLater()
     }
 
     /// The network is whole again, but for one host the log may take longer to flow.

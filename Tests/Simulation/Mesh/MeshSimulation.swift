@@ -30,6 +30,8 @@ public final class MeshSimulation {
     var truth = MeshTruth()
     var clients: [MeshClient] = []
     var isChaos = false
+    /// Cuts so far: the last one decides when links are whole again.
+    var cutCount = 0
     /// The latest lines of what happened.
     private var story: [String] = []
     static let storyLinesMax = 120
@@ -155,7 +157,7 @@ public final class MeshSimulation {
         case .restart(let machine): restart(machine)
         case .client(let index): ask(index)
         case .fault: if isChaos { fault() }
-        case .heal: heal()
+        case .heal(let cut): if cut == cutCount { heal() }
         case .flow(let machine): machines[machine - 1].isLogStalled = false
         case .unclog(let machine): unclog(machine)
         case .killed(let machine): if isChaos { kill(machine) }

@@ -61,7 +61,8 @@ enum MeshEvent {
     case restart(Int)
     case client(Int)
     case fault
-    case heal
+    /// Of the cut with this number and of all before it.
+    case heal(cut: Int)
     case flow(Int)
     case unclog(Int)
     case killed(Int)
