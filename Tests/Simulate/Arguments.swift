@@ -8,7 +8,7 @@ struct Arguments {
     static let usage = """
         usage: simulate [raft | mesh] [--seeds N] [--from S]
                simulate [raft | mesh] --bugs [--only NAME] [--seeds N] [--from S]
-               simulate raft | mesh --seed S [--story]
+               simulate raft | mesh --seed S [--story] [--only NAME]
                simulate --speed
         """
 

@@ -2,7 +2,7 @@ import Simulation
 
 /// `simulate [raft | mesh] [--seeds N] [--from S]`: N seeds from S on (100 from 1), a line for each that fails and a
 /// summary.
-/// `simulate raft | mesh --seed S [--story]`: one seed, told line by line.
+/// `simulate raft | mesh --seed S [--story] [--only NAME]`: one seed, told line by line; in a mesh, with that mistake.
 /// `simulate [raft | mesh] --bugs [--only NAME] [--seeds N] [--from S]`: each known mistake put back, or one; all must
 /// be found, within N seeds where given.
 /// `simulate --speed`: commits per second of the bare core, as lines for `scripts/bench`.
@@ -32,7 +32,7 @@ import Simulation
             return RaftRuns.run(arguments)
         case .mesh:
             if arguments.huntsBugs { return MeshRuns.hunt(arguments) }
-            if let seed = arguments.seed { return MeshRuns.tell(seed, arguments.tellsStory) }
+            if let seed = arguments.seed { return MeshRuns.tell(seed, arguments.tellsStory, bug: arguments.onlyBug) }
             return MeshRuns.run(arguments)
         }
     }

@@ -19,8 +19,8 @@ enum MeshRuns {
         return failures == 0
     }
 
-    static func tell(_ seed: UInt64, _ tellsStory: Bool) -> Bool {
-        let mesh = MeshSimulation(seed: seed)
+    static func tell(_ seed: UInt64, _ tellsStory: Bool, bug: String?) -> Bool {
+        let mesh = MeshSimulation(seed: seed, bug: MeshBug.all.first { $0.name == bug })
         mesh.keepsStory = tellsStory
         let broken = mesh.run()
         if tellsStory { print(mesh.lastLines) }

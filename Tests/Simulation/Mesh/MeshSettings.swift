@@ -6,7 +6,7 @@ public struct MeshSettings: Sendable {
     /// How long faults happen.
     public var chaos = Interval.seconds(30)
     /// How long everything may take to come to rest after the last fault.
-    public var rest = Interval.seconds(90)
+    public var rest = Interval.seconds(300)
     public var jobs = 14
     /// Average time between two faults.
     public var faultInterval = Interval.milliseconds(2_000)
