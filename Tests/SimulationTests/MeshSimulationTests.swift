@@ -18,4 +18,10 @@ struct MeshSimulationTests {
         #expect(first.lastLines == second.lastLines)
         #expect(first.stepCount == second.stepCount)
     }
+
+    @Test("a known mistake put back is found", arguments: MeshBug.all.indices.filter { MeshBug.all[$0].isEasy })
+    func bug(position: Int) {
+        let bug = MeshBug.all[position]
+        #expect(bug.hunt(from: bug.knownSeed, limit: 100) != nil, "\(bug.name) is not found any more")
+    }
 }

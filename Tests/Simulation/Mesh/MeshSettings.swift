@@ -8,8 +8,6 @@ public struct MeshSettings: Sendable {
     /// How long everything may take to come to rest after the last fault.
     public var rest = Interval.seconds(300)
     public var jobs = 14
-    /// Average time between two faults.
-    public var faultInterval = Interval.milliseconds(2_000)
     /// Clocks run fast or slow by up to this many parts per million.
     public var driftMax: Int64 = 10_000
     /// Entries between two snapshots.

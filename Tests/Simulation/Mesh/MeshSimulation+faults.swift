@@ -8,8 +8,7 @@ extension MeshSimulation {
     }
 
     func fault() {
-        let average = settings.faultInterval.milliseconds
-        schedule(.fault, in: between(average / 5, average * 9 / 5))
+        schedule(.fault, in: between(faultMilliseconds / 5, faultMilliseconds * 9 / 5))
         let anyone = 1 + below(machines.count)
         switch below(13) {
         case 0: power(anyone)

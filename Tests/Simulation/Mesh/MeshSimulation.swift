@@ -30,6 +30,8 @@ public final class MeshSimulation {
     var truth = MeshTruth()
     var clients: [MeshClient] = []
     var isChaos = false
+    /// Average time between two faults, drawn for each seed: some mistakes need a crowd of them, some need peace.
+    var faultMilliseconds: Int64 = 2_500
     /// Cuts so far: the last one decides when links are whole again.
     var cutCount = 0
     /// The latest lines of what happened.
@@ -70,6 +72,7 @@ public final class MeshSimulation {
         startWorkload()
         isChaos = true
         network.weather = .drawn(by: &random)
+        faultMilliseconds = [1_500, 2_500, 5_000, 7_000][below(4)]
         schedule(.fault, in: .milliseconds(500))
         let calm = now + settings.chaos
         _ = runUntil(limit: settings.chaos, { self.now >= calm })
