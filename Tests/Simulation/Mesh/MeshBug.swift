@@ -7,8 +7,6 @@ public struct MeshBug: Sendable {
     let faults: NodeFaults
     /// A seed that found it when this was written.
     public let knownSeed: UInt64
-    /// One seed in ten or more finds it.
-    public var isEasy: Bool { knownSeed <= 10 }
     /// Seeds within which each must be found. Well above what the rarest needed from several starting points.
     public static let seedLimit = 600
 
