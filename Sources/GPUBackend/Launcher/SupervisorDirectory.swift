@@ -75,6 +75,15 @@ public struct SupervisorDirectory: Hashable, Sendable {
         return try LeasePage(path: paths.lease)
     }
 
+    /// The process that holds this directory, whatever else is wrong with it.
+    public var runningProcess: Int32? {
+        let file = Glibc.open(paths.process, O_RDWR | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        let holder = clinux_lock_holder(file)
+        return holder > 0 ? holder : nil
+    }
+
     /// Whether the supervisor lives; if not, what its journal says. Stragglers of its attempts are ended first, so that what
     /// is reported lost does not run any more.
     public func condition() throws(HostError) -> Condition {

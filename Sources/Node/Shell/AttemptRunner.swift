@@ -61,15 +61,24 @@ final class AttemptRunner: @unchecked Sendable {
     // MARK: Adoption
 
     /// Finds what outlived the last daemon of this host, and takes it over. Before the core starts.
+    ///
+    /// One supervisor that cannot be taken over keeps nobody from starting: it is ended, and what it ran is lost. Throws
+    /// where even that fails, because then something may run here that nobody looks after.
     func adopt() async throws -> [AdoptedAttempt] {
         var adopted: [AdoptedAttempt] = []
         for directory in try SupervisorDirectory.scan(node.directory.supervisors) {
             guard let job = JobID(directory.path.split(separator: "/").last ?? "") else { continue }
-            switch try directory.condition() {
-            case .lives: adopted += try await adopt(job, directory)
-            case .gone(let remains):
-                for left in remains { adopted.append(adopt(left)) }
-                if remains.isEmpty { try directory.remove() }
+            do {
+                switch try directory.condition() {
+                case .lives: adopted += try await adopt(job, directory)
+                case .gone(let remains):
+                    for left in remains { adopted.append(adopt(left)) }
+                    if remains.isEmpty { try directory.remove() }
+                }
+            } catch {
+                let reason = APIFailure(error).message
+                node.log.warning("the supervisor of job \(job) cannot be taken over and is ended: \(reason)")
+                adopted += try await end(job, directory)
             }
         }
         return adopted
@@ -79,6 +88,7 @@ final class AttemptRunner: @unchecked Sendable {
         let link = try SupervisorLink(job: job, directory: directory, loop: loop)
         var adopted: [AttemptKey: AdoptedAttempt] = [:]
         var isReplayed = false
+        var isGone = false
         let replayed = LoopSignal(loop)
         link.onEvent = { [self] event in
             switch event {
@@ -90,17 +100,56 @@ final class AttemptRunner: @unchecked Sendable {
             case .frozen(let key): attempts[key]?.isFrozen = true
             case .thawed(let key): attempts[key]?.isFrozen = false
             case .welcome, .declined: break
-            case .replayed, nil:
-                isReplayed = true
-                replayed.notify()
+            case .replayed: isReplayed = true
+            case nil: isGone = true
             }
+            if isReplayed || isGone { replayed.notify() }
         }
         link.start()
-        while !isReplayed { try await replayed.wait(until: loop.after(.seconds(10))) }
+        let deadline = loop.after(AttemptRunner.adoptionPatience)
+        do {
+            while !isReplayed, !isGone { try await replayed.wait(until: deadline) }
+            guard !isGone else { throw MeshError.disconnected }
+        } catch {
+            link.onEvent = nil
+            link.close()
+            throw error
+        }
         links[job] = link
         listen(to: link)
         return adopted.keys.sorted().compactMap { adopted[$0] }
     }
+
+    /// Ends a supervisor by force; the answer is what it left. A directory that says nothing sensible is put aside.
+    private func end(_ job: JobID, _ directory: SupervisorDirectory) async throws -> [AdoptedAttempt] {
+        for key in attempts.keys where key.job == job {
+            attempts[key] = nil
+            endedBefore[key] = nil
+        }
+        let deadline = loop.after(AttemptRunner.adoptionPatience)
+        while let process = directory.runningProcess {
+            guard loop.now < deadline else {
+                throw HostError.system(operation: "kill", path: "process \(process)", errorNumber: ETIMEDOUT)
+            }
+            kill(process, SIGKILL)
+            try await loop.sleep(for: .milliseconds(50))
+        }
+        do {
+            guard case .gone(let remains) = try directory.condition() else { return [] }
+            return remains.map(adopt)
+        } catch {
+            let aside = directory.path + ".damaged"
+            node.log.warning("\(directory.path) is put aside as \(aside): \(error.message)")
+            try HostFiles.removeTree(aside)
+            guard rename(directory.path, aside) == 0 else {
+                throw HostError.system(operation: "rename", path: directory.path, errorNumber: errno)
+            }
+            return []
+        }
+    }
+
+    /// How long a supervisor may take to tell what it holds, or to die.
+    private static let adoptionPatience = Interval.seconds(5)
 
     private func adopt(_ left: SupervisorDirectory.Remains) -> AdoptedAttempt {
         if let result = left.result { return adopt(left.key, endedWith: result) }

@@ -55,7 +55,8 @@ final class MeshNode: @unchecked Sendable {
         driver = CoreDriver(core: core, log: raftLog, logThread: thread, bootID: boot, loop: loop)
         trees = try TreeStore(path: directory.blobs)
         peers = Peers(
-            loop: loop, identity: identity, membership: membership, remembered: try MeshNode.remembered(directory),
+            loop: loop, identity: identity, membership: membership,
+            remembered: MeshNode.remembered(directory, core.state, log),
             log: log)
         runner = AttemptRunner(node: self)
         files = FileService(node: self)
@@ -71,13 +72,21 @@ final class MeshNode: @unchecked Sendable {
         return (log, founding)
     }
 
-    private static func remembered(_ directory: DataDirectory) throws -> [PeerRecord] {
-        guard let bytes = directory.readIfPresent(directory.peers) else { return [] }
+    /// Where the members were last. A damaged list is not the end: the log knows them, too.
+    private static func remembered(_ directory: DataDirectory, _ state: SchedulerState, _ log: DaemonLog)
+        -> [PeerRecord]
+    {
+        guard let bytes = directory.readIfPresent(directory.peers) else { return known(state) }
         do {
             return try [PeerRecord](encoded: bytes)
         } catch {
-            throw NodeError.dataDirectoryDamaged(path: directory.peers, reason: error.message)
+            log.warning("\(directory.peers) is damaged, the members are those of the log: \(error.message)")
+            return known(state)
         }
+    }
+
+    private static func known(_ state: SchedulerState) -> [PeerRecord] {
+        state.members.map { PeerRecord(id: $0.id, noiseKey: $0.noiseKey, addresses: $0.addresses) }
     }
 
     var id: NodeID { membership.node }
