@@ -5,7 +5,7 @@ enum CommandTable {
         MembersCommand.declaration, RunCommand.declaration, PsCommand.declaration, LogsCommand.declaration,
         CancelCommand.declaration, WaitCommand.declaration, InspectCommand.declaration, CpCommand.declaration,
         LeaveCommand.declaration, DoctorCommand.declaration, VersionCommand.declaration, DaemonCommand.declaration,
-        CompletionCommand.declaration,
+        CompletionCommand.declaration, CollectCommand.declaration,
     ]
 
     /// Flags that every command takes.

@@ -21,7 +21,9 @@ enum RunCommand {
                 "where the job saves checkpoints; they travel and are resumed from"),
             Flag("checkpoint-every", .duration, "how often to look for new checkpoints (default 2s)"),
             Flag("keep-checkpoints", .count(placeholder: "N", 1...1000), "how many to keep (default 3)"),
-            Flag("out", .text(placeholder: "PATTERN"), occurrence: .repeated, "files to bring back here at the end"),
+            Flag(
+                "out", .text(placeholder: "PATTERN"), occurrence: .repeated,
+                "files to bring back here at the end, also of a detached job"),
             Flag("env", short: "e", .variable, occurrence: .repeated, "set or pass on a variable"),
             Flag("retry", .retries, "run again after failures of its own; never: not even after a lost host"),
             Flag("grace", .duration, "time between SIGTERM and SIGKILL (default 10s)"),

@@ -9,6 +9,8 @@ struct Interrupts {
     let isInteractive: Bool
     var place = RunSession.Place.mesh
     var jobIsRunning = false
+    /// What goes on for this program when it is detached.
+    var collector: ResultCollector?
     private var warnedAt: Instant?
     private var cancelled = false
 
@@ -61,6 +63,7 @@ struct Interrupts {
             _ = try LocalClient.call(.cancel(CancelRequest(job: job)), directory)
             return nil
         case .detach:
+            collector?.startInBackground(terminal)
             terminal.note("detached from job \(job). Come back: swarmlet logs -f \(job)")
             return ExitCode.success
         case .giveUp:

@@ -27,6 +27,7 @@ final class JobFollower {
     /// - Parameter results: the directory that files named by `--out` go to.
     func follow(_ place: RunSession.Place, results: String) throws(CommandError) -> Int32 {
         interrupts.place = place
+        interrupts.collector = ResultCollector.needed(directory, job, spec, place: results)
         var patience = ReconnectPatience(isSubmitted: true)
         while true {
             do throws(CommandError) {

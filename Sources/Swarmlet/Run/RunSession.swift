@@ -46,6 +46,8 @@ final class RunSession {
             return ExitCode.signalled(number)
         case .submitted(let job):
             guard case .attached(let place) = mode else {
+                let results = try WorkingDirectory.path()
+                ResultCollector.needed(directory, job, spec, place: results)?.startInBackground(terminal)
                 try announce(job)
                 return ExitCode.success
             }
