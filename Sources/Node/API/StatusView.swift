@@ -25,12 +25,17 @@ public struct StatusView: Hashable, Sendable {
     /// Whether this request founded the mesh.
     public var founded: Bool
     public var leader: String?
+    /// What this request asked for that only a new start of the daemon could do, such as `--port 7718`.
+    public var notApplied: [String]
+    /// Of the daemon.
+    public var process: Int64?
 
     public init(
         version: String, inMesh: Bool, meshName: String? = nil, meshFingerprint: String? = nil,
         nodeName: String? = nil, shortID: String, cpus: UInt32, memoryBytes: UInt64, gpus: [GPU],
         addresses: [String], backend: String, backendReason: String? = nil, weaker: [String],
-        joinMilliseconds: UInt64? = nil, founded: Bool = false, leader: String? = nil
+        joinMilliseconds: UInt64? = nil, founded: Bool = false, leader: String? = nil, notApplied: [String] = [],
+        process: Int64? = nil
     ) {
         self.version = version
         self.inMesh = inMesh
@@ -48,6 +53,8 @@ public struct StatusView: Hashable, Sendable {
         self.joinMilliseconds = joinMilliseconds
         self.founded = founded
         self.leader = leader
+        self.notApplied = notApplied
+        self.process = process
     }
 }
 
@@ -70,6 +77,8 @@ extension StatusView: CBORCodable {
         joinMilliseconds = try map.optional(14)
         founded = try map.require(15)
         leader = try map.optional(16)
+        notApplied = try map.optional(17) ?? []
+        process = try map.optional(18)
     }
 
     public var cbor: CBOR {
@@ -90,6 +99,8 @@ extension StatusView: CBORCodable {
         map.set(14, joinMilliseconds)
         map.set(15, founded)
         map.set(16, leader)
+        map.set(17, notApplied.isEmpty ? nil : notApplied)
+        map.set(18, process)
         return .map(map)
     }
 }

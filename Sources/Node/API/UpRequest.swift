@@ -8,11 +8,21 @@ public struct UpRequest: Hashable, Sendable {
     /// nil: the host name.
     public var nodeName: String?
     public var labels: [Label]
+    /// How the daemon was asked to run, as typed; nil: as it does. A daemon that runs already says what it does not do.
+    public var listen: String?
+    public var port: UInt16?
+    public var simulatedGPUs: String?
 
-    public init(meshName: String? = nil, nodeName: String? = nil, labels: [Label] = []) {
+    public init(
+        meshName: String? = nil, nodeName: String? = nil, labels: [Label] = [], listen: String? = nil,
+        port: UInt16? = nil, simulatedGPUs: String? = nil
+    ) {
         self.meshName = meshName
         self.nodeName = nodeName
         self.labels = labels
+        self.listen = listen
+        self.port = port
+        self.simulatedGPUs = simulatedGPUs
     }
 }
 
@@ -22,6 +32,9 @@ extension UpRequest: CBORCodable {
         meshName = try map.optional(1)
         nodeName = try map.optional(2)
         labels = try map.require(3)
+        listen = try map.optional(4)
+        port = try map.optional(5)
+        simulatedGPUs = try map.optional(6)
     }
 
     public var cbor: CBOR {
@@ -29,6 +42,9 @@ extension UpRequest: CBORCodable {
         map.set(1, meshName)
         map.set(2, nodeName)
         map.set(3, labels)
+        map.set(4, listen)
+        map.set(5, port)
+        map.set(6, simulatedGPUs)
         return .map(map)
     }
 }

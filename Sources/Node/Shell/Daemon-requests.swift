@@ -1,5 +1,6 @@
 import Codec
 import GPUBackend
+import Glibc
 import Mesh
 import Ring
 import Scheduler
@@ -16,7 +17,9 @@ extension Daemon {
         case .up(let request):
             try requireAdministrator(caller, "start a mesh")
             let founded = try await found(request)
-            try await reply(.status(status(founded: founded)))
+            var status = status(founded: founded)
+            status.notApplied = settings.differences(to: request)
+            try await reply(.status(status))
         case .join(let request):
             try requireAdministrator(caller, "join a mesh")
             let milliseconds = try await join(request) { progress in
@@ -54,6 +57,7 @@ extension Daemon {
             memoryBytes: host.capacity.memoryBytes, gpus: host.capacity.gpus, addresses: addresses,
             backend: loop.backend.rawValue, backendReason: loop.fallbackReason, weaker: host.capabilities.warnings,
             joinMilliseconds: joinMilliseconds, founded: founded,
-            leader: node.flatMap { node in node.driver.core.raft.leader.map(node.views.nodeName) })
+            leader: node.flatMap { node in node.driver.core.raft.leader.map(node.views.nodeName) },
+            process: Int64(getpid()))
     }
 }

@@ -18,7 +18,7 @@ public final class Daemon: @unchecked Sendable {
     private var admission: AdmissionServer?
     private var listener: SessionListener?
     private var local: LocalServer?
-    private var settings: DaemonSettings
+    private(set) var settings: DaemonSettings
     /// Where others reach this daemon.
     private(set) var addresses: [String] = []
     private var signals: Int32 = -1

@@ -27,6 +27,18 @@ struct DaemonSettings: Hashable, Sendable, CBORCodable {
         return .map(map)
     }
 
+    /// Flags of a request that this daemon does not run with, as they were typed.
+    func differences(to request: UpRequest) -> [String] {
+        var flags: [String] = []
+        if let listen = request.listen, listen != self.listen { flags.append("--listen \(listen)") }
+        // 0 asks for any port, and any is what it has.
+        if let port = request.port, port != 0, port != self.port { flags.append("--port \(port)") }
+        if let simulated = request.simulatedGPUs, simulated != simulatedGPUs {
+            flags.append("--simulate-gpus \(simulated)")
+        }
+        return flags
+    }
+
     /// What was kept, with what is asked for now in its place.
     static func read(_ directory: DataDirectory, options: DaemonOptions) throws -> DaemonSettings {
         var settings = DaemonSettings()

@@ -27,6 +27,7 @@ final class MeshNode: @unchecked Sendable {
     private(set) var isRunning = true
     private(set) var failure: String?
     private var announced = false
+    private let startedAt: Instant
 
     /// Longer than an election, shorter than a person's patience.
     private static let refreshPatience = Interval.seconds(1)
@@ -41,6 +42,7 @@ final class MeshNode: @unchecked Sendable {
         self.membership = membership
         self.host = host
         self.log = log
+        startedAt = loop.now
         let thread = try DedicatedThread("raft log")
         let path = directory.path
         let founder = membership.isFounder ? membership.node : nil
@@ -149,10 +151,10 @@ final class MeshNode: @unchecked Sendable {
             gpus: views.gpus(attempt))
     }
 
-    /// Nanoseconds for which no leader has been heard; nil if there is one.
+    /// For how long no leader has been heard, at most since this daemon started; nil if there is one.
     var staleness: Interval? {
         guard driver.core.raft.leader == nil else { return nil }
-        return loop.now - (driver.core.leaderHeard ?? .zero)
+        return loop.now - (driver.core.leaderHeard ?? startedAt)
     }
 
     /// Waits until the state here is as new as the mesh is now; not long, because what is known is told without a leader, too.

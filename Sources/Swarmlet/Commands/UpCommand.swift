@@ -10,7 +10,7 @@ enum UpCommand {
             + HostFlags.node,
         details: [
             "Starts the daemon in the background and returns when it is ready. May be repeated: a node that is up\n"
-                + "stays as it is, a node that was in a mesh goes back to it."
+                + "stays as it is, with the flags it was started with; a node that was in a mesh goes back to it."
         ],
         examples: [
             .init("swarmlet up --mesh lab", "start a mesh named lab"),
@@ -23,9 +23,16 @@ enum UpCommand {
         try DaemonStarter(directory).ensureRunning(HostFlags.forwarded(invocation), terminal)
         let request = UpRequest(
             meshName: invocation.text("mesh"), nodeName: invocation.text("name"),
-            labels: Labels.sorted(invocation.pairs("labels")))
+            labels: Labels.sorted(invocation.pairs("labels")), listen: invocation.text("listen"),
+            port: invocation.count("port").map { UInt16($0) }, simulatedGPUs: invocation.text("simulate-gpus"))
         guard case .status(let status) = try LocalClient.call(.up(request), directory) else {
             throw .badAnswer(reason: "another reply than a status")
+        }
+        if !status.notApplied.isEmpty {
+            let stop = status.process.map { "kill \($0)" } ?? "end its process"
+            terminal.warn(
+                "the daemon was running already, without \(status.notApplied.joined(separator: " ")). Stop it, then up "
+                    + "again (jobs go on): \(stop)")
         }
         guard terminal.format == .text else {
             try terminal.result(StatusText.json(status))

@@ -49,6 +49,15 @@ struct DaemonTests {
         #expect(first.split(separator: ",")[2] == second.split(separator: ",")[2])
     }
 
+    @Test("up says which flags the running daemon does not have, and how it gets them")
+    func otherFlags() throws {
+        let node = try RealNode()
+        #expect(!(try node.run(["up", "--simulate-gpus", "2", "--port", "0"]).stderr.contains("already")))
+        let said = try node.run(["up", "--simulate-gpus", "3", "--port", "9"]).stderr
+        #expect(said.contains("running already, without --port 9 --simulate-gpus 3. "))
+        #expect(said.contains("kill \(try #require(node.daemon))"))
+    }
+
     @Test("a data directory that others can read is refused")
     func readable() throws {
         let directory = NSTemporaryDirectory() + "/swarmlet-open-" + UUID().uuidString.prefix(8)
