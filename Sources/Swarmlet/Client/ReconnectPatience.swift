@@ -21,7 +21,7 @@ struct ReconnectPatience {
     {
         switch error {
         case .connectionLost, .daemonUnreachable: break
-        case .refused(let failure) where failure.code == "node.stopping": break
+        case .refused(let failure) where failure.code == "daemon.stopping": break
         // The job is in the mesh already: a daemon that does not know the mesh's state yet will.
         case .refused(let failure) where failure.code == "mesh.no_leader" && isSubmitted: break
         default: throw error
