@@ -12,7 +12,7 @@ from base import MeshCase, meshes  # noqa: E402
 
 
 class Admission(MeshCase):
-    node_count = 8
+    node_count = 20
 
     @classmethod
     def setUpClass(cls):
@@ -85,6 +85,81 @@ class Admission(MeshCase):
             done = self.mesh.attempt(node, "join", f"127.0.0.1:{port}", "--trust-first-use", "--listen",
                                      f"127.0.0.1:{node.port}", seconds=60)
         self.assert_refused(done, 125)
+
+    def knock(self, node, peer, *flags, seconds=40):
+        return self.mesh.attempt(node, "join", f"127.0.0.1:{peer.port}", "--name", node.name, "--listen",
+                                 f"127.0.0.1:{node.port}", *flags, seconds=seconds)
+
+    def knock_until_approved(self, node, peer, approve_on):
+        """Starts `join PEER` and approves it as soon as `members` shows it; how the two ended."""
+        knocked = []
+        knocking = threading.Thread(target=lambda: knocked.append(self.knock(node, peer, "--trust-first-use")))
+        knocking.start()
+        try:
+            approved = meshes.wait_until(
+                lambda: (done := self.mesh.attempt(approve_on, "approve", node.name)).returncode == 0 and done,
+                f"{approve_on.name} can approve {node.name}", 20, 0.1)
+        finally:
+            knocking.join()
+        return knocked[0], approved
+
+    def test_who_knocks_is_a_member_after_approve_and_not_before(self):
+        node = next(self.spare)
+        before = [member["name"] for member in self.mesh.members(self.node)]
+        self.assertNotIn(node.name, before)
+        knocked, _ = self.knock_until_approved(node, self.node, self.node)
+        self.assertEqual(knocked.returncode, 0, knocked.stderr)
+        self.assertIn(f"swarmlet approve {node.name}", knocked.stderr)
+        self.assertIn(node.name, [member["name"] for member in self.mesh.members(self.node)])
+
+    def test_approve_of_nobody_is_refused(self):
+        self.assert_refused(self.mesh.attempt(self.node, "approve", "nobody"), 3)
+
+    def test_join_peer_in_a_pipe_without_trust_is_refused_before_anything_starts(self):
+        node = next(self.spare)
+        done = self.knock(node, self.node)
+        self.assertNotEqual(done.returncode, 0)
+        self.assert_refused(done, done.returncode)
+        self.assertIn("--trust-first-use", done.stderr)
+        self.assertIsNone(node.daemon_pid())
+
+    def test_a_member_that_knocks_at_a_host_of_another_mesh_stays_where_it_is(self):
+        node = next(self.spare)
+        node.found("own")
+        done = self.knock(node, self.node, "--trust-first-use")
+        self.assert_refused(done, 125, "mesh.join.other_mesh")
+        self.assertIn("own", done.stderr)
+        self.assertIn("leave --forget", done.stderr)
+        self.assertNotIn("invitation", done.stderr)
+
+    def test_an_invitation_whose_address_belongs_to_another_mesh_now_says_so(self):
+        old, taken, node = next(self.spare), next(self.spare), next(self.spare)
+        old.found("old")
+        line = old.command("invite")
+        old.kill_host()
+        taken.port = old.port
+        taken.found("new")
+        done = self.join(node, line)
+        self.assert_refused(done, 125)
+        self.assertRegex(done.stderr, r"\[mesh\.(session\.keys_do_not_fit|join\.other_mesh)\]")
+        self.assertIn("swarmlet invite", done.stderr)
+
+    def test_a_worker_never_votes_and_invites_nobody(self):
+        worker = next(self.spare)
+        self.assertEqual(self.join(worker, self.node.command("invite"), "--role", "worker").returncode, 0)
+
+        def raft():
+            return next((member.get("raft") for member in self.mesh.members(self.node)
+                         if member["name"] == worker.name and member["state"] == "alive"), None)
+        self.assertNotIn(meshes.wait_until(raft, "the worker is alive"), ("voter", "leader"))
+        self.assert_refused(self.mesh.attempt(worker, "invite"), 125, "mesh.join.no_admission")
+
+    def test_who_knocks_at_a_worker_is_sent_to_a_node_that_admits(self):
+        worker, node = next(self.spare), next(self.spare)
+        self.assertEqual(self.join(worker, self.node.command("invite"), "--role", "worker").returncode, 0)
+        done = self.knock(node, worker, "--trust-first-use")
+        self.assertEqual(done.returncode, 125, done.stderr)
+        self.assertIn("[mesh.join.no_admission]", done.stderr)
 
 
 class Strangers(MeshCase):
