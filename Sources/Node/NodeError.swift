@@ -5,7 +5,10 @@ import Scheduler
 public enum NodeError: Error, Hashable, Sendable {
     case busy
     case notInMesh
-    case alreadyInMesh(name: String, nodes: Int, jobs: Int)
+    /// `invitation`: the mesh that the invitation is for, where there is one.
+    case alreadyInMesh(name: String, nodes: Int, jobs: Int, invitation: String?)
+    /// Where an invitation leads lives another mesh now.
+    case invitationLeadsElsewhere(address: String, mesh: String)
     case noLeader(seconds: Int)
     case jobNotFound(JobID)
     case taskNotFound(JobID, UInt32)
@@ -41,7 +44,7 @@ public enum NodeError: Error, Hashable, Sendable {
         switch self {
         case .busy: "node.busy"
         case .notInMesh: "mesh.none"
-        case .alreadyInMesh: "mesh.join.other_mesh"
+        case .alreadyInMesh, .invitationLeadsElsewhere: "mesh.join.other_mesh"
         case .noLeader: "mesh.no_leader"
         case .jobNotFound: "job.not_found"
         case .taskNotFound: "job.task_not_found"
@@ -78,9 +81,12 @@ public enum NodeError: Error, Hashable, Sendable {
         switch self {
         case .busy: "this node has \(NodeConstants.proposalsPending) requests waiting for the mesh"
         case .notInMesh: "this node is in no mesh"
-        case .alreadyInMesh(let name, let nodes, let jobs):
+        case .alreadyInMesh(let name, let nodes, let jobs, let invitation):
             "this node belongs to mesh \(name) (\(nodes) node\(nodes == 1 ? "" : "s"), "
-                + "\(jobs == 0 ? "no" : "\(jobs)") job\(jobs == 1 ? "" : "s")), the invitation is for another mesh"
+                + "\(jobs == 0 ? "no" : "\(jobs)") job\(jobs == 1 ? "" : "s")), "
+                + (invitation.map { "the invitation is for mesh \($0)" } ?? "and a node is in one mesh only")
+        case .invitationLeadsElsewhere(let address, let mesh):
+            "the node at \(address) belongs to another mesh than \(mesh), which the invitation is for"
         case .noLeader(let seconds): "the mesh has had no leader for \(seconds) s"
         case .jobNotFound(let job): "there is no job \(job)"
         case .taskNotFound(let job, let task): "job \(job) has no task \(task)"
@@ -121,7 +127,9 @@ public enum NodeError: Error, Hashable, Sendable {
         switch self {
         case .busy: "try again in a moment"
         case .notInMesh: "start one: swarmlet up. Join one: swarmlet join -"
-        case .alreadyInMesh(let name, _, _): "to give up mesh \(name): swarmlet leave --forget, then join again"
+        case .alreadyInMesh(let name, _, _, _): "to give up mesh \(name): swarmlet leave --forget, then join again"
+        case .invitationLeadsElsewhere(_, let mesh):
+            "make a new invitation on a node of mesh \(mesh): swarmlet invite"
         case .noLeader: "a majority of the voters must be reachable: swarmlet members"
         case .jobNotFound, .taskNotFound: "what there is: swarmlet ps -a"
         case .nodeNotFound: "what there is: swarmlet members"

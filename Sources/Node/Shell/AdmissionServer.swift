@@ -74,6 +74,8 @@ final class AdmissionServer: @unchecked Sendable {
     private func admit(
         _ request: AdmissionRequest, _ session: Session, _ stream: any MessageStream
     ) async throws -> Admission {
+        // Before anything is recorded: a node that signs no certificate must use up no invitation.
+        try requireRight()
         let key = try PublicKey(bytes: request.node.identityKey.array)
         guard request.noiseBinding.noiseKey == session.remoteKey, request.node.noiseKey.array == session.remoteKey
         else {
@@ -133,11 +135,15 @@ final class AdmissionServer: @unchecked Sendable {
         throw NodeError.stopping
     }
 
-    private func admission(_ id: NodeID, _ name: String, _ key: PublicKey) throws -> Admission {
+    private func requireRight() throws {
         let membership = node.membership
         guard try membership.certificates.verify(meshKey: membership.meshKey).mayAdmit else {
             throw NodeError.noAdmission(node: membership.nodeName)
         }
+    }
+
+    private func admission(_ id: NodeID, _ name: String, _ key: PublicKey) throws -> Admission {
+        let membership = node.membership
         let rights = node.state.node(id)?.role == .worker ? [] : AdmissionServer.certificateRights
         let chain = try membership.certificates.issuing(
             to: key, name: name, rights: rights, mesh: membership.meshKey.id, signer: node.identity.signingKey)

@@ -27,6 +27,8 @@ struct Joiner {
             } catch let error as APIFailure {
                 // The mesh itself has said no: the other addresses lead to the same mesh.
                 throw error
+            } catch MeshError.keysDoNotFit {
+                failure = NodeError.invitationLeadsElsewhere(address: address, mesh: invitation.meshName)
             } catch {
                 failure = error
             }
