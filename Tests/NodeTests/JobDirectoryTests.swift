@@ -2,6 +2,7 @@ import Codec
 import Foundation
 import GPUBackend
 import Glibc
+import Mesh
 import Scheduler
 import Testing
 
@@ -45,6 +46,15 @@ struct JobDirectoryTests {
         _ = try JobDirectory.makeCheckpoint(of: plan, user: user)
         #expect(try owner(plan.workingDirectory + "/out/ckpt") == user?.user ?? geteuid())
         #expect(try JobDirectory.checkpoint(of: plan, user: user) != nil)
+    }
+
+    @Test("an error names the directory, not the number that it is open under")
+    func naming() throws {
+        let plan = try plan(checkpoint: "ckpt")
+        let working = try JobDirectory.makeWorking(of: plan, owner: nil)
+        let error = working.naming(TransferError.disk(path: working.path + "/a", operation: "writing", reason: "full"))
+        let named = TransferError.disk(path: plan.workingDirectory + "/a", operation: "writing", reason: "full")
+        #expect(error as? TransferError == named)
     }
 
     @Test("a link in the working directory leads nowhere")

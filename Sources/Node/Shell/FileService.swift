@@ -53,7 +53,11 @@ final class FileService: @unchecked Sendable {
 
     private func write(_ tree: Digest, into directory: JobDirectory, owner: Materializer.Owner?) async throws {
         try await trees.perform { store in
-            try Materializer(store: store).write(try store.manifest(tree), into: directory.path, owner: owner)
+            do {
+                try Materializer(store: store).write(try store.manifest(tree), into: directory.path, owner: owner)
+            } catch {
+                throw directory.naming(error)
+            }
         }
     }
 
@@ -129,7 +133,11 @@ final class FileService: @unchecked Sendable {
                 // Looked up anew each time: a job may move its directory away and make another.
                 if let directory = try JobDirectory.checkpoint(of: plan, user: try plan.user()) {
                     taken = watcher.look(try await list(directory), at: node.loop.now)
-                    if let set = taken { recorded = try await ship(set, in: directory, plan, after: recorded) }
+                    do {
+                        if let set = taken { recorded = try await ship(set, in: directory, plan, after: recorded) }
+                    } catch {
+                        throw directory.naming(error)
+                    }
                 }
                 told = nil
             } catch {

@@ -1,6 +1,7 @@
 import Codec
 import GPUBackend
 import Glibc
+import Mesh
 
 /// A directory that a job can write in, held open while this daemon works in it.
 ///
@@ -14,6 +15,23 @@ final class JobDirectory: Sendable {
 
     /// Leads to the open directory itself, for code that takes a path.
     var path: String { "/proc/self/fd/\(descriptor)" }
+
+    /// The same error with the directory's name in the place of its number.
+    func naming(_ error: any Error) -> any Error {
+        func shown(_ text: String) -> String {
+            text == path || text.hasPrefix(path + "/") ? name + text.dropFirst(path.count) : text
+        }
+        switch error {
+        case TransferError.disk(let path, let operation, let reason):
+            return TransferError.disk(path: shown(path), operation: operation, reason: reason)
+        case TransferError.inTheWay(let path): return TransferError.inTheWay(shown(path))
+        case TransferError.unreadable(let path, let reason):
+            return TransferError.unreadable(shown(path), reason: reason)
+        case HostError.system(let operation, let path, let number):
+            return HostError.system(operation: operation, path: shown(path), errorNumber: number)
+        default: return error
+        }
+    }
 
     private init(descriptor: Int32, name: String) {
         self.descriptor = descriptor
