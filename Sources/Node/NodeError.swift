@@ -15,7 +15,6 @@ public enum NodeError: Error, Hashable, Sendable {
     case nodeNotFound(String)
     case nothingToFetch(JobID, path: String)
     case noResults(JobID)
-    case noLog(JobID)
     case logLost(JobID, attempt: UInt32, node: String)
     case holderUnreachable(what: String, holders: [String])
     case malformedRequest(String)
@@ -51,7 +50,6 @@ public enum NodeError: Error, Hashable, Sendable {
         case .nodeNotFound: "node.not_found"
         case .nothingToFetch: "job.file_not_found"
         case .noResults: "job.no_results"
-        case .noLog: "job.no_log"
         case .logLost: "job.log_lost"
         case .holderUnreachable: "transfer.no_holder"
         case .malformedRequest: "request.malformed"
@@ -93,7 +91,6 @@ public enum NodeError: Error, Hashable, Sendable {
         case .nodeNotFound(let name): "there is no node \(name)"
         case .nothingToFetch(let job, let path): "job \(job) has no file \(path)"
         case .noResults(let job): "job \(job) has no recorded results"
-        case .noLog(let job): "job \(job) has not written anything yet"
         case .logLost(let job, let attempt, let node):
             "the output of attempt \(attempt) of job \(job) is on \(node), which does not answer"
         case .holderUnreachable(let what, let holders):
@@ -135,7 +132,6 @@ public enum NodeError: Error, Hashable, Sendable {
         case .nodeNotFound: "what there is: swarmlet members"
         case .nothingToFetch(let job, _): "what it left: swarmlet inspect \(job)"
         case .noResults: "name them when you submit: swarmlet run --out PATTERN"
-        case .noLog(let job): "wait for it: swarmlet logs -f \(job)"
         case .logLost(let job, _, _): "it can be read when the node is back; what it does now: swarmlet inspect \(job)"
         case .holderUnreachable: "it can be had when one of them is back: swarmlet members"
         case .malformedRequest, .requestTooLate: "use the same version of swarmlet on both sides: swarmlet version"
@@ -163,7 +159,7 @@ public enum NodeError: Error, Hashable, Sendable {
     /// What the command line exits with.
     public var exitCode: Int32 {
         switch self {
-        case .jobNotFound, .taskNotFound, .nodeNotFound, .nothingToFetch, .noResults, .noLog: 3
+        case .jobNotFound, .taskNotFound, .nodeNotFound, .nothingToFetch, .noResults: 3
         case .denied: 4
         default: 125
         }

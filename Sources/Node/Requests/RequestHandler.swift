@@ -157,7 +157,8 @@ struct RequestHandler {
         let wanted = request.attempt ?? request.cursor?.attempt
         let attempt = wanted.map { number in task.attempts.first { $0.number == number } } ?? task.attempts.last
         guard let attempt else {
-            guard request.follow, !record.isEnded else { throw NodeError.noLog(request.job) }
+            // Nothing has run yet, so nothing has been written.
+            guard request.follow, !record.isEnded else { return try await reply(.done) }
             return try await followLogs(request, attempt: 1)
         }
         try await read(request, attempt)

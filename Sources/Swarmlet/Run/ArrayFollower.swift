@@ -94,7 +94,6 @@ final class ArrayFollower {
                 try client.send(.logs(LogsRequest(job: job, task: task, attempt: nil, follow: false, tailLines: nil)))
                 return try copy(client, &shownBytes)
             } catch {
-                if case .refused(let failure) = error, failure.code == "job.no_log" { return }
                 try patience.wait(after: error, signals: nil, terminal)
             }
         }
