@@ -49,9 +49,9 @@ struct AttemptLedger: Sendable {
         reports.append(AttemptReport(attempt: attempt.key, kind: kind, at: attempt.at))
     }
 
-    /// The supervisor tells of an attempt.
+    /// The supervisor tells of an attempt. What has ended has ended: word that comes after it is not passed on.
     mutating func heard(_ report: AttemptReport) {
-        guard held[report.attempt] != nil else { return }
+        guard let attempt = held[report.attempt], attempt.phase != .ended else { return }
         switch report.kind {
         case .preparing: break
         case .running: held[report.attempt]?.phase = .running

@@ -1,0 +1,168 @@
+import Codec
+import Scheduler
+import Testing
+
+@testable import Node
+
+@Suite("What a host does for the mesh")
+struct AttemptLedgerTests {
+    private let key = AttemptKey(job: 1, task: 0, attempt: 1)
+    private let request = RequestID(high: 1, low: 1)
+
+    private func wanted(_ key: AttemptKey, started: Bool = false, cancelled: Bool = false) -> WantedAttempt {
+        WantedAttempt(key: key, hasStarted: started, isCancelled: cancelled)
+    }
+
+    private func compare(
+        _ ledger: inout AttemptLedger, _ wanted: [WantedAttempt], mayStart: Bool = true, isLeaving: Bool = false
+    ) -> [AttemptLedger.Step] {
+        ledger.compare(with: wanted, mayStart: mayStart, isLeaving: isLeaving, now: 77)
+    }
+
+    /// A ledger whose only attempt runs.
+    private func running() -> AttemptLedger {
+        var ledger = AttemptLedger()
+        _ = compare(&ledger, [wanted(key)])
+        ledger.heard(AttemptReport(attempt: key, kind: .running, at: 1))
+        return ledger
+    }
+
+    @Test("what has a place here starts under a lease, once")
+    func startsOnce() {
+        var ledger = AttemptLedger()
+        #expect(compare(&ledger, [wanted(key)], mayStart: false).isEmpty)
+        #expect(ledger[key] == nil)
+        #expect(compare(&ledger, [wanted(key)]) == [.start(key)])
+        #expect(compare(&ledger, [wanted(key)]).isEmpty)
+        #expect(!ledger.isIdle)
+    }
+
+    @Test("what started and is held by no supervisor is reported lost and never begun anew")
+    func lostSupervisor() {
+        var ledger = AttemptLedger()
+        #expect(compare(&ledger, [wanted(key, started: true)]).isEmpty)
+        let reports = ledger.takeReports(as: request)
+        #expect(reports == [AttemptReport(attempt: key, kind: .ended(.lost), at: 77)])
+        #expect(compare(&ledger, [wanted(key, started: true)]).isEmpty)
+        #expect(ledger.isIdle)
+    }
+
+    @Test("what a supervisor held through a restart of the daemon goes on and is not started again")
+    func adopted() {
+        var ledger = AttemptLedger()
+        ledger.adopt(AdoptedAttempt(key: key, at: 5))
+        #expect(compare(&ledger, [wanted(key, started: true)]).isEmpty)
+        #expect(ledger[key]?.phase == .running)
+        #expect(ledger.takeReports(as: request) == [AttemptReport(attempt: key, kind: .running, at: 5)])
+    }
+
+    @Test("what ended while no daemon was there is reported with its outcome")
+    func adoptedEnded() {
+        var ledger = AttemptLedger()
+        ledger.adopt(AdoptedAttempt(key: key, outcome: .exited(3), at: 6))
+        #expect(ledger.isIdle)
+        #expect(ledger.takeReports(as: request) == [AttemptReport(attempt: key, kind: .ended(.exited(3)), at: 6)])
+    }
+
+    @Test("an end is reported once, and settled when the state knows it")
+    func ended() {
+        var ledger = running()
+        ledger.heard(AttemptReport(attempt: key, kind: .ended(.exited(0)), at: 2))
+        #expect(ledger.takeReports(as: request)?.count == 2)
+        #expect(ledger.takeReports(as: RequestID(high: 1, low: 2)) == nil, "one entry of reports at a time")
+        #expect(compare(&ledger, [wanted(key, started: true)]).isEmpty, "the state does not know yet")
+        ledger.answered(RequestID(high: 9, low: 9))
+        #expect(!ledger.hasReportsToTake)
+        ledger.answered(request)
+        #expect(!ledger.hasReportsToTake)
+        #expect(compare(&ledger, []) == [.settled(key)])
+        #expect(ledger[key] == nil)
+        #expect(compare(&ledger, []).isEmpty)
+    }
+
+    @Test("after its end an attempt neither runs nor ends again, whatever its supervisor says")
+    func endedForGood() {
+        var ledger = running()
+        ledger.heard(AttemptReport(attempt: key, kind: .ended(.exited(0)), at: 2))
+        ledger.heard(AttemptReport(attempt: key, kind: .running, at: 3))
+        ledger.heard(AttemptReport(attempt: key, kind: .ended(.lost), at: 4))
+        #expect(ledger[key]?.phase == .ended)
+        #expect(ledger.takeReports(as: request)?.map(\.at) == [1, 2])
+    }
+
+    @Test("reports that came while others were under way follow in the next entry")
+    func laterReports() {
+        var ledger = running()
+        #expect(ledger.takeReports(as: request)?.map(\.kind) == [.running])
+        ledger.heard(AttemptReport(attempt: key, kind: .ended(.exited(0)), at: 2))
+        ledger.answered(request)
+        #expect(ledger.takeReports(as: RequestID(high: 1, low: 2))?.map(\.kind) == [.ended(.exited(0))])
+    }
+
+    @Test("what is said of an attempt that nobody holds is not passed on")
+    func stranger() {
+        var ledger = AttemptLedger()
+        ledger.heard(AttemptReport(attempt: key, kind: .running, at: 1))
+        #expect(!ledger.hasReportsToTake)
+    }
+
+    @Test("a replaced attempt is stopped once, and holds back the lease of its job until it is gone")
+    func superseded() {
+        var ledger = running()
+        #expect(ledger.jobsHeldBack.isEmpty)
+        #expect(ledger.superseded(key) == .stop(key, .superseded))
+        #expect(ledger.superseded(key) == nil)
+        #expect(ledger.jobsHeldBack == [1])
+        #expect(compare(&ledger, []).isEmpty, "it is being stopped")
+        ledger.heard(AttemptReport(attempt: key, kind: .ended(.cancelled), at: 2))
+        #expect(ledger.jobsHeldBack.isEmpty)
+        #expect(compare(&ledger, []) == [.settled(key)])
+    }
+
+    @Test("what has no place here any more is stopped as replaced")
+    func withoutPlace() {
+        var ledger = running()
+        #expect(compare(&ledger, []) == [.stop(key, .superseded)])
+        #expect(ledger.jobsHeldBack == [1])
+    }
+
+    @Test("a replacement stops at once what was being cancelled with its grace time")
+    func cancelledThenSuperseded() {
+        var ledger = running()
+        #expect(compare(&ledger, [wanted(key, started: true, cancelled: true)]) == [.stop(key, .cancelled)])
+        #expect(compare(&ledger, [wanted(key, started: true, cancelled: true)]).isEmpty)
+        #expect(ledger.jobsHeldBack.isEmpty)
+        #expect(ledger.superseded(key) == .stop(key, .superseded))
+    }
+
+    @Test("a job that is cancelled before its attempt began is reported cancelled without starting")
+    func cancelledBeforeStart() {
+        var ledger = AttemptLedger()
+        #expect(compare(&ledger, [wanted(key, cancelled: true)], mayStart: false).isEmpty)
+        #expect(ledger.takeReports(as: request)?.map(\.kind) == [.ended(.cancelled)])
+        #expect(compare(&ledger, [wanted(key, cancelled: true)]).isEmpty)
+    }
+
+    @Test("a node that leaves starts nothing and gives back what runs")
+    func leaving() {
+        var ledger = running()
+        let other = AttemptKey(job: 2, task: 0, attempt: 1)
+        let steps = compare(&ledger, [wanted(key, started: true), wanted(other)], isLeaving: true)
+        #expect(steps == [.stop(key, .superseded)])
+        #expect(ledger[other] == nil)
+        ledger.heard(AttemptReport(attempt: key, kind: .ended(.lost), at: 2))
+        #expect(ledger.isIdle)
+    }
+
+    @Test("an entry holds a bounded number of reports")
+    func boundedReports() {
+        var ledger = AttemptLedger()
+        let count = NodeConstants.reportsPerEntry + 1
+        for task in 0..<UInt32(count) {
+            ledger.adopt(AdoptedAttempt(key: AttemptKey(job: 1, task: task, attempt: 1), at: 0))
+        }
+        #expect(ledger.takeReports(as: request)?.count == NodeConstants.reportsPerEntry)
+        ledger.answered(request)
+        #expect(ledger.takeReports(as: RequestID(high: 1, low: 2))?.count == 1)
+    }
+}

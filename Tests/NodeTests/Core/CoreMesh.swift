@@ -1,0 +1,149 @@
+import Codec
+import Raft
+import Scheduler
+
+@testable import Node
+
+/// Node cores joined by a perfect network and instant disks, all on one clock that jumps from deadline to deadline.
+final class CoreMesh {
+    private struct Envelope {
+        var from: NodeID
+        var to: NodeID
+        var message: NodeMessage
+    }
+
+    static let epoch: Int64 = 1_763_733_600_000_000_000  // 2025-11-21T14:00:00Z
+
+    private(set) var cores: [NodeCore] = []
+    private(set) var now = Instant.zero
+    /// Nodes whose messages are lost, both ways.
+    var isolated: Set<NodeID> = []
+    /// What each core asked of its shell, in order.
+    private(set) var effects: [NodeID: [NodeEffect]] = [:]
+    private(set) var answers: [RequestID: Answer] = [:]
+    /// When a renewal of each node last reached somebody.
+    private(set) var renewalHeard: [NodeID: Instant] = [:]
+    /// Every set of voters that was ever in force at the first node.
+    private(set) var voterSets: [[NodeID]] = []
+    private var queue: [Envelope] = []
+    private var nextRequest: UInt64 = 0
+
+    /// A mesh of one node, which has been founded.
+    init() throws {
+        try add(1, restored: .founding(id: NodeID(1)))
+        run(seconds: 5) { self[1].raft.isReadyLeader }
+        propose(
+            at: 1,
+            .found(
+                meshName: "lab", meshKeyID: "k4.pid.lab", meshKey: CoreMesh.bytes(99), node: CoreMesh.record(1)))
+        run(seconds: 5) { self[1].state.members.count == 1 }
+    }
+
+    private static func bytes(_ number: UInt8) -> Bytes { Bytes([UInt8](repeating: number, count: 32)) }
+
+    static func record(_ number: UInt8, role: NodeRole = .auto) -> NodeRecord {
+        NodeRecord(
+            name: "n\(number)", identityKey: bytes(number), noiseKey: bytes(number), role: role,
+            capacity: Capacity(cpuMillis: 4_000, memoryBytes: 8 << 30))
+    }
+
+    subscript(_ number: Int) -> NodeCore { cores[number - 1] }
+
+    private func add(_ number: UInt8, restored: RaftRestored) throws {
+        let id = NodeID(UInt64(number))
+        cores.append(
+            try NodeCore(id: id, restored: restored, boot: UInt64(number), generation: UInt64(number), now: now))
+        handle(id, .adopted([]))
+        handle(id, .wallClock(CoreMesh.epoch + now.nanoseconds))
+    }
+
+    /// Admits the next node and starts its core; the answer is its number.
+    @discardableResult
+    func admit(role: NodeRole = .auto) throws -> Int {
+        let number = UInt8(cores.count + 1)
+        let request = propose(at: 1, .admit(CoreMesh.record(number, role: role), invitation: nil))
+        run(seconds: 5) { answers[request] != nil }
+        try add(number, restored: .joining())
+        run(seconds: 10) { self[Int(number)].hasCaughtUp }
+        return Int(number)
+    }
+
+    @discardableResult
+    func propose(at number: Int, _ command: Command) -> RequestID {
+        nextRequest += 1
+        let request = RequestID(high: 1 << 63, low: nextRequest)
+        handle(cores[number - 1].id, .propose(Entry(request: request, time: 0, command: command)))
+        return request
+    }
+
+    func handle(_ id: NodeID, _ input: NodeInput) {
+        guard let position = cores.firstIndex(where: { $0.id == id }) else { return }
+        var made: [NodeEffect] = []
+        cores[position].handle(input, at: now, into: &made)
+        effects[id, default: []] += made
+        var tokens: [UInt64] = []
+        for effect in made {
+            switch effect {
+            case .persist(let persist): tokens.append(persist.token)
+            case .send(let to, let message): queue.append(Envelope(from: id, to: to, message: message))
+            case .answered(let request, let answer): answers[request] = answer
+            default: break
+            }
+        }
+        let voters = cores[0].raft.membership.voters
+        if voterSets.last != voters { voterSets.append(voters) }
+        for token in tokens { handle(id, .persisted(token)) }
+    }
+
+    private func deliver() {
+        var position = 0
+        while position < queue.count {
+            let envelope = queue[position]
+            position += 1
+            if isolated.contains(envelope.from) || isolated.contains(envelope.to) { continue }
+            if case .renew = envelope.message { renewalHeard[envelope.from] = now }
+            handle(envelope.to, .message(from: envelope.from, envelope.message))
+        }
+        queue = []
+    }
+
+    /// Lets time pass until something holds, at most this long; the answer is whether it does.
+    @discardableResult
+    func run(seconds: Int64, until isDone: () -> Bool = { false }) -> Bool {
+        let end = now + .seconds(seconds)
+        deliver()
+        while !isDone() {
+            let next = cores.compactMap { core in core.nextDeadline.map { ($0, core.id) } }
+                .min { ($0.0, $0.1) < ($1.0, $1.1) }
+            guard let (deadline, id) = next, deadline <= end else {
+                now = end
+                return isDone()
+            }
+            now = max(now, deadline)
+            handle(id, .timer)
+            deliver()
+        }
+        return true
+    }
+
+    func job(cpus: UInt64 = 1) -> JobSpec {
+        JobSpec(
+            name: "job", command: ["true"], user: "ana",
+            resources: Resources(cpuMillis: cpus * 1_000, memoryBytes: 1 << 30), submitNode: NodeID(1))
+    }
+
+    /// Where the attempts were started, in the order of nodes.
+    func started(_ key: AttemptKey) -> [NodeID] {
+        cores.map(\.id).filter { id in
+            (effects[id] ?? []).contains {
+                if case .start(key) = $0 { return true }
+                return false
+            }
+        }
+    }
+
+    func report(_ number: Int, _ key: AttemptKey, _ kind: AttemptReportKind) {
+        let id = cores[number - 1].id
+        handle(id, .attempt(AttemptReport(attempt: key, kind: kind, at: CoreMesh.epoch + now.nanoseconds)))
+    }
+}
