@@ -5,7 +5,8 @@ enum SizeText {
         let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
         var unit = 0
         var value = Double(bytes)
-        while value >= 1024, unit < units.count - 1 {
+        // What would round to 1024 of a unit is one of the next.
+        while value >= 1023.45, unit < units.count - 1 {
             value /= 1024
             unit += 1
         }
