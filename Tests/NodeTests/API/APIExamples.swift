@@ -1,0 +1,149 @@
+import Codec
+import GPUBackend
+import Mesh
+import Scheduler
+
+@testable import Node
+@testable import Raft
+@testable import Tokens
+
+/// One example of every message, with every optional field set somewhere.
+enum APIExamples {
+    static let digest = BLAKE3.hash([1, 2, 3])
+    static let label = Label(name: "rack", value: "a")
+    static let gpu = GPU(index: 0, uuid: "SIM-0", model: "A100", memoryBytes: 80 << 30, simulated: true)
+    static let spec = JobSpec(
+        name: "gpt", command: ["python3", "train.py"], environment: [label], user: "ana", uid: 1_000, gid: 1_000,
+        runAs: "ana", resources: Resources(cpuMillis: 2_000, memoryBytes: 1 << 30, gpus: 1, gpuMemoryBytes: 1 << 34),
+        tasks: 3, timeLimitMilliseconds: 60_000, retry: .times(2), checkpoint: CheckpointPolicy(directory: "ckpt"),
+        outputs: ["model.pt"], workingTree: digest, submitNode: NodeID(2), allowPending: true, isArray: true)
+    static let failure = APIFailure(code: "job.lost", message: "lost", hint: "retry", exitCode: 75)
+    static let cursor = OutputCursor(attempt: 2, place: LogCursor())
+    static let results = ResultsView(tree: digest, bytes: 9, files: 1, holders: ["owl"])
+    static let transfers: [TransferMessage] = [
+        .offer(manifest: Manifest.empty.encoded()), .need([digest]),
+        .chunk(digest, offset: 0, bytes: [1, 2, 3], isLast: true), .want([digest]), .wantManifest(digest),
+        .manifest(Manifest.empty.encoded()), .done, .failed(code: "transfer.damaged", message: "damaged"),
+    ]
+
+    static let requests: [APIRequest] =
+        [
+            .version, .status, .up(UpRequest(meshName: "lab", nodeName: "owl", labels: [label])),
+            .join(
+                JoinRequest(
+                    invitation: "line", peer: "10.0.0.1:7717", trustFirstUse: true, nodeName: "owl", worker: true,
+                    labels: [label])),
+            .members, .invite(InviteRequest(uses: 3, timeToLiveSeconds: 60, worker: true, labels: [label])),
+            .approve("owl"),
+            .submit(SubmitRequest(request: RequestID(high: 1, low: 2), spec: spec, manifest: Bytes([1, 2]))),
+            .follow(FollowRequest(job: 1, task: 2, cursor: cursor, seenAttempt: 1)),
+            .logs(LogsRequest(job: 1, task: 2, attempt: 3, follow: true, tailLines: 10, cursor: cursor)),
+            .jobs(JobsRequest(all: true)), .inspectJob(1), .inspectNode("owl"), .cancel(CancelRequest(job: 1)),
+            .wait([1, 2, 3]), .fetch(FetchRequest(job: 1, task: 2, path: "out", attempt: 3)),
+            .leave(LeaveRequest(forget: true)), .doctor,
+        ] + transfers.map(APIRequest.transfer)
+
+    static let member = MemberView(
+        name: "owl", shortID: "Xk7dM2qp", keyID: "k4.pid.x", nodeID: NodeID(1), state: "alive", raft: "leader",
+        cpus: 32, memoryBytes: 1 << 37, gpus: [gpu], freeGPUs: 1, address: "10.0.0.1:7717",
+        roundTripMicroseconds: 300, labels: [label], version: "0.1", worker: true)
+    static let status = StatusView(
+        version: "0.1", inMesh: true, meshName: "lab", meshFingerprint: "k7qd", nodeName: "owl", shortID: "Xk7dM2qp",
+        cpus: 32, memoryBytes: 1 << 37, gpus: [gpu], addresses: ["10.0.0.1:7717"], backend: "epoll",
+        backendReason: "no io_uring", weaker: ["not root"], joinMilliseconds: 400, founded: true, leader: "owl")
+    static let job = JobView(
+        id: 1, name: "gpt", user: "ana", state: .running, tasks: 3, tasksEnded: 1, gpus: 1, nodes: ["owl"],
+        submittedAt: 1, startedAt: 2, endedAt: 3, attempts: 2, reason: "waits", exitCode: 1, frozen: true)
+    static let detail = JobDetail(
+        view: job, command: ["true"],
+        resources: ResourcesView(cpuMillis: 1_000, memoryBytes: 1, gpus: 1, gpuMemoryBytes: 2),
+        attempts: [
+            AttemptView(
+                task: 1, number: 2, node: "owl", gpus: ["GPU 0"], state: .failed, placedAt: 1, startedAt: 2,
+                endedAt: 3, outcome: "exit 1", exitCode: 1, resumedFrom: 4)
+        ],
+        checkpoints: [
+            CheckpointView(
+                task: 1, number: 4, attempt: 1, bytes: 5, holders: ["owl"], recordedAt: 6, tree: digest)
+        ], results: results, workingTree: digest)
+
+    static let events: [FollowEvent] = [
+        .waiting("waits for 2 GPUs on one node"),
+        .placed(
+            AttemptPlaced(
+                number: 2, node: "owl", gpus: ["GPU 0"], resumesFrom: 3, millisecondsSinceLoss: 4_200,
+                memoryBytes: 1 << 30)),
+        .hostLost(HostLost(node: "lynx", silentMilliseconds: 3_100, nextAttempt: 2)),
+        .output(LogChunk(stream: 1, time: 5, bytes: Bytes([0, 255, 10]), next: cursor)),
+        .checkpoint(CheckpointSafe(number: 3, bytes: 412 << 20, holders: ["owl", "newt"])), .frozen(true),
+        .ended(
+            JobEnded(
+                job: 1, state: .failed, exitCode: 75, fromJob: false, failure: failure, milliseconds: 9,
+                attempts: 2, results: results)),
+    ]
+
+    static let replies: [APIReply] =
+        [
+            .failure(failure), .done, .version("0.1"), .status(status),
+            .joining(JoinProgress(meshFingerprint: "a", nodeFingerprint: "b", nodeName: "c")),
+            .invitation(InvitationView(line: "line", shortID: "7c1e", uses: 1, expires: 2)), .member(member),
+            .members(
+                MembersView(
+                    meshName: "lab", meshFingerprint: "k7qd", members: [member],
+                    waiting: [WaitingView(name: "newt", shortID: "x", address: "-", since: 1)],
+                    staleMilliseconds: 10)),
+            .submitted(SubmittedView(job: 1, sentParts: 2)),
+            .log(LogChunk(stream: 2, time: 5, bytes: Bytes([1]), next: cursor)),
+            .jobs(JobsView(jobs: [job], staleMilliseconds: 3)), .job(detail),
+            .doctor([CheckView(check: "cgroups", result: "ok", detail: "v2", hint: "none")]),
+        ] + events.map(APIReply.follow) + transfers.map(APIReply.transfer)
+
+    static let nodeMessages: [NodeMessage] = [
+        .raft(.heartbeat(RaftMessage.Heartbeat(term: 2, commitIndex: 3, round: 4))),
+        .raft(
+            .append(
+                RaftMessage.Append(
+                    term: 2, previousIndex: 1, previousTerm: 1,
+                    entries: [RaftEntry(index: 2, term: 2, payload: .command([1, 2]))], commitIndex: 1))),
+        .swim(SwimMessage(kind: .ping(4), version: SwimVersion(generation: 1))),
+        .propose(Entry(request: RequestID(high: 1, low: 2), time: 3, command: .submit(spec))),
+        .renew(sequence: 7), .granted(sequence: 7, index: 8),
+    ]
+
+    // MARK: Admission
+
+    static func key(_ number: UInt8) -> SigningKey { SigningKey(seed: [UInt8](repeating: number, count: 32)) }
+
+    static func credentials() throws -> MemberCredentials {
+        MemberCredentials(
+            meshName: "lab", meshKey: key(1).publicKey, certificates: try chain(), noiseBinding: binding)
+    }
+
+    private static var binding: NoiseKeyBinding {
+        NoiseKeyBinding(noiseKey: [UInt8](repeating: 7, count: 32), identity: key(2))
+    }
+
+    private static func chain() throws -> CertificateChain {
+        try CertificateChain.founding(key(2).publicKey, name: "owl", meshKey: key(1))
+    }
+
+    static func admissionRequest() throws -> AdmissionRequest {
+        let token = try JoinToken.issue(
+            mesh: key(1).publicKey.id, uses: 2, expires: 1_795_271_400, role: .worker, labels: [],
+            identifier: [UInt8](repeating: 5, count: 16), signer: key(2))
+        let proof = JoinProof(
+            handshakeHash: [UInt8](repeating: 6, count: 32), tokenID: "7c1e", facts: digest, key: key(3))
+        return AdmissionRequest(node: CoreMesh.record(3), noiseBinding: binding, token: token, proof: proof)
+    }
+
+    static func admissionReplies() throws -> [AdmissionReply] {
+        let peer = PeerRecord(id: NodeID(1), noiseKey: Bytes([1]), addresses: ["10.0.0.1:7717"])
+        return [
+            .waiting,
+            .admitted(
+                Admission(
+                    node: NodeID(3), name: "newt", meshName: "lab", certificates: try chain(), peers: [peer])),
+            .refused(failure),
+        ]
+    }
+}
