@@ -106,7 +106,7 @@ struct AttemptPlanTests {
 
     // MARK: Users
 
-    @Test("a daemon that is not root runs jobs as itself", .enabled(if: geteuid() != 0))
+    @Test("a daemon that is not root runs jobs as itself", .enabled(if: geteuid() != 0, "the tests run as root here"))
     func notRoot() throws {
         #expect(try plan(user: "ana", uid: 1_000).user() == nil)
     }
