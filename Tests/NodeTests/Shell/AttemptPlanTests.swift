@@ -111,7 +111,7 @@ struct AttemptPlanTests {
         #expect(try plan(user: "ana", uid: 1_000).user() == nil)
     }
 
-    @Test("root's own jobs run as nobody unless root asks for root", .enabled(if: geteuid() == 0))
+    @Test("root's own jobs run as nobody unless root asks for root", .enabled(if: geteuid() == 0, "needs root"))
     func rootsJobs() throws {
         let nobody = try #require(Accounts.user(named: "nobody"))
         #expect(try plan().user() == nobody)
@@ -119,20 +119,21 @@ struct AttemptPlanTests {
     }
 
     @Test(
-        "a submitter without an account here runs as nobody, whoever has the same number", .enabled(if: geteuid() == 0))
+        "a submitter without an account here runs as nobody, whoever has the same number",
+        .enabled(if: geteuid() == 0, "needs root"))
     func unknownSubmitter() throws {
         let nobody = try #require(Accounts.user(named: "nobody"))
         #expect(try plan(user: "no-such-user", uid: 1).user() == nobody)
         #expect(try plan(user: "root", uid: 1_000).user() == nobody, "somebody who is called root elsewhere")
     }
 
-    @Test("a submitter with an account here runs as that account", .enabled(if: geteuid() == 0))
+    @Test("a submitter with an account here runs as that account", .enabled(if: geteuid() == 0, "needs root"))
     func knownSubmitter() throws {
         let account = try #require(Accounts.user(named: "daemon"))
         #expect(try plan(user: "daemon", uid: 4_242).user() == account)
     }
 
-    @Test("nobody but root runs jobs as root or as somebody else", .enabled(if: geteuid() == 0))
+    @Test("nobody but root runs jobs as root or as somebody else", .enabled(if: geteuid() == 0, "needs root"))
     func refused() throws {
         #expect(code { _ = try plan(user: "daemon", uid: 1, runAs: "root").user() } == "job.root_not_asked")
         #expect(code { _ = try plan(user: "daemon", uid: 1, runAs: "bin").user() } == "auth.denied")
