@@ -23,6 +23,8 @@ final class FollowSession: @unchecked Sendable {
     private var pumpIsDone = true
     private var pump: Task<Void, Never>?
     private let pumpEnded: LoopSignal
+    /// What ended the watch before the job did.
+    private var failure: (any Error)?
 
     /// After the end of a job: how long its last output may take to arrive from a node that answers.
     private static let outputPatience = Interval.seconds(10)
@@ -41,7 +43,7 @@ final class FollowSession: @unchecked Sendable {
     /// Tells everything until the job has ended.
     func run(_ send: (FollowEvent) async throws -> Void) async throws {
         let watcher = node.loop.spawn("follow \(job)") { [self] in
-            do { try await watch() } catch {}
+            do { try await watch() } catch { failure = error }
             events.finish()
         }
         defer {
@@ -52,7 +54,8 @@ final class FollowSession: @unchecked Sendable {
             try await send(event)
             if case .ended = event { return }
         }
-        throw node.isRunning ? NodeError.jobNotFound(job) : NodeError.stopping
+        if !node.isRunning { throw NodeError.stopping }
+        throw failure ?? NodeError.jobNotFound(job)
     }
 
     private func watch() async throws {
