@@ -22,7 +22,7 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
         self.init(bytes: bytes)
     }
 
-    /// All bytes zero: a placeholder that no known input hashes to.
+    /// All bytes zero: no known input hashes to it.
     public static let zero = Digest(words: (0, 0, 0, 0))
 
     init(words: (UInt64, UInt64, UInt64, UInt64)) { self.words = words }

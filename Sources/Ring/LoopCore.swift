@@ -26,7 +26,7 @@ class LoopCore: EventLoop, @unchecked Sendable {
     private var ready: [Work] = []
     private let inbox = Mutex<[Work]>([])
     /// Takes the place of a closed descriptor's file for a moment.
-    private let placeholder: Int32
+    private let nullDevice: Int32
     /// Descriptors closed whose numbers are not free yet, with the round after which they can be (0: not known yet).
     private var closing: [(descriptor: Int32, freeAfter: UInt64)] = []
     private var round: UInt64 = 0
@@ -37,13 +37,13 @@ class LoopCore: EventLoop, @unchecked Sendable {
         self.backend = backend
         self.fallbackReason = fallbackReason
         wakeDescriptor = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
-        placeholder = open("/dev/null", O_RDWR | O_CLOEXEC)
-        guard wakeDescriptor >= 0, placeholder >= 0 else { throw .system("eventfd", errno) }
+        nullDevice = open("/dev/null", O_RDWR | O_CLOEXEC)
+        guard wakeDescriptor >= 0, nullDevice >= 0 else { throw .system("eventfd", errno) }
     }
 
     deinit {
         for entry in closing { Glibc.close(entry.descriptor) }
-        Glibc.close(placeholder)
+        Glibc.close(nullDevice)
         Glibc.close(wakeDescriptor)
     }
 
@@ -269,7 +269,7 @@ class LoopCore: EventLoop, @unchecked Sendable {
         guard descriptor >= 0, !isClosing(descriptor) else { return }
         for token in waits.tokens(on: descriptor) { interrupt(token, Outcome.closed) }
         forget(descriptor)
-        dup2(placeholder, descriptor)
+        dup2(nullDevice, descriptor)
         closing.append((descriptor, 0))
     }
 
