@@ -166,6 +166,7 @@ struct SessionHandshakeTests {
     func notSwarmlet(_ backend: EventLoops.Preference) async throws {
         try await withSessionLoop(backend) { loop in
             let listener = try Listener(.loopback(port: 0))
+            let closed = LoopQueue<Bool>(loop, capacity: 1)
             loop.spawn("another protocol") {
                 do throws(RingError) {
                     let first = try await loop.accept(listener)
@@ -177,6 +178,7 @@ struct SessionHandshakeTests {
                     Issue.record("\(error)")
                 }
                 loop.close(listener.descriptor)
+                closed.finish()
             }
             for _ in 0..<2 {
                 let error = await meshFailure { () throws(MeshError) in
@@ -184,7 +186,7 @@ struct SessionHandshakeTests {
                 }
                 #expect(error == .notSwarmlet(listener.address.description))
             }
-            try await loop.sleep(for: .milliseconds(1))
+            _ = try await closed.next(until: loop.after(.seconds(10)))
             let nobody = await meshFailure { () throws(MeshError) in
                 _ = try await Session.connect(loop, to: listener.address, TestHost("client").configuration())
             }

@@ -131,12 +131,15 @@ struct SessionStreamTests {
             let pair = try await SessionPair.make(loop)
             let (near, far) = try await open(loop, pair)
             let outcome = LoopQueue<MeshError?>(loop, capacity: 1)
+            // Each waiter says that it begins and then runs on, on this one thread, until it waits.
+            let begun = LoopQueue<Bool>(loop, capacity: 1)
             let message = [UInt8](repeating: 1, count: 1 << 20)
             loop.spawn("sender") {
+                _ = begun.offer(true)
                 let error = await meshFailure { () throws(MeshError) in try await near.send(message) }
                 _ = outcome.offer(error)
             }
-            try await loop.sleep(for: .milliseconds(2))
+            _ = try await begun.next(until: loop.after(.seconds(10)))
             far.cancel()
             #expect(try await outcome.next(until: loop.after(.seconds(10))) == .some(.streamCancelled))
             #expect(await meshFailure { () throws(MeshError) in _ = try await far.receive() } == .closed)
@@ -177,18 +180,21 @@ struct SessionStreamTests {
             let pair = try await SessionPair.make(loop)
             let (near, far) = try await open(loop, pair)
             let outcomes = LoopQueue<MeshError?>(loop, capacity: 4)
+            let begun = LoopQueue<Bool>(loop, capacity: 2)
             let message = [UInt8](repeating: 1, count: 1 << 20)
             loop.spawn("sender") {
+                _ = begun.offer(true)
                 let error = await meshFailure { () throws(MeshError) in try await near.send(message) }
                 _ = outcomes.offer(error)
             }
             loop.spawn("receiver") {
+                _ = begun.offer(true)
                 let error = await meshFailure { () throws(MeshError) in _ = try await near.receive() }
                 _ = outcomes.offer(error)
             }
             let closed = LoopQueue<MeshError>(loop, capacity: 1)
             pair.far.onClosed = { _ = closed.offer($0) }
-            try await loop.sleep(for: .milliseconds(2))
+            for _ in 0..<2 { _ = try await begun.next(until: loop.after(.seconds(10))) }
             pair.near.close("moving out")
             for _ in 0..<2 {
                 #expect(try await outcomes.next(until: loop.after(.seconds(10))) == .some(.closed))
