@@ -19,6 +19,8 @@ class Tour:
     """The tour for one user; a mesh of two nodes on this host."""
 
     user = None
+    # What takes rights away before the binary runs.
+    prefix = []
 
     def setUp(self):
         self.home = tempfile.mkdtemp(prefix="swarmlet-tour-")
@@ -37,9 +39,7 @@ class Tour:
     def swarmlet(self, node, *arguments, stdin=None, seconds=60):
         environment = {"PATH": os.environ["PATH"], "HOME": self.home, "LANG": "C.UTF-8",
                        "SWARMLET_DATA_DIR": os.path.join(self.home, node)}
-        command = [self.binary, *arguments]
-        if self.user is not None:
-            command = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", *command]
+        command = [*self.prefix, self.binary, *arguments]
         return subprocess.run(command, cwd=self.work, env=environment, input=stdin, text=True, capture_output=True,
                               timeout=seconds, check=False)
 
@@ -78,6 +78,7 @@ class Tour:
 @unittest.skipUnless(os.geteuid() == 0, "only root can become another user for this")
 class AsNobody(Tour, unittest.TestCase):
     user = NOBODY
+    prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
     def check_what_is_weaker(self, doctor):
         self.assertRegex(doctor, r"limits +warn .*memory watched")
@@ -93,6 +94,15 @@ class AsNobody(Tour, unittest.TestCase):
         self.assertEqual(done.returncode, 125, done.stderr)
         self.assertIn("closed.txt", done.stderr)
         self.assertRegex(done.stderr, r"\[files\.[a-z_]+\]")
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs root, to give rights away")
+class AsRootWhoMayNotMount(Tour, unittest.TestCase):
+    """As in most containers."""
+    prefix = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"]
+
+    def check_what_is_weaker(self, doctor):
+        self.assertRegex(doctor, r"sandbox +(ok +user,|warn +process group only)")
 
 
 class AsThisUser(Tour, unittest.TestCase):

@@ -225,7 +225,7 @@ def start_elsewhere(mesh, number, steps):
         run = mesh.run(submitter, *training.run_arguments(steps, "1s"), cwd=folder)
         job = wait_until(lambda: (lambda newest: newest if newest != before else None)(mesh.newest_job(submitter)),
                          "the job is known", 20)
-        host = wait_until(lambda: mesh.job(submitter, job).running_on, f"job {job} runs", 30)
+        host = mesh.wait_running(submitter, job)
         if host != submitter.name:
             return run, submitter, mesh.node(host), job
         submitter.command("cancel", str(job))

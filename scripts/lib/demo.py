@@ -68,7 +68,7 @@ def submit(mesh, story, steps, nodes, name):
                    run.started)
         job = wait_until(lambda: (lambda newest: newest if newest != before else None)(mesh.newest_job(submitter)),
                          "the job is known", 20)
-        host = wait_until(lambda: mesh.job(submitter, job).running_on, f"job {job} runs", 30)
+        host = mesh.wait_running(submitter, job)
         run.listener = show_output(story, 200 if steps > 600 else 100)
         story.tell(f"started: job {job}, attempt 1 on {host}")
         if host != submitter.name:

@@ -160,6 +160,8 @@ class Mesh:
         self.binary, self.name, self.gpus, self.keep = binary, name, gpus, keep
         # A short path: sockets lie in it, and their names end at 107 characters.
         self.folder = tempfile.mkdtemp(prefix=f"swarmlet-{name}-", dir=os.environ.get("SWARMLET_MESH_FOLDER", "/tmp"))
+        # Without a mount namespace of its own a job reaches its directory only through this one, as a user of its own.
+        os.chmod(self.folder, 0o711)
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("SWARMLET_")}
         if "SWARMLET_IO" in os.environ:
             self.environment["SWARMLET_IO"] = os.environ["SWARMLET_IO"]
@@ -279,6 +281,16 @@ class Mesh:
                     lines = stream.read().splitlines()[-15:]
                 for line in lines:
                     print(f"{node.name} daemon.log: {line}", file=sys.stderr)
+
+
+    def wait_running(self, node, job, seconds=30):
+        """The name of the node that `job` runs on; an error with what `inspect` says where it ended instead."""
+        def host():
+            detail = self.job(node, job)
+            if detail.running_on is None and not detail.live:
+                raise MeshError(f"job {job} ended before it was seen running:\n{node.command('inspect', str(job))}")
+            return detail.running_on
+        return wait_until(host, f"job {job} runs", seconds)
 
 
 class Job:

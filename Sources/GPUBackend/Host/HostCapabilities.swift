@@ -92,15 +92,18 @@ public struct HostCapabilities: Hashable, Sendable {
         return warnings
     }
 
+    /// A job of root's daemon runs as another user, so the try does too.
+    private static let nobody = JobUser(user: 65534, group: 65534)
+
     /// Nil if a command runs in this isolation; otherwise why not.
     private static func refusal(of isolation: Isolation) -> String? {
         let spec = AttemptSpec(
             key: AttemptKey(job: 0, task: 0, attempt: 0), arguments: ["/bin/true"], environment: [],
-            workingDirectory: "/tmp", isolation: isolation, logPath: "/")
+            workingDirectory: "/tmp", user: geteuid() == 0 ? nobody : nil, isolation: isolation, logPath: "/")
         do throws(HostError) {
             let process = try AttemptProcess.clone(spec)
             defer { process.closeAll() }
-            if isolation == .userNamespace { try process.mapUser() }
+            if isolation == .userNamespace { try process.mapUsers() }
             process.send(CLINUX_ORDER_GO)
             return process.waitForRefusal()
         } catch { return error.message }

@@ -97,11 +97,25 @@ struct AttemptProcess {
         return recv(control, &message, size, 0) == size ? message : nil
     }
 
-    /// Maps the supervisor's user to itself inside the new user namespace.
-    func mapUser() throws(HostError) {
+    /// Makes users known inside the new user namespace: to root's supervisor all that it knows itself, since its jobs run
+    /// as other users, else its own alone.
+    func mapUsers() throws(HostError) {
+        guard geteuid() != 0 else {
+            try HostFiles.write(Self.identity(of: "/proc/self/uid_map"), to: "/proc/\(process)/uid_map")
+            try HostFiles.write(Self.identity(of: "/proc/self/gid_map"), to: "/proc/\(process)/gid_map")
+            return
+        }
         try HostFiles.write("deny", to: "/proc/\(process)/setgroups")
         try HostFiles.write("\(geteuid()) \(geteuid()) 1", to: "/proc/\(process)/uid_map")
         try HostFiles.write("\(getegid()) \(getegid()) 1", to: "/proc/\(process)/gid_map")
+    }
+
+    /// Everything that `map` knows, mapped to itself; a line of it is first inside, first outside, count (user_namespaces(7)).
+    private static func identity(of map: String) throws(HostError) -> String {
+        try HostFiles.readText(map).split(separator: "\n").map { line in
+            let numbers = line.split(separator: " ")
+            return "\(numbers[0]) \(numbers[0]) \(numbers[2])\n"
+        }.joined()
     }
 
     func closeAll() { Self.closeAll([control, output, errorOutput]) }

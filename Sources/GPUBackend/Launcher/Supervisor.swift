@@ -217,7 +217,7 @@ final class Supervisor {
         let attempt = RunningAttempt(spec: spec, process: process, group: group)
         do throws(HostError) {
             try group?.attach(process.process)
-            if spec.isolation == .userNamespace { try process.mapUser() }
+            if spec.isolation == .userNamespace { try process.mapUsers() }
             process.send(CLINUX_ORDER_GO)
         } catch {
             // It never passed its gate: the closed socket ends it.
