@@ -36,9 +36,7 @@ enum OutcomeText {
         case .commandNotFound(let path):
             return APIFailure(
                 code: "job.command_not_found", message: "\(command) is not on \(node)",
-                hint:
-                    "searched there: \(path). Name it with its whole path, or send it: a program in this directory is ./NAME",
-                exitCode: code)
+                hint: "searched there: \(path). A program in this directory is sent, and is ./NAME", exitCode: code)
         case .commandNotExecutable(let reason):
             return APIFailure(
                 code: "job.command_not_executable", message: "\(command) cannot be executed on \(node): \(reason)",

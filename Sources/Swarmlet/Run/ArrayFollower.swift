@@ -77,7 +77,7 @@ final class ArrayFollower {
         }
         terminal.clearProgress()
         if let failure = end.failure {
-            terminal.report(.refused(failure))
+            terminal.report(.refused(LocalCommand.explained(failure, command: spec.command[0])))
         } else {
             terminal.note("job \(job): " + EndedText.sentence(end, resultsPlace: nil))
         }

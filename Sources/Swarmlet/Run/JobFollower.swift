@@ -109,7 +109,7 @@ final class JobFollower {
         if end.results != nil { place = try ResultFetcher(directory, terminal).fetch(job, into: results) }
         terminal.clearProgress()
         if let failure = end.failure {
-            terminal.report(.refused(failure))
+            terminal.report(.refused(LocalCommand.explained(failure, command: spec.command[0])))
         } else if end.state == .cancelled || !end.fromJob {
             terminal.warn("job \(job): " + EndedText.sentence(end, resultsPlace: place))
         } else {

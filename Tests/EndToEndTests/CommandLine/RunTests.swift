@@ -281,6 +281,25 @@ struct RunTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["model.pt"])
     }
 
+    @Test("a command that only the submitter has is said to be here, and where")
+    func commandIsHere() throws {
+        let daemon = try Self.daemon { _, call in
+            var end = Self.end(.failed, 127)
+            end.fromJob = false
+            end.failure = APIFailure(
+                code: "job.command_not_found", message: "env is not on lynx", hint: "searched there: /bin.",
+                exitCode: 127)
+            try call.finish(.follow(.ended(end)))
+        }
+        let outcome = try daemon.run(["run", "--no-send", "env"])
+        #expect(
+            outcome.stderr == """
+                swarmlet: env is not on lynx [job.command_not_found]
+                swarmlet: here it is /usr/bin/env, which is not sent; searched there: /bin.
+
+                """)
+    }
+
     @Test("swarmlet's own failures are told apart from the job's by their two lines, and with --json by exit_source")
     func ownFailure() throws {
         let daemon = try Self.daemon { _, call in
