@@ -12,8 +12,8 @@ public enum SchedulerLimits {
     /// How long an invitation is remembered after its expiry: 7 days in nanoseconds.
     public static let invitationNanoseconds: Int64 = 7 * 86_400_000_000_000
     /// Answers that are remembered, spread over `requestBuckets` by the low bits of the request id.
-    public static let requestsMax = 100_000
-    public static let requestBuckets = 256
+    public static let requestsMax = 1 << 17
+    public static let requestBuckets = 1_024
     /// How long an answer is remembered: 24 h in nanoseconds.
     public static let requestNanoseconds: Int64 = 86_400_000_000_000
     public static let unfinishedJobsMax = 1_000_000

@@ -18,6 +18,7 @@ struct PagedTable<Key: Comparable & Sendable, Row: Sendable>: Sendable {
 
     var isEmpty: Bool { count == 0 }
     var lastKey: Key? { pages.last?.keys.last }
+    var first: (key: Key, row: Row)? { pages.first.map { ($0.keys[0], $0.rows[0]) } }
 
     /// Where the row of `key` is; good until rows are added or removed.
     func find(_ key: Key) -> RowPosition? {

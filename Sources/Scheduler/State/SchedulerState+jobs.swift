@@ -91,7 +91,7 @@ extension SchedulerState {
         guard jobRows[job].endedAt == nil, jobRows[job].counts.ended == tasks else { return }
         jobRows[job].endedAt = time
         let id = jobRows.key(at: job)
-        endedOrder.append(id)
+        appendEnded(id)
         endedTasks += Int(tasks)
         unfinishedTasks -= Int(tasks)
         events.append(.jobEnded(id))
@@ -100,12 +100,14 @@ extension SchedulerState {
     /// Ended jobs leave when they are old or many, a few per entry.
     mutating func forgetOldJobs(_ events: inout [StateEvent]) {
         var forgotten = 0
-        while forgotten < SchedulerLimits.forgottenPerEntryMax, let id = endedOrder.first, let row = jobRows[id] {
+        while forgotten < SchedulerLimits.forgottenPerEntryMax, let (number, id) = endedOrder.first,
+            let row = jobRows[id]
+        {
             let isOld = (row.endedAt ?? time) < time - SchedulerLimits.endedNanoseconds
             let isTooMany =
                 endedOrder.count > SchedulerLimits.endedJobsMax || endedTasks > SchedulerLimits.endedTasksMax
             guard isOld || isTooMany else { return }
-            endedOrder.removeFirst()
+            endedOrder.remove(number)
             endedTasks -= Int(row.tasks.count)
             jobRows.remove(id)
             if let tree = row.spec.value.workingTree { releaseTree(tree) }

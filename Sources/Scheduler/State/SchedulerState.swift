@@ -36,8 +36,8 @@ public struct SchedulerState: Sendable {
     var nextJob: JobID = 1
     /// Jobs with tasks that wait for a place.
     var waiting = PagedTable<JobID, Nothing>()
-    /// Ended jobs in the order they ended; the oldest are forgotten.
-    var endedOrder: [JobID] = []
+    /// Ended jobs in the order they ended, numbered; the oldest are forgotten.
+    var endedOrder = PagedTable<UInt64, JobID>()
     var endedTasks = 0
     var unfinishedTasks = 0
     var treeRows = PagedTable<Digest, TreeRow>()

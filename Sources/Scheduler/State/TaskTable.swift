@@ -44,14 +44,31 @@ struct TaskTable: Sendable {
 
     private static func rows(ofPage page: Int, count: UInt32) -> Int { min(pageRows, Int(count) - page * pageRows) }
 
-    /// From a snapshot: nil where the pages do not fit the count.
-    init?(count: UInt32, untouched: TaskState, pages: [[TaskRecord]]) {
-        guard pages.count <= (Int(count) + Self.pageRows - 1) / Self.pageRows else { return nil }
-        for (index, page) in pages.enumerated() where !page.isEmpty {
-            guard page.count == Self.rows(ofPage: index, count: count) else { return nil }
-        }
+    // MARK: From a snapshot
+
+    init(count: UInt32, untouched: TaskState) {
         self.count = count
         self.untouched = untouched
-        self.pages = pages
+    }
+
+    /// Adds `count` equal tasks behind those of their page; false where they do not belong there.
+    mutating func restore(_ task: TaskRecord, count added: Int, at index: Int) -> Bool {
+        let page = index / Self.pageRows
+        guard added > 0, index + added <= Int(count), page + 1 >= pages.count else { return false }
+        if page + 1 > pages.count {
+            guard isWhole else { return false }
+            while pages.count <= page { pages.append([]) }
+        }
+        guard pages[page].count == index % Self.pageRows, pages[page].count + added <= Self.pageRows else {
+            return false
+        }
+        pages[page].append(contentsOf: repeatElement(task, count: added))
+        return true
+    }
+
+    /// Whether every page has all of its tasks or none. Only the last one can lack some.
+    var isWhole: Bool {
+        guard let last = pages.last, !last.isEmpty else { return true }
+        return last.count == Self.rows(ofPage: pages.count - 1, count: count)
     }
 }
