@@ -34,9 +34,12 @@ struct DiskView: Sendable {
     /// Where the disk has to cut its log before the next entries, if it has to.
     var truncation: UInt64? { unwrittenFrom <= writtenIndex ? unwrittenFrom : nil }
 
-    mutating func truncated(from index: UInt64) {
+    /// The log is cut. Writes under way no longer stand for what they brought beyond the cut; `forgettingWrites` is false
+    /// only where the simulator puts that mistake back.
+    mutating func truncated(from index: UInt64, forgettingWrites: Bool = true) {
         unwrittenFrom = min(unwrittenFrom, index)
         durableIndex = min(durableIndex, index - 1)
+        guard forgettingWrites else { return }
         for position in writes.indices { writes[position].lastIndex = min(writes[position].lastIndex, index - 1) }
     }
 

@@ -7,6 +7,7 @@ extension RaftCore {
     var maySeekElection: Bool {
         guard damage == nil else { return false }
         let latest = votingMembership
+        if has(.onlyNewestVotersCampaign) { return latest.voters.contains(id) }
         return latest.isVoter(id) || memberships.membership(at: commitIndex).isVoter(id)
     }
 
@@ -21,11 +22,11 @@ extension RaftCore {
         // Without a working disk it could not serve.
         guard !isDiskStalled else { return }
         isTransferElection = false
-        startElection(.preVote)
+        startElection(has(.skipPreVote) ? .vote : .preVote)
     }
 
     var isDiskStalled: Bool {
-        guard let start = disk.oldestWriteStart else { return false }
+        guard !has(.stalledLeaderStays), let start = disk.oldestWriteStart else { return false }
         return now.nanoseconds - start > configuration.diskStallLimit.nanoseconds
     }
 
@@ -56,7 +57,11 @@ extension RaftCore {
 
     mutating func voteRequested(_ request: RaftMessage.VoteRequest, by candidate: NodeID) {
         // Whoever hears a leader protects it from candidates that do not (thesis, 4.2.3), unless it asked for this itself.
-        guard request.isTransfer || !hearsLeader else { return }
+        guard (request.isTransfer && !has(.transferMeetsProtection)) || !hearsLeader else { return }
+        if has(.voteByOwnMembership) {
+            guard membership.voters.contains(candidate), membership.voters.contains(id) else { return }
+        }
+        if has(.silentOnEarlierPreVote), request.ballot == .preVote, request.term <= term { return }
         if request.ballot == .vote, request.term > term { becomeFollower(term: request.term, leader: nil) }
         let isCurrent = request.ballot == .preVote ? request.term > term : request.term == term
         let isFree = request.ballot == .preVote || vote == candidate || (vote == nil && leader == nil)

@@ -49,12 +49,12 @@ extension RaftCore {
         }
         let last = previousIndex + UInt64(entries.count)
         learnCommit(min(append.commitIndex, last))
-        accept(append, through: last, from: sender)
+        accept(append, through: has(.acknowledgeBeyondReceived) ? log.lastIndex : last, from: sender)
     }
 
     private mutating func truncate(from index: UInt64) {
         log.truncate(from: index)
-        disk.truncated(from: index)
+        disk.truncated(from: index, forgettingWrites: !has(.completionAfterTruncation))
         if !has(.keepTruncatedMembership) { memberships.truncate(from: index) }
     }
 
@@ -79,6 +79,15 @@ extension RaftCore {
         learnCommit(min(heartbeat.commitIndex, log.lastIndex))
         guard heartbeat.round > 0 else { return }
         send(.heartbeatResponse(RaftMessage.HeartbeatResponse(term: term, round: heartbeat.round)), to: sender)
+    }
+
+    /// Only for `heartbeatWithStaleTerm`: what a second thread does that has not seen the new term yet.
+    mutating func heartbeatOfStaleTerm(_ heartbeat: RaftMessage.Heartbeat, from sender: NodeID) {
+        electionDeadline = now + electionTimeout
+        learnCommit(min(heartbeat.commitIndex, log.lastIndex))
+        guard heartbeat.round > 0 else { return }
+        let response = RaftMessage.HeartbeatResponse(term: heartbeat.term, round: heartbeat.round)
+        send(.heartbeatResponse(response), to: sender)
     }
 
     private mutating func learnCommit(_ index: UInt64) {

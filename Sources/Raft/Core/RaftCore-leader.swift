@@ -118,6 +118,7 @@ extension RaftCore {
                 return
             }
             let hint = log.lastIndex(upTo: hintIndex, withTermAtMost: hintTerm).index
+            if has(.matchFromRefusal) { peers[position].accepted(min(hintIndex, log.lastIndex), at: now) }
             _ = peers[position].rejected(at: response.previousIndex, retryFrom: hint)
         }
     }
@@ -149,13 +150,20 @@ extension RaftCore {
     mutating func advanceCommit() {
         guard role == .leader else { return }
         let own = has(.countOwnBeforeDurable) ? log.lastIndex : disk.durableIndex
-        let index = Quorum.reached(in: quorumMembership, unlimited: log.lastIndex) { voter in
+        func held(by voter: NodeID) -> UInt64 {
             voter == id ? own : position(of: voter).map { peers[$0].match } ?? 0
         }
+        let index =
+            has(.evenQuorumByHalf)
+            ? middle(of: quorumMembership.voters.map(held(by:)))
+            : Quorum.reached(in: quorumMembership, unlimited: log.lastIndex, held(by:))
         guard index > commitIndex, log.term(at: index) == term || has(.commitOlderTermByCounting) else { return }
         for entry in log.slice(commitIndex + 1, through: index) where entry.index >= firstIndexOfTerm {
             uncommittedWeight -= entry.weight
         }
         commitIndex = index
     }
+
+    /// Only for `evenQuorumByHalf`.
+    private func middle(of indexes: [UInt64]) -> UInt64 { indexes.sorted(by: >)[(indexes.count - 1) / 2] }
 }

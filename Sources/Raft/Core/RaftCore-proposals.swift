@@ -35,9 +35,14 @@ extension RaftCore {
         do throws(RaftError) {
             if let error = refusal(ofBytes: 0) { throw error }
             // A change before the term's first commit may meet one of another term (Ongaro, raft-dev, July 2015).
-            guard isReadyLeader else { throw .changeTooEarly }
+            guard isReadyLeader || has(.changeOneVoterAtOnce) else { throw .changeTooEarly }
             guard !isChangingMembership else { throw .changeInProgress }
-            appendOwn(.membership(try membership.entering(voters: voters, learners: learners)))
+            let next = try membership.entering(voters: voters, learners: learners)
+            let difference =
+                next.voters.count { !next.outgoingVoters.contains($0) }
+                + next.outgoingVoters.count { !next.voters.contains($0) }
+            let isAtOnce = has(.changeOneVoterAtOnce) && difference == 1
+            appendOwn(.membership(isAtOnce ? next.leaving() : next))
             answers.append(.proposed(id: request, index: log.lastIndex, term: term))
         } catch {
             answers.append(.rejected(id: request, error))

@@ -18,7 +18,7 @@ extension RaftCore {
             index: index, term: term, membership: memberships.membership(at: index), data: data)
         let trailing = UInt64(configuration.trailingEntries)
         log.keep(snapshot, compactingThrough: max(log.baseIndex, index > trailing ? index - trailing : 0))
-        memberships.compact(through: index)
+        memberships.compact(through: index, keepingFirst: has(.forgetCompactedMembership))
         if snapshotToWrite == nil { snapshotToWrite = .taken }
     }
 
@@ -85,7 +85,7 @@ extension RaftCore {
         }
         let tail = has(.keepLogBesideSnapshot) ? log.entries.filter { $0.index > snapshot.index } : []
         log.install(snapshot, keeping: tail)
-        memberships.install(snapshot)
+        if !has(.keepMembershipAtInstall) { memberships.install(snapshot) }
         disk.installed(through: snapshot.index)
         snapshotToWrite = .installed
         commitIndex = snapshot.index

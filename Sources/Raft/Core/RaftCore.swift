@@ -193,6 +193,9 @@ public struct RaftCore: Sendable {
         if message.term > term { becomeFollower(term: message.term, leader: message.isFromLeader ? sender : nil) }
         guard message.term == term else {
             // A leader whose term is over learns so from any answer with a later term.
+            if case .heartbeat(let heartbeat) = message, has(.heartbeatWithStaleTerm) {
+                return heartbeatOfStaleTerm(heartbeat, from: sender)
+            }
             if message.isFromLeader { rejectOldLeader(sender) }
             return
         }

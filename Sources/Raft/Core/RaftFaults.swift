@@ -36,4 +36,34 @@
     public static let keepLogBesideSnapshot = RaftFaults(rawValue: 1 << 13)
     /// A membership counts from its commit instead of from its append (etcd#7625).
     public static let membershipOnCommit = RaftFaults(rawValue: 1 << 14)
+    /// A change of one voter takes effect at once, without a joint membership, also before the leader's term has committed
+    /// anything (Ongaro, raft-dev, July 2015; hydro#3192).
+    public static let changeOneVoterAtOnce = RaftFaults(rawValue: 1 << 15)
+    /// Compaction forgets the membership in force, so that a rollback finds one from before it (canonical/raft#323).
+    public static let forgetCompactedMembership = RaftFaults(rawValue: 1 << 16)
+    /// An installed snapshot leaves the membership as it was (openraft's "reset purged membership on snapshot install").
+    public static let keepMembershipAtInstall = RaftFaults(rawValue: 1 << 17)
+    /// A node that the newest membership removes never campaigns, even where only it has that membership (openraft#2091).
+    public static let onlyNewestVotersCampaign = RaftFaults(rawValue: 1 << 18)
+    /// A node refuses its vote by its own idea of who may vote (camunda#57386).
+    public static let voteByOwnMembership = RaftFaults(rawValue: 1 << 19)
+    /// A pre-vote of an earlier term gets no answer, so the asker never learns of the later one (etcd#8501).
+    public static let silentOnEarlierPreVote = RaftFaults(rawValue: 1 << 20)
+    /// Voters protect their leader even from the election that it asked for itself (canonical/raft#203).
+    public static let transferMeetsProtection = RaftFaults(rawValue: 1 << 21)
+    /// The commit index is picked from the middle of a sorted list, which is one too far for even numbers (openraft#1802).
+    public static let evenQuorumByHalf = RaftFaults(rawValue: 1 << 22)
+    /// A write that began before its entries were cut away still counts for those that took their places (etcd#1690,
+    /// `async_storage_writes_append_aba_race`).
+    public static let completionAfterTruncation = RaftFaults(rawValue: 1 << 23)
+    /// A leader with a hanging disk goes on sending heartbeats (etcd#15247, hashicorp/raft#503).
+    public static let stalledLeaderStays = RaftFaults(rawValue: 1 << 24)
+    /// Heartbeats are answered beside the main path, with a copy of the term that is out of date (hashicorp/raft#695).
+    public static let heartbeatWithStaleTerm = RaftFaults(rawValue: 1 << 25)
+    /// An append is acknowledged with the end of the log instead of the end of the append (microsoft/CCF#6016).
+    public static let acknowledgeBeyondReceived = RaftFaults(rawValue: 1 << 26)
+    /// A leader takes the hint of a refusal for a match (microsoft/CCF#5674 and its "commit advance on refusal").
+    public static let matchFromRefusal = RaftFaults(rawValue: 1 << 27)
+    /// Elections start without a pre-vote, so that a node with a bad connection disturbs the others (thesis, 9.6).
+    public static let skipPreVote = RaftFaults(rawValue: 1 << 28)
 }
