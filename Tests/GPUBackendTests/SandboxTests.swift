@@ -9,6 +9,7 @@ import Testing
 struct SandboxTests {
     @Test(
         "it writes to its working directory and a private /tmp, and nowhere else",
+        .enabled(if: SupervisorHarness.hasNamespaces, SupervisorHarness.withoutNamespaces),
         arguments: ["/tmp", SupervisorHarness.buildDirectory])
     func writes(base: String) throws {
         let harness = try SupervisorHarness(base: base)
@@ -42,7 +43,9 @@ struct SandboxTests {
         #expect(FileManager.default.fileExists(atPath: directory + "/a.pt"))
     }
 
-    @Test("it sees its own processes only, and is in a session of its own")
+    @Test(
+        "it sees its own processes only, and is in a session of its own",
+        .enabled(if: SupervisorHarness.hasNamespaces, SupervisorHarness.withoutNamespaces))
     func processes() throws {
         let (_, output) = try SupervisorHarness().shell("ls -d /proc/[0-9]* | wc -l; echo $$; ps -o sid= $$")
         let lines = output.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
@@ -89,7 +92,10 @@ struct SandboxTests {
         #expect(facts[.ownerAccountID] as? NSNumber == 65534)
     }
 
-    @Test("a user namespace gives the same where the daemon is not root")
+    @Test(
+        "a user namespace gives the same where the daemon is not root",
+        .enabled(
+            if: SupervisorHarness.isolations.contains(.userNamespace), SupervisorHarness.withoutNamespaces))
     func userNamespace() throws {
         let harness = try SupervisorHarness()
         let (result, output) = try harness.shell("touch /etc/x 2>/dev/null || echo read-only; echo a > file; id -u") {
@@ -101,9 +107,8 @@ struct SandboxTests {
 
     @Test(
         "what forks away ends with the job, in every isolation",
-        arguments: [Isolation.namespaces, .userNamespace, .group])
+        arguments: SupervisorHarness.isolations)
     func forksAway(isolation: Isolation) throws {
-        if isolation == .namespaces && !SupervisorHarness.isRoot { return }
         let harness = try SupervisorHarness()
         // Twice forked and in a session of its own; it would count on for ever.
         let script = """

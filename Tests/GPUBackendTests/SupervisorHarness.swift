@@ -28,6 +28,12 @@ final class SupervisorHarness {
     }()
 
     static let isRoot = geteuid() == 0
+    /// What works on this host, the strongest first.
+    static let isolations = [Isolation.namespaces, .userNamespace, .group].filter {
+        HostCapabilities.refusal(of: $0) == nil
+    }
+    static let hasNamespaces = isolations[0] != .group
+    static let withoutNamespaces: Comment = "this host gives no namespaces (see `swarmlet doctor`)"
     /// Outside every directory that a job has private, if this user may write there.
     static let buildDirectory: String = {
         let beside = (program as NSString).deletingLastPathComponent
@@ -120,7 +126,7 @@ final class SupervisorHarness {
         let key = AttemptKey(job: 1, task: attempts, attempt: 1)
         var spec = AttemptSpec(
             key: key, arguments: arguments, environment: ["PATH=/usr/bin:/bin", "HOME=/"], workingDirectory: work,
-            grace: .milliseconds(300), isolation: Self.isRoot ? .namespaces : .userNamespace,
+            grace: .milliseconds(300), isolation: Self.isolations[0],
             logPath: directory.logPath(key))
         change(&spec)
         return spec

@@ -96,7 +96,7 @@ public struct HostCapabilities: Hashable, Sendable {
     private static let nobody = JobUser(user: 65534, group: 65534)
 
     /// Nil if a command runs in this isolation; otherwise why not.
-    private static func refusal(of isolation: Isolation) -> String? {
+    static func refusal(of isolation: Isolation) -> String? {
         let spec = AttemptSpec(
             key: AttemptKey(job: 0, task: 0, attempt: 0), arguments: ["/bin/true"], environment: [],
             workingDirectory: "/tmp", user: geteuid() == 0 ? nobody : nil, isolation: isolation, logPath: "/")
