@@ -68,6 +68,10 @@ let package = Package(
         // Run by scripts/simulate; not a product.
         .executableTarget(
             name: "Simulate", dependencies: ["Codec", "Simulation"], path: "Tests/Simulate", swiftSettings: swift),
+        // Run by scripts/differential, beside the Go program in Tests/differential/etcd; not a product.
+        .executableTarget(
+            name: "Differential", dependencies: ["Codec", "Raft", "Simulation"], path: "Tests/differential/Compare",
+            swiftSettings: swift),
         tests("EndToEnd", ["Swarmlet", "Node", "Mesh", "Scheduler", "Codec"]),
     ]
 )
