@@ -107,6 +107,46 @@ import Testing
         #expect(effects.contains(.send(to: NodeID(3), .voteResponse(refusal))))
     }
 
+    @Test("a voter that hears its leader tells a candidate that is not ahead what the term is, and no other")
+    func tellsTheTerm() {
+        let voters = [NodeID(1), NodeID(2), NodeID(3)]
+        let entries = [RaftEntry(index: 1, term: 1, payload: .membership(RaftMembership(voters: voters)))]
+        let restored = RaftRestored(hardState: RaftHardState(term: 7, commitIndex: 1), entries: entries)
+        var core = RaftCore(id: NodeID(1), restored: restored, seed: 1, now: .zero)
+        var effects: [RaftEffect] = []
+        let heartbeat = RaftMessage.Heartbeat(term: 7, commitIndex: 1, round: 1)
+        core.handle(.received(from: NodeID(2), .heartbeat(heartbeat)), at: .zero, into: &effects)
+        func answers(toTerm term: UInt64, _ ballot: RaftMessage.Ballot) -> [RaftEffect] {
+            let request = RaftMessage.VoteRequest(
+                term: term, ballot: ballot, isTransfer: false, lastIndex: 9, lastTerm: 6)
+            effects = []
+            core.handle(.received(from: NodeID(3), .voteRequest(request)), at: .zero, into: &effects)
+            return effects.filter { if case .send = $0 { true } else { false } }
+        }
+        for ballot in [RaftMessage.Ballot.preVote, .vote] {
+            let refusal = RaftMessage.VoteResponse(term: 7, ballot: ballot, isGranted: false)
+            #expect(answers(toTerm: 7, ballot) == [.send(to: NodeID(3), .voteResponse(refusal))])
+            #expect(answers(toTerm: 8, ballot).isEmpty)
+        }
+        #expect(core.term == 7)
+    }
+
+    @Test("a pre-vote is given in the voter's own term where it has neither voted nor a leader")
+    func preVoteInOwnTerm() {
+        let voters = [NodeID(1), NodeID(2), NodeID(3)]
+        let entries = [RaftEntry(index: 1, term: 1, payload: .membership(RaftMembership(voters: voters)))]
+        for vote in [nil, NodeID(2), NodeID(3)] {
+            let restored = RaftRestored(hardState: RaftHardState(term: 7, vote: vote, commitIndex: 1), entries: entries)
+            var core = RaftCore(id: NodeID(1), restored: restored, seed: 1, now: .zero)
+            let request = RaftMessage.VoteRequest(
+                term: 7, ballot: .preVote, isTransfer: false, lastIndex: 9, lastTerm: 6)
+            var effects: [RaftEffect] = []
+            core.handle(.received(from: NodeID(3), .voteRequest(request)), at: .zero, into: &effects)
+            let answer = RaftMessage.VoteResponse(term: 7, ballot: .preVote, isGranted: vote != NodeID(2))
+            #expect(effects.contains(.send(to: NodeID(3), .voteResponse(answer))))
+        }
+    }
+
     @Test("a leader hands over without waiting for a timeout, also while it is heard")
     func transfer() throws {
         let mesh = TestMesh(voters: 3)

@@ -56,15 +56,18 @@ extension RaftCore {
     }
 
     mutating func voteRequested(_ request: RaftMessage.VoteRequest, by candidate: NodeID) {
-        // Whoever hears a leader protects it from candidates that do not (thesis, 4.2.3), unless it asked for this itself.
-        guard (request.isTransfer && !has(.transferMeetsProtection)) || !hearsLeader else { return }
+        // Whoever hears a leader protects it from candidates of later terms that do not (thesis, 4.2.3), unless it asked
+        // for this itself. One whose term is not later cannot disturb, and learns from the refusal where the mesh is.
+        let mayDisturb = request.term > term && (!request.isTransfer || has(.transferMeetsProtection))
+        guard !mayDisturb || !hearsLeader else { return }
         if has(.voteByOwnMembership) {
             guard membership.voters.contains(candidate), membership.voters.contains(id) else { return }
         }
         if has(.silentOnEarlierPreVote), request.ballot == .preVote, request.term <= term { return }
         if request.ballot == .vote, request.term > term { becomeFollower(term: request.term, leader: nil) }
-        let isCurrent = request.ballot == .preVote ? request.term > term : request.term == term
-        let isFree = request.ballot == .preVote || vote == candidate || (vote == nil && leader == nil)
+        // A pre-vote is given where the vote would be.
+        let isCurrent = request.ballot == .preVote ? request.term >= term : request.term == term
+        let isFree = request.term > term || vote == candidate || (vote == nil && leader == nil)
         let isUpToDate =
             (request.lastTerm, request.lastIndex) >= (log.lastTerm, log.lastIndex) || has(.voteWithoutLogCheck)
         guard isCurrent, isFree, isUpToDate, damage == nil else {

@@ -95,6 +95,9 @@ extension Schedule {
     /// how soon a message that was lost is sent again is not the same in both.
     private func change(_ links: Set<Mesh.Link>) throws(ComparisonError) {
         setCut(links)
+        if facts.contains(where: { $0.voters.count == 1 }) {
+            setCut(links.union(links.map { Mesh.Link(from: $0.to, to: $0.from) }))
+        }
         muteDeafLeaders()
         if generator.chance(1, in: 3) { try elect() }
         try settle()
