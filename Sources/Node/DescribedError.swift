@@ -34,6 +34,10 @@ extension RingError: DescribedError {}
 extension StoreError: DescribedError {}
 extension TokenError: DescribedError {}
 
+extension SchedulerError: DescribedError {
+    public var exitCode: Int32 { SchedulerError.exitCode(ofCode: code) }
+}
+
 extension CodecError: DescribedError {
     public var hint: String { "use the same version of swarmlet on both sides: swarmlet version" }
 }

@@ -35,6 +35,7 @@ public enum NodeError: Error, Hashable, Sendable {
     case checkpointDirectoryRefused(path: String, reason: String)
     case stopping
     case meshNotConfirmed
+    case settingNotSet(String)
     /// The node's log cannot be written; it takes part no longer.
     case failed(String)
 
@@ -70,6 +71,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .checkpointDirectoryRefused: "job.checkpoint_directory"
         case .stopping: "daemon.stopping"
         case .meshNotConfirmed: "mesh.join.not_confirmed"
+        case .settingNotSet: "config.not_set"
         case .failed: "node.failed"
         }
     }
@@ -115,6 +117,7 @@ public enum NodeError: Error, Hashable, Sendable {
             "checkpoints cannot be kept in \(path): \(reason)"
         case .stopping: "the daemon is stopping"
         case .meshNotConfirmed: "the fingerprint of the mesh was not confirmed"
+        case .settingNotSet(let key): "\(key) is not set"
         case .failed(let reason): "this node takes part in its mesh no longer: \(reason)"
         }
     }
@@ -152,6 +155,7 @@ public enum NodeError: Error, Hashable, Sendable {
             "name one in the working directory (--checkpoint ckpt), or one that the job's user owns on every node"
         case .stopping: "start it again: swarmlet up"
         case .meshNotConfirmed: "compare it with swarmlet members there, or use an invitation: swarmlet join -"
+        case .settingNotSet: "what there is: swarmlet config ls"
         case .failed: "free its disk, then start the daemon again"
         }
     }
@@ -159,7 +163,7 @@ public enum NodeError: Error, Hashable, Sendable {
     /// What the command line exits with.
     public var exitCode: Int32 {
         switch self {
-        case .jobNotFound, .taskNotFound, .nodeNotFound, .nothingToFetch, .noResults: 3
+        case .jobNotFound, .taskNotFound, .nodeNotFound, .nothingToFetch, .noResults, .settingNotSet: 3
         case .denied: 4
         default: 125
         }

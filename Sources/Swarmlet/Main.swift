@@ -36,7 +36,7 @@ struct Main {
         guard let first = rest.first else { return try Overview.show(leading, terminal) }
         switch first {
         case "help" where rest.count > 1:
-            try terminal.result(HelpText.page(try CommandTable.command(named: rest[1])))
+            try terminal.result(HelpText.page(try CommandTable.command(of: rest.dropFirst()).0))
             return ExitCode.success
         case "help", "--help", "-h":
             try terminal.result(HelpText.overview(CommandTable.commands))
@@ -44,8 +44,8 @@ struct Main {
         case "--version", "-V":
             return try dispatch(["version"] + leading, terminal)
         default:
-            let command = try CommandTable.command(named: first)
-            let invocation = try CommandLineParser.parse(leading + rest.dropFirst(), of: command)
+            let (command, words) = try CommandTable.command(of: rest)
+            let invocation = try CommandLineParser.parse(leading + words, of: command)
             guard !invocation.has("help") else {
                 try terminal.result(HelpText.page(command))
                 return ExitCode.success

@@ -21,6 +21,7 @@ struct ModelTests {
         .commandNotExecutable(reason: "no x"), .hostFailed(code: "host.full", message: "m"), .lost, .cancelled,
     ]
     static let commands: [Command] = [
+        .configure(key: "user.x", value: "1", by: "ana"), .configure(key: "user.x", value: nil, by: "ana"),
         .found(meshName: "lab", meshKeyID: "k4.pid.x", meshKey: Bytes([9]), node: node),
         .admit(node, invitation: InvitationUse(jti: "7c1e", uses: 2, expires: 8, issuer: "ana")),
         .admit(node, invitation: nil),

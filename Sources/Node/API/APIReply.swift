@@ -21,6 +21,8 @@ public enum APIReply: Hashable, Sendable {
     /// To a submit: the parts of its tree that this daemon lacks. To a fetch: the tree.
     case transfer(TransferMessage)
     case doctor([CheckView])
+    case settings(SettingsView)
+    case setting(SettingView)
 }
 
 extension APIReply: CBORCodable {
@@ -42,6 +44,8 @@ extension APIReply: CBORCodable {
         case 14: self = .job(try JobDetail(cbor: content))
         case 15: self = .transfer(try TransferMessage(cbor: content))
         case 17: self = .doctor(try [CheckView](cbor: content))
+        case 18: self = .settings(try SettingsView(cbor: content))
+        case 19: self = .setting(try SettingView(cbor: content))
         default: throw .invalid("reply \(number) is not known to this version")
         }
     }
@@ -63,6 +67,8 @@ extension APIReply: CBORCodable {
         case .job(let detail): numbered(14, detail.cbor)
         case .transfer(let message): numbered(15, message.cbor)
         case .doctor(let checks): numbered(17, checks.cbor)
+        case .settings(let view): numbered(18, view.cbor)
+        case .setting(let view): numbered(19, view.cbor)
         }
     }
 }

@@ -2,7 +2,7 @@ import Codec
 import Mesh
 import Scheduler
 
-/// What a caller asks of a daemon: one request a connection (or a stream), on the local socket and between members.
+/// What a caller asks of a daemon: on the local socket (one request after the other) and between members (one a stream).
 ///
 /// On the wire: an array of the request's number and its content. Numbers are never used for something else.
 public enum APIRequest: Hashable, Sendable {
@@ -29,6 +29,19 @@ public enum APIRequest: Hashable, Sendable {
     case fetch(FetchRequest)
     case leave(LeaveRequest)
     case doctor
+    /// All settings of the mesh.
+    case settings
+    /// The value of one setting, as of now: linearizable.
+    case setting(String)
+    case configure(ConfigureRequest)
+
+    /// Whether the caller has more to send before the answer is complete.
+    var isConversation: Bool {
+        switch self {
+        case .submit, .join: true
+        default: false
+        }
+    }
 
     /// Whether its answer may be a long time coming, and nothing more is asked meanwhile.
     var waitsForEvents: Bool {
@@ -62,6 +75,9 @@ extension APIRequest: CBORCodable {
         case 18: self = .fetch(try FetchRequest(cbor: content))
         case 19: self = .leave(try LeaveRequest(cbor: content))
         case 20: self = .doctor
+        case 21: self = .settings
+        case 22: self = .setting(try String(cbor: content))
+        case 23: self = .configure(try ConfigureRequest(cbor: content))
         default: throw .invalid("request \(number) is not known to this version")
         }
     }
@@ -87,6 +103,9 @@ extension APIRequest: CBORCodable {
         case .fetch(let request): numbered(18, request.cbor)
         case .leave(let request): numbered(19, request.cbor)
         case .doctor: numbered(20)
+        case .settings: numbered(21)
+        case .setting(let key): numbered(22, key.cbor)
+        case .configure(let request): numbered(23, request.cbor)
         }
     }
 }

@@ -41,7 +41,7 @@ struct LeaderDuties: Sendable {
     mutating func noticed(_ event: StateEvent) {
         switch event {
         case .checkpointRecorded, .checkpointHeld, .treeHeld, .resultsRecorded, .jobForgotten, .knocked,
-            .invitationUsed, .attemptStarted:
+            .invitationUsed, .attemptStarted, .settingChanged:
             break
         default: mayPlace = true
         }

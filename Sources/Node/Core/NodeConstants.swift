@@ -15,6 +15,12 @@ public enum NodeConstants {
     public static let proposalRetry = Interval.milliseconds(500)
     /// How many proposals of this node may wait for an answer.
     public static let proposalsPending = 10_000
+    /// How many entries of this node go to the leader in one message.
+    public static let proposalsPerMessage = 256
+    /// How many reads of this node may wait for their index.
+    public static let readsPending = 10_000
+    /// How long a read waits for its index before it is asked for again.
+    public static let readRetry = Interval.milliseconds(200)
     /// How many attempts one placement entry may hold: keeps a turn of the control ring short.
     public static let placementsPerEntry = 256
     /// How many reports one entry may hold.

@@ -35,6 +35,8 @@ public struct NodeCore: Sendable {
     private var lease: LeaseHolder
     private var grants: LeaseGrants
     private var proposals: Proposals
+    private var reads: ReadBarriers
+    private var readService = ReadService()
     private var ledger: AttemptLedger
     private var duties = LeaderDuties()
     private var nextRaftRequest: UInt64 = 1
@@ -76,6 +78,7 @@ public struct NodeCore: Sendable {
         lease = LeaseHolder(now: now, faults: faults)
         grants = LeaseGrants(faults: faults)
         proposals = Proposals(faults: faults)
+        reads = ReadBarriers(boot: boot)
         ledger = AttemptLedger(faults: faults)
         self.faults = faults
         requestIDs = RequestIDSource(boot: boot)
@@ -85,7 +88,10 @@ public struct NodeCore: Sendable {
         guard failure == nil else { return nil }
         var next = lease.nextRenewal
         // Proposals wait without a time of their own while there is nobody to send them to.
-        for other in [raft.nextDeadline, swim.nextDeadline, raft.leader == nil ? nil : proposals.nextDeadline] {
+        for other in [
+            raft.nextDeadline, swim.nextDeadline, raft.leader == nil ? nil : proposals.nextDeadline,
+            raft.leader == nil ? nil : reads.nextDeadline,
+        ] {
             if let other, other < next { next = other }
         }
         if raft.isReadyLeader, let due = duties.nextDeadline(state: state, grants: grants, raft: raft, id: id),
@@ -132,6 +138,8 @@ public struct NodeCore: Sendable {
         case .adopted(let attempts): for attempt in attempts { ledger.adopt(attempt) }
         case .attempt(let report): ledger.heard(report)
         case .wallClock(let time): wallClockOffset = time - now.nanoseconds
+        case .read(let id): reads.add(id)
+        case .abandonRead(let id): reads.abandon(id)
         case .refresh: lease.hasten(now: now)
         case .leave: isLeaving = true
         case .stay: isLeaving = false
@@ -150,8 +158,13 @@ public struct NodeCore: Sendable {
             // Not the leader: the sender asks again when it has heard who is.
             guard raft.role == .leader else { return }
             proposeToRaft(entry, at: now)
+        case .proposeAll(let entries):
+            guard raft.role == .leader else { return }
+            for entry in entries { proposeToRaft(entry, at: now) }
         case .renew(let sequence): renew(sender, sequence: sequence, at: now)
         case .granted(let sequence, let index): lease.granted(sequence: sequence, index: index, now: now)
+        case .read(let sequence): read(sequence, for: sender, into: &effects)
+        case .readable(let sequence, let index): reads.answered(sequence, index: index)
         }
     }
 
@@ -185,13 +198,19 @@ public struct NodeCore: Sendable {
         case .proposed: break
         case .rejected(let request, _): rejected(request)
         case .readReady(let request, let index):
-            for renewal in grants.confirmed(id: request) {
-                grant(renewal, index: index, at: now, into: &effects)
+            if let reader = readService.answered(request) {
+                answer(reader, index: index, into: &effects)
+            } else {
+                for renewal in grants.confirmed(id: request) {
+                    grant(renewal, index: index, at: now, into: &effects)
+                }
             }
         case .roleChanged(let role, _, let leader):
             if role == .leader { grants.lead(from: now) } else { grants.stopLeading() }
             duties = LeaderDuties()
             proposals.forgetSent()
+            reads.forgetAsked()
+            readService = ReadService()
             if leader != nil { lease.hasten(now: now) }
             effects.append(.leadership(role, leader: leader))
         case .membershipChanged: effects.append(.membersChanged)
@@ -289,6 +308,40 @@ public struct NodeCore: Sendable {
             }
         }
         propose(at: now, into: &effects)
+        askReads(at: now, into: &effects)
+        let readable = reads.takeReadable(appliedIndex)
+        if !readable.isEmpty { effects.append(.readable(readable)) }
+    }
+
+    // MARK: Reads
+
+    /// Asks the leader up to where the log is decided: once for all reads that came since the last time.
+    private mutating func askReads(at now: Instant, into effects: inout [NodeEffect]) {
+        guard let leader = raft.leader, let sequence = reads.takeDue(now: now) else { return }
+        if leader == id {
+            read(sequence, for: id, into: &effects)
+        } else {
+            effects.append(.send(leader, .read(sequence: sequence)))
+        }
+    }
+
+    private mutating func read(_ sequence: UInt64, for node: NodeID, into effects: inout [NodeEffect]) {
+        guard raft.role == .leader, state.isMember(node) else { return }
+        let request = takeRaftRequest()
+        let reader = ReadService.Reader(node: node, sequence: sequence)
+        if faults.contains(.readWithoutConfirmation) {
+            return answer(reader, index: raft.commitIndex, into: &effects)
+        }
+        readService.asked(request, by: reader)
+        raftInputs.append(.read(id: request))
+    }
+
+    private mutating func answer(_ reader: ReadService.Reader, index: UInt64, into effects: inout [NodeEffect]) {
+        if reader.node == id {
+            reads.answered(reader.sequence, index: index)
+        } else {
+            effects.append(.send(reader.node, .readable(sequence: reader.sequence, index: index)))
+        }
     }
 
     private mutating func requestLease(at now: Instant, into effects: inout [NodeEffect]) {
@@ -364,12 +417,15 @@ public struct NodeCore: Sendable {
 
     private mutating func propose(at now: Instant, into effects: inout [NodeEffect]) {
         guard !proposals.isEmpty, let leader = raft.leader else { return }
-        for entry in proposals.takeDue(now: now) {
-            if raft.role == .leader {
-                proposeToRaft(entry, at: now)
-            } else if leader != id {
-                effects.append(.send(leader, .propose(entry)))
+        let due = proposals.takeDue(now: now)
+        if raft.role != .leader, leader != id {
+            for start in stride(from: 0, to: due.count, by: NodeConstants.proposalsPerMessage) {
+                let batch = Array(due[start..<min(due.count, start + NodeConstants.proposalsPerMessage)])
+                effects.append(.send(leader, batch.count == 1 ? .propose(batch[0]) : .proposeAll(batch)))
             }
+        }
+        for entry in due {
+            if raft.role == .leader { proposeToRaft(entry, at: now) }
             if faults.contains(.forgetReportsOnSend), case .report = entry.command {
                 ledger.answered(entry.request)
                 _ = proposals.remove(entry.request)
@@ -387,6 +443,7 @@ public struct NodeCore: Sendable {
     /// A proposal that was refused is asked again by its owner after a while; a read that failed is void.
     private mutating func rejected(_ request: UInt64) {
         grants.refused(id: request)
+        _ = readService.answered(request)
         if let node = duties.refused(proposal: request) { grants.pardon(node) }
     }
 

@@ -17,6 +17,8 @@ public enum NodeEffect: Sendable {
     /// The end of this attempt is known to the mesh; its supervisor may forget it.
     case settled(AttemptKey)
     case answered(RequestID, Answer)
+    /// The state is now at least as new as the mesh was when these reads were asked for.
+    case readable([UInt64])
     /// What changed in the replicated state.
     case changed([StateEvent])
     /// The set of members, or what is known of them, has changed.

@@ -25,4 +25,6 @@
     public static let newRequestOnRetry = NodeFaults(rawValue: 1 << 8)
     /// Reports are forgotten when they are sent, not when they are applied.
     public static let forgetReportsOnSend = NodeFaults(rawValue: 1 << 9)
+    /// The leader answers reads without asking whether it still leads.
+    public static let readWithoutConfirmation = NodeFaults(rawValue: 1 << 10)
 }

@@ -28,6 +28,10 @@ public enum NodeInput: Sendable {
     case wallClock(Int64)
     /// Somebody wants to read the state as it is now: the next renewal goes out at once.
     case refresh
+    /// Somebody wants to read the state as it is now; the answer is `readable` with this number.
+    case read(UInt64)
+    /// Nobody waits for this read any more.
+    case abandonRead(UInt64)
     /// This node is about to leave: it starts nothing more and gives back what it runs.
     case leave
     /// It does not leave after all.

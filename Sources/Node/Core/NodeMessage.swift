@@ -13,6 +13,12 @@ public enum NodeMessage: Hashable, Sendable {
     case renew(sequence: UInt64)
     /// To a node: the renewal of this number is granted, once the node has applied the log up to this index.
     case granted(sequence: UInt64, index: UInt64)
+    /// To the leader: propose these for me, in this order.
+    case proposeAll([Entry])
+    /// To the leader: up to where is the log decided, as of now?
+    case read(sequence: UInt64)
+    /// To a node: the read of this number sees everything once the log is applied up to this index.
+    case readable(sequence: UInt64, index: UInt64)
 }
 
 extension NodeMessage: CBORCodable {
@@ -26,6 +32,11 @@ extension NodeMessage: CBORCodable {
         case 5:
             let map = try content.requireMap()
             self = .granted(sequence: try map.require(1), index: try map.require(2))
+        case 6: self = .proposeAll(try [Entry](cbor: content))
+        case 7: self = .read(sequence: try UInt64(cbor: content))
+        case 8:
+            let map = try content.requireMap()
+            self = .readable(sequence: try map.require(1), index: try map.require(2))
         default: throw .invalid("message \(number) is not known to this version")
         }
     }
@@ -41,6 +52,13 @@ extension NodeMessage: CBORCodable {
             map.set(1, sequence)
             map.set(2, index)
             return numbered(5, .map(map))
+        case .proposeAll(let entries): return numbered(6, entries.cbor)
+        case .read(let sequence): return numbered(7, sequence.cbor)
+        case .readable(let sequence, let index):
+            var map = CBORMap()
+            map.set(1, sequence)
+            map.set(2, index)
+            return numbered(8, .map(map))
         }
     }
 }

@@ -41,12 +41,39 @@ struct RequestHandler {
         case .cancel(let request): try await cancel(request)
         case .wait(let jobs): try await wait(jobs)
         case .fetch(let request): try await fetch(request)
+        case .settings:
+            let settings = SettingViews(state: state).all()
+            try await reply(.settings(SettingsView(settings: settings, staleMilliseconds: staleness)))
+        case .setting(let key): try await setting(key)
+        case .configure(let request): try await configure(request)
         }
+    }
+
+    // MARK: Settings
+
+    /// What was acknowledged before this question is in its answer, or there is none.
+    private func setting(_ key: String) async throws {
+        let patience = RequestHandler.readPatience
+        guard try await node.driver.read(patience: patience) else {
+            throw NodeError.noLeader(seconds: Int(patience.seconds))
+        }
+        try await reply(.setting(try SettingViews(state: state).view(key)))
+    }
+
+    private static let readPatience = Interval.seconds(10)
+
+    private func configure(_ request: ConfigureRequest) async throws {
+        // Asked of the state as well; here, so that a slip costs no entry.
+        try SchedulerState.checkSetting(key: request.key)
+        if MeshSetting(rawValue: request.key) != nil { try requireAdministrator("change \(request.key)") }
+        let command = Command.configure(key: request.key, value: request.value, by: caller.name)
+        _ = try await node.driver.carryOut(command, as: request.request)
+        try await reply(.done)
     }
 
     private static func reads(_ request: APIRequest) -> Bool {
         switch request {
-        case .members, .follow, .logs, .jobs, .inspectJob, .inspectNode, .cancel, .wait, .fetch: true
+        case .members, .follow, .logs, .jobs, .inspectJob, .inspectNode, .cancel, .wait, .fetch, .settings: true
         default: false
         }
     }

@@ -31,6 +31,8 @@ final class CoreDriver: @unchecked Sendable {
     private var isWriting = false
     private var settling: TimerToken?
     private var waiting: [RequestID: Waiter] = [:]
+    private var reading: [UInt64: LoopSignal] = [:]
+    private var readCount: UInt64 = 0
     private var isStopped = false
 
     /// After so long without a write the log is settled: not at once, because writes come in flocks and the next one
@@ -66,6 +68,7 @@ final class CoreDriver: @unchecked Sendable {
         if let timer { loop.cancel(timer) }
         if let settling { loop.cancel(settling) }
         for waiter in waiting.values { waiter.answered.notify() }
+        for reader in reading.values { reader.notify() }
         changes.notify()
     }
 
@@ -149,6 +152,33 @@ final class CoreDriver: @unchecked Sendable {
         return answer
     }
 
+    /// Waits until the state here is at least as new as the mesh is now. False: no leader said so in time.
+    func read(patience: Interval) async throws -> Bool {
+        guard reading.count < NodeConstants.readsPending else { throw NodeError.busy }
+        readCount += 1
+        let number = readCount
+        let readable = LoopSignal(loop)
+        reading[number] = readable
+        input(.read(number))
+        let deadline = loop.now + patience
+        while reading[number] != nil {
+            guard !isStopped else { throw NodeError.stopping }
+            do {
+                if try await readable.isNotified(before: deadline) { continue }
+            } catch {
+                abandonRead(number)
+                throw error
+            }
+            abandonRead(number)
+            return false
+        }
+        return true
+    }
+
+    private func abandonRead(_ number: UInt64) {
+        if reading.removeValue(forKey: number) != nil { input(.abandonRead(number)) }
+    }
+
     private func nextRequestID() -> RequestID {
         requestCount += 1
         // The core counts its own requests under the same boot id, in the lower half.
@@ -164,6 +194,8 @@ final class CoreDriver: @unchecked Sendable {
             guard let waiter = waiting.removeValue(forKey: request) else { return }
             waiter.answer = answer
             waiter.answered.notify()
+        case .readable(let numbers):
+            for number in numbers { reading.removeValue(forKey: number)?.notify() }
         case .encodeSnapshot(let index, let state): encode(state, index: index)
         case .changed, .health, .leadership, .membersChanged:
             onEffect?(effect)

@@ -4,8 +4,8 @@ import Glibc
 import Mesh
 import Ring
 
-/// Serves the command line of this host on the unix socket of the data directory: one call a connection. Confined to
-/// its loop.
+/// Serves the command line of this host on the unix socket of the data directory: calls one after the other on each
+/// connection. Confined to its loop.
 final class LocalServer: @unchecked Sendable {
     private let loop: any EventLoop
     private let log: DaemonLog
@@ -18,6 +18,8 @@ final class LocalServer: @unchecked Sendable {
     private static let openMax = 1_024
     /// A caller that says nothing for so long is sent away.
     private static let requestDeadline = Interval.seconds(10)
+    /// As long may pass between the calls of one connection.
+    private static let idleDeadline = Interval.seconds(60)
     /// Members of this group may use the daemon of root.
     static let group = "swarmlet"
     static let administrators = "swarmlet-admin"
@@ -72,21 +74,42 @@ final class LocalServer: @unchecked Sendable {
         let stream = SocketMessageStream(loop, socket: socket)
         do {
             let caller = try caller(of: socket)
-            let patience = loop.schedule(at: loop.after(LocalServer.requestDeadline)) { stream.cancel() }
-            let request = try await stream.receive()
-            loop.cancel(patience)
-            guard let bytes = request else { return stream.cancel() }
-            let asked = try APIRequest(encoded: bytes, limits: APILimits.message)
-            if asked.waitsForEvents {
-                try await loop.answer(stream) { [self] in try await answer(asked, caller, stream) }
-            } else {
-                try await answer(asked, caller, stream)
-            }
+            var patience = LocalServer.requestDeadline
+            while try await serveCall(stream, caller, patience) { patience = LocalServer.idleDeadline }
         } catch {
             do { try await stream.send(APIReply.failure(APIFailure(error)).encoded()) } catch { return stream.cancel() }
         }
         await stream.finish()
         stream.cancel()
+    }
+
+    /// Serves the next call; false when this connection has had its last.
+    private func serveCall(
+        _ stream: SocketMessageStream, _ caller: RequestHandler.Caller, _ patience: Interval
+    ) async throws -> Bool {
+        let patience = loop.schedule(at: loop.after(patience)) { stream.cancel() }
+        let received: [UInt8]?
+        do { received = try await stream.receive() } catch {
+            loop.cancel(patience)
+            // Whoever goes away between two calls has nothing to be told.
+            if case MeshError.closed = error { return false }
+            throw error
+        }
+        loop.cancel(patience)
+        guard let bytes = received else { return false }
+        let asked = try APIRequest(encoded: bytes, limits: APILimits.message)
+        if asked.waitsForEvents {
+            try await loop.answer(stream) { [self] in try await answer(asked, caller, stream) }
+            return false
+        }
+        do {
+            try await answer(asked, caller, stream)
+        } catch {
+            // After a refused message of a conversation more of it may follow, which is no call.
+            if asked.isConversation { throw error }
+            try await stream.send(APIReply.failure(APIFailure(error)).encoded())
+        }
+        return true
     }
 
     private func caller(of socket: Int32) throws -> RequestHandler.Caller {

@@ -191,7 +191,7 @@ final class MeshNode: @unchecked Sendable {
         case .failed(let reason):
             failure = reason
             log.warning("this node takes part no longer: \(reason)")
-        case .persist, .answered, .encodeSnapshot: break
+        case .persist, .answered, .readable, .encodeSnapshot: break
         }
     }
 

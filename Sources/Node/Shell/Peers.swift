@@ -124,8 +124,8 @@ final class Peers: @unchecked Sendable {
     private static func trafficClass(of message: NodeMessage) -> TrafficClass {
         switch message {
         case .raft(let message): Peers.trafficClass(of: message)
-        case .propose: .log
-        case .swim, .renew, .granted: .control
+        case .propose, .proposeAll: .log
+        case .swim, .renew, .granted, .read, .readable: .control
         }
     }
 

@@ -32,6 +32,8 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case treeHeld(tree: Digest, by: NodeID)
     /// Time passes: what is too old is forgotten.
     case tick
+    /// Gives a setting of the mesh a value, or with nil takes it away.
+    case configure(key: String, value: String?, by: String)
     /// Of a version newer than ours; it is refused when applied. Kept as it came.
     case unrecognised(CBOR)
 
@@ -65,6 +67,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 14: self = .results(try map.require(1), try map.require(2))
         case 15: self = .treeHeld(tree: try map.require(1), by: try map.require(2))
         case 16: self = .tick
+        case 17: self = .configure(key: try map.require(1), value: try map.optional(2), by: try map.require(3))
         default: self = .unrecognised(cbor)
         }
     }
@@ -106,6 +109,12 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case .results(let attempt, let files): return Command.pair(14, attempt, files)
         case .treeHeld(let tree, let holder): return Command.pair(15, tree, holder)
         case .tick: return .kind(16)
+        case .configure(let key, let value, let person):
+            return .kind(17) {
+                $0.set(1, key)
+                $0.set(2, value)
+                $0.set(3, person)
+            }
         case .unrecognised(let cbor): return cbor
         }
     }

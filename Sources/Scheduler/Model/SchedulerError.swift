@@ -35,6 +35,12 @@ public enum SchedulerError: Error, Hashable, Sendable {
     /// Another set of files has that number already.
     case checkpointTaken(JobID, UInt64)
     case treeNotFound(Digest)
+    case settingUnknown(key: String, nearest: String?)
+    /// A key of one's own that no key can be.
+    case settingKeyRefused(key: String)
+    case settingValueRefused(key: String, value: String, form: String)
+    case settingTooLarge(key: String, bytes: Int)
+    case tooManySettings
     /// The command belongs to a newer version.
     case unrecognised
 
@@ -65,6 +71,11 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .checkpointNotFound: return "job.checkpoint_not_found"
         case .checkpointTaken: return "job.checkpoint_taken"
         case .treeNotFound: return "job.tree_not_found"
+        case .settingUnknown: return "config.unknown_key"
+        case .settingKeyRefused: return "config.bad_key"
+        case .settingValueRefused: return "config.bad_value"
+        case .settingTooLarge: return "config.too_large"
+        case .tooManySettings: return "config.too_many"
         case .unrecognised: return "mesh.command_unknown"
         }
     }
@@ -100,6 +111,13 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .checkpointNotFound(let job, let number): return "job \(job) has no checkpoint \(number)"
         case .checkpointTaken(let job, let number): return "job \(job) has another checkpoint \(number) already"
         case .treeNotFound(let tree): return "no job uses the working tree \(tree.hex.prefix(12))"
+        case .settingUnknown(let key, _): return "there is no setting \(Wording.clipped(key))"
+        case .settingKeyRefused(let key): return "\(Wording.clipped(key)) cannot be the key of a setting"
+        case .settingValueRefused(let key, let value, _): return "\(key) cannot be '\(Wording.clipped(value))'"
+        case .settingTooLarge(let key, let bytes):
+            return "the value of \(key) has \(bytes) bytes; at most \(SchedulerLimits.settingValueBytesMax) fit"
+        case .tooManySettings:
+            return "the mesh keeps \(SchedulerLimits.userSettingsMax) settings of its users already"
         case .unrecognised: return "this command belongs to a newer version of swarmlet"
         }
     }
@@ -128,6 +146,14 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .jobEnded(let job, _): return "see how it ended: swarmlet inspect \(job)"
         case .attemptStale: return "a newer attempt goes on with the work; nothing is to be done"
         case .checkpointNotFound, .checkpointTaken, .treeNotFound: return "nothing is to be done; the newest ones stay"
+        case .settingUnknown(_, let nearest):
+            return (nearest.map { "did you mean \($0)? " } ?? "")
+                + "What there is: swarmlet config ls. Keys of your own begin with user."
+        case .settingKeyRefused:
+            return "after user. come letters, digits and . _ - up to \(SchedulerLimits.settingKeyBytesMax) bytes in all"
+        case .settingValueRefused(_, _, let form): return "expected \(form)"
+        case .settingTooLarge: return "put it in a file, and its path here"
+        case .tooManySettings: return "remove some: swarmlet config unset KEY"
         case .unrecognised: return "upgrade this member"
         }
     }
@@ -135,7 +161,9 @@ public enum SchedulerError: Error, Hashable, Sendable {
     /// What the command line exits with for a code of this module.
     public static func exitCode(ofCode code: String) -> Int32 {
         switch code {
-        case "job.never_fits", "job.no_command", "job.no_tasks", "job.too_many_tasks", "job.too_large": return 2
+        case "job.never_fits", "job.no_command", "job.no_tasks", "job.too_many_tasks", "job.too_large",
+            "config.unknown_key", "config.bad_key", "config.bad_value", "config.too_large":
+            return 2
         case "job.not_found", "job.task_not_found", "node.not_found", "mesh.approve.not_found": return 3
         default: return 125
         }

@@ -34,4 +34,10 @@ public enum SchedulerLimits {
     public static let nameMax = 63
     /// Addresses, labels or GPUs of one node.
     public static let factsMax = 256
+    /// Settings whose keys begin with `user.`.
+    public static let userSettingsMax = 1_000
+    /// UTF-8 bytes of the key of a setting.
+    public static let settingKeyBytesMax = 128
+    /// UTF-8 bytes of the value of a setting.
+    public static let settingValueBytesMax = 1_024
 }

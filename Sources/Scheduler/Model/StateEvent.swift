@@ -26,4 +26,5 @@ public enum StateEvent: Hashable, Sendable {
     case checkpointHeld(TaskKey, number: UInt64, by: NodeID)
     case resultsRecorded(TaskKey)
     case treeHeld(Digest, by: NodeID)
+    case settingChanged(key: String)
 }

@@ -23,6 +23,10 @@ extension SchedulerState {
         if unfinished != unfinishedTasks {
             broken.append("\(unfinishedTasks) tasks are said unfinished, \(unfinished) are")
         }
+        let ownKeys = settings.filter { MeshSetting(rawValue: $0.key) == nil }.count
+        if ownKeys != userSettings {
+            broken.append("\(userSettings) settings of users are counted, \(ownKeys) are there")
+        }
         for (id, row) in nodeRows {
             if row.attempts != held[id] ?? [] { broken.append("\(id) is said to hold \(row.attempts)") }
             broken += brokenInvariants(of: row)

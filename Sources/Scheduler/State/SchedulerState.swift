@@ -41,6 +41,9 @@ public struct SchedulerState: Sendable {
     var endedTasks = 0
     var unfinishedTasks = 0
     var treeRows = PagedTable<Digest, TreeRow>()
+    /// What was set; where nothing was, a setting has its default.
+    var settingRows = PagedTable<String, SettingRecord>()
+    var userSettings = 0
     var requests = RequestMemory()
 
     public init() {}
@@ -85,6 +88,7 @@ public struct SchedulerState: Sendable {
             try addHolder(added, toCheckpoint: checkpoint, of: TaskKey(job: job, index: task), &events)
         case .results(let attempt, let files): try record(files, of: attempt, &events)
         case .treeHeld(let tree, let node): try treeHeld(tree, by: node, &events)
+        case .configure(let key, let value, let person): try configure(key, value, by: person, &events)
         case .tick: break
         case .unrecognised: throw .unrecognised
         }

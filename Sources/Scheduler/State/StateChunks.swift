@@ -25,6 +25,7 @@ public struct StateChunks: Sequence, IteratorProtocol, Sendable {
         case ended(PagedTable<UInt64, JobID>.Iterator)
         case requests(bucket: Int, row: Int)
         case invitations(PagedTable<String, InvitationRecord>.Iterator)
+        case settings(PagedTable<String, SettingRecord>.Iterator)
         case nodes(PagedTable<NodeID, NodeRow>.Iterator)
         case trees(PagedTable<Digest, TreeRow>.Iterator)
         case jobs(PagedTable<JobID, JobRow>.Iterator)
@@ -114,6 +115,13 @@ public struct StateChunks: Sequence, IteratorProtocol, Sendable {
             if let (_, invitation) = iterator.next() {
                 append(.invitation) { $0.set(1, invitation) }
                 section = .invitations(iterator)
+            } else {
+                section = .settings(state.settingRows.makeIterator())
+            }
+        case .settings(var iterator):
+            if let (_, setting) = iterator.next() {
+                append(.setting) { $0.set(1, setting) }
+                section = .settings(iterator)
             } else {
                 section = .nodes(state.nodeRows.makeIterator())
             }

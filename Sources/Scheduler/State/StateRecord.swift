@@ -21,6 +21,7 @@ enum StateRecord {
         case ended
         case request
         case invitation
+        case setting
         case node
         case tree
         case job

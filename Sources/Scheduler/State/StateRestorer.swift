@@ -74,6 +74,7 @@ public struct StateRestorer: Sendable {
         case .invitation:
             let invitation: InvitationRecord = try map.require(1)
             try Self.append(invitation.jti, invitation, to: &state.invitationRows)
+        case .setting: try restore(try map.require(1, SettingRecord.self))
         case .node: try restore(try map.require(1, NodeRecord.self))
         case .tree: try Self.append(try map.require(1), try TreeRow(map), to: &state.treeRows)
         case .job: job = (try map.require(1), try JobRow(map))
@@ -103,6 +104,11 @@ public struct StateRestorer: Sendable {
     ) throws(CodecError) {
         if let last = table.lastKey, key <= last { throw .invalid("rows of a state out of order") }
         table.set(key, row)
+    }
+
+    private mutating func restore(_ setting: SettingRecord) throws(CodecError) {
+        try Self.append(setting.key, setting, to: &state.settingRows)
+        if MeshSetting(rawValue: setting.key) == nil { state.userSettings += 1 }
     }
 
     private mutating func restore(_ node: NodeRecord) throws(CodecError) {

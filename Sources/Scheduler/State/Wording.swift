@@ -28,6 +28,9 @@ enum Wording {
     /// "8 CPUs", "0.5 CPUs", "1 CPU".
     static func cpuCount(_ millis: UInt64) -> String { millis == 1000 ? "1 CPU" : "\(cpus(millis)) CPUs" }
 
+    /// What somebody typed, not longer than a line of an error may be.
+    static func clipped(_ text: String) -> String { text.count <= 64 ? text : text.prefix(61) + "..." }
+
     static func joined(_ parts: [String]) -> String {
         guard let last = parts.last, parts.count > 1 else { return parts.first ?? "" }
         return parts.dropLast().joined(separator: ", ") + " and " + last

@@ -9,6 +9,8 @@ struct Command: Sendable {
     let details: [String]
     let examples: [Example]
     let visibility: Visibility
+    /// Commands under this name, typed after it; where there are any, this one does nothing by itself.
+    let subcommands: [Command]
     /// Does the work and returns the exit code.
     let run: @Sendable (Invocation, Terminal) throws(CommandError) -> Int32
 
@@ -50,10 +52,30 @@ struct Command: Sendable {
         self.examples = examples
         self.visibility = visibility
         self.run = run
+        subcommands = []
     }
+
+    /// A name for several commands: `config` of `config ls` and `config set`.
+    init(
+        group name: String, summary: String, details: [String] = [], examples: [Example], subcommands: [Command]
+    ) {
+        self.name = name
+        self.summary = summary
+        operands = .none
+        flags = []
+        self.details = details
+        self.examples = examples
+        visibility = .shown
+        self.subcommands = subcommands
+        run = { _, _ throws(CommandError) in throw CommandError.missingSubcommand(of: name) }
+    }
+
+    /// The last word of the name: `ls` of `config ls`.
+    var lastWord: Substring { name.split(separator: " ").last ?? "" }
 
     /// `swarmlet run [FLAGS] [--] COMMAND [ARGUMENT...]`.
     var usage: String {
+        guard subcommands.isEmpty else { return "swarmlet \(name) COMMAND [FLAGS] [ARGUMENTS]" }
         let options = " [FLAGS]"
         switch operands {
         case .none: return "swarmlet \(name)\(options)"

@@ -6,6 +6,8 @@ import Node
 /// `code` is stable and part of the interface (docs/cli.md); `message` says what is wrong, `hint` the way out.
 enum CommandError: Error {
     case unknownCommand(name: String, nearest: String?)
+    case unknownSubcommand(name: String, group: String, nearest: String?)
+    case missingSubcommand(of: String)
     case unknownFlag(flag: String, command: String, nearest: String?)
     case missingValue(spelling: String, expectation: String, command: String)
     case unexpectedValue(flag: String, command: String)
@@ -37,7 +39,8 @@ enum CommandError: Error {
 extension CommandError {
     var code: String {
         switch self {
-        case .unknownCommand: "usage.unknown_command"
+        case .unknownCommand, .unknownSubcommand: "usage.unknown_command"
+        case .missingSubcommand: "usage.missing_operand"
         case .unknownFlag: "usage.unknown_flag"
         case .missingValue: "usage.missing_value"
         case .unexpectedValue: "usage.unexpected_value"
@@ -66,6 +69,8 @@ extension CommandError {
     var message: String {
         switch self {
         case .unknownCommand(let name, _): "unknown command \(name)"
+        case .unknownSubcommand(let name, let group, _): "unknown command \(group) \(name)"
+        case .missingSubcommand(let group): "\(group) needs COMMAND"
         case .unknownFlag(let flag, _, _): "unknown flag \(flag)"
         case .missingValue(let spelling, _, _): "a value is missing: \(spelling)"
         case .unexpectedValue(let flag, _): "\(flag) takes no value"
@@ -94,6 +99,9 @@ extension CommandError {
     var hint: String {
         switch self {
         case .unknownCommand(_, let nearest): Self.didYouMean(nearest) + "All commands: swarmlet help"
+        case .unknownSubcommand(_, let group, let nearest):
+            Self.didYouMean(nearest) + "What there is: swarmlet \(group) --help"
+        case .missingSubcommand(let group): "what there is: swarmlet \(group) --help"
         case .unknownFlag(_, let command, let nearest):
             Self.didYouMean(nearest) + "All flags: swarmlet \(command) --help"
         case .missingValue(_, let expectation, let command), .badValue(_, _, let expectation, let command):
@@ -119,7 +127,8 @@ extension CommandError {
 
     var exitCode: Int32 {
         switch self {
-        case .unknownCommand, .unknownFlag, .missingValue, .unexpectedValue, .badValue, .repeatedFlag, .missingOperand,
+        case .unknownCommand, .unknownSubcommand, .missingSubcommand, .unknownFlag, .missingValue, .unexpectedValue,
+            .badValue, .repeatedFlag, .missingOperand,
             .extraOperand, .badOperand, .notYet, .conflict:
             ExitCode.usage
         case .outputClosed: ExitCode.signalled(13)

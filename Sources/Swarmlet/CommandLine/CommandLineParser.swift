@@ -1,3 +1,5 @@
+import Codec
+
 /// Turns the words of one command into an `Invocation`, or says what is wrong with them and what was probably meant.
 struct CommandLineParser {
     let command: Command

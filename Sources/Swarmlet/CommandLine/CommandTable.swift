@@ -1,10 +1,13 @@
+import Codec
+
 /// All commands, in the order help shows them.
 enum CommandTable {
     static let commands: [Command] = [
         UpCommand.declaration, JoinCommand.declaration, InviteCommand.declaration, ApproveCommand.declaration,
         MembersCommand.declaration, RunCommand.declaration, PsCommand.declaration, LogsCommand.declaration,
         CancelCommand.declaration, WaitCommand.declaration, InspectCommand.declaration, CpCommand.declaration,
-        LeaveCommand.declaration, DoctorCommand.declaration, VersionCommand.declaration, DaemonCommand.declaration,
+        LeaveCommand.declaration, ConfigCommand.declaration, DoctorCommand.declaration, VersionCommand.declaration,
+        DaemonCommand.declaration,
         CompletionCommand.declaration, CollectCommand.declaration,
     ]
 
@@ -22,5 +25,22 @@ enum CommandTable {
         if let instead = NotYet.command(name) { throw .notYet(what: name, instead: instead) }
         let names = commands.filter { $0.visibility == .shown }.map(\.name)
         throw .unknownCommand(name: name, nearest: NearestMatch.find(name, among: names))
+    }
+
+    /// The command that these words begin with, and the words after its name.
+    static func command(of words: ArraySlice<String>) throws(CommandError) -> (Command, ArraySlice<String>) {
+        guard let first = words.first else { throw .unknownCommand(name: "", nearest: nil) }
+        let command = try command(named: first)
+        let rest = words.dropFirst()
+        // Flags may stand between the words; the group's own help is asked for where no second word follows.
+        guard !command.subcommands.isEmpty, let at = rest.firstIndex(where: { !$0.hasPrefix("-") }) else {
+            return (command, rest)
+        }
+        let word = rest[at]
+        guard let found = command.subcommands.first(where: { $0.lastWord == word }) else {
+            let nearest = NearestMatch.find(word, among: command.subcommands.map { String($0.lastWord) })
+            throw .unknownSubcommand(name: word, group: command.name, nearest: nearest)
+        }
+        return (found, (rest[..<at] + rest[(at + 1)...])[...])
     }
 }

@@ -23,6 +23,10 @@ enum HelpText {
     static func page(_ command: Command) -> String {
         var parts = ["\(command.summary).", "Usage: \(command.usage)"]
         parts.append(contentsOf: command.details)
+        if !command.subcommands.isEmpty {
+            let rows = command.subcommands.map { (left: $0.name, right: $0.summary) }
+            parts.append("Commands:\n" + columns(rows))
+        }
         if !command.flags.isEmpty { parts.append("Flags:\n" + columns(command.flags.map(row))) }
         parts.append("Everywhere:\n" + columns(CommandTable.globalFlags.map(row)))
         let examples = command.examples.map { (left: $0.line, right: $0.meaning) }

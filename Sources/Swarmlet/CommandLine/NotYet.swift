@@ -14,7 +14,6 @@ enum NotYet {
         "key": "the mesh key stays in the data directory of the host that typed up: keep a copy of that directory",
         "raft": "who votes and who leads is in the column RAFT of: swarmlet members",
         "audit": "what a job did, attempt by attempt, is in: swarmlet inspect JOB",
-        "config": "flags of up and join are kept with the node: swarmlet up --help",
         "upgrade": "stop the daemon, replace the binary, then: swarmlet up. Running jobs go on",
         "sql": "every table is JSON for other tools: swarmlet ps -a --json",
         "events": "follow one job with: swarmlet logs -f JOB",

@@ -23,10 +23,12 @@ enum ParsedValue: Sendable {
             guard !text.isEmpty else { return nil }
             self = .text(text)
         case .count(_, let range):
-            guard isDigits(Substring(text)), let number = UInt64(text), range.contains(number) else { return nil }
+            guard DecimalText.isDigits(Substring(text)), let number = UInt64(text), range.contains(number) else {
+                return nil
+            }
             self = .count(number)
         case .thousandths:
-            guard let (whole, thousandths) = decimal(Substring(text)), whole < 1 << 40 else { return nil }
+            guard let (whole, thousandths) = DecimalText.parse(Substring(text)), whole < 1 << 40 else { return nil }
             guard whole > 0 || thousandths > 0 else { return nil }
             self = .count(whole * 1000 + thousandths)
         case .size:
@@ -47,7 +49,7 @@ enum ParsedValue: Sendable {
             guard pairs.count == parts.count else { return nil }
             self = .pairs(pairs)
         case .retries:
-            guard text == "never" || (isDigits(Substring(text)) && UInt32(text) != nil) else { return nil }
+            guard text == "never" || (DecimalText.isDigits(Substring(text)) && UInt32(text) != nil) else { return nil }
             self = .text(text)
         }
     }

@@ -22,21 +22,36 @@ enum CompletionCommand {
     }
 
     private static func words(_ command: Command) -> String {
-        (command.flags + CommandTable.globalFlags).map { "--\($0.name)" }.joined(separator: " ")
+        flags(command).map { "--\($0.name)" }.joined(separator: " ")
+    }
+
+    /// Its own flags, those of its subcommands and those of every command, each once.
+    private static func flags(_ command: Command) -> [Flag] {
+        var flags: [Flag] = []
+        for flag in command.flags + command.subcommands.flatMap(\.flags) + CommandTable.globalFlags
+        where !flags.contains(where: { $0.name == flag.name }) {
+            flags.append(flag)
+        }
+        return flags
+    }
+
+    private static func names(_ command: Command) -> String {
+        command.subcommands.map { String($0.lastWord) }.joined(separator: " ")
     }
 
     private static func bash(_ commands: [Command]) -> String {
-        let cases = commands.map { "        \($0.name)) words='\(words($0))' ;;" }.joined(separator: "\n")
+        let cases = commands.map { "        \($0.name)) words='\(words($0))' names='\(names($0))' ;;" }.joined(
+            separator: "\n")
         return """
             _swarmlet() {
-                local word=${COMP_WORDS[COMP_CWORD]} words=
+                local word=${COMP_WORDS[COMP_CWORD]} words= names=
                 if [ "$COMP_CWORD" -eq 1 ]; then
                     words='help \(commands.map(\.name).joined(separator: " "))'
                 else
                     case ${COMP_WORDS[1]} in
             \(cases)
                     esac
-                    case $word in -*) ;; *) words= ;; esac
+                    case $word in -*) ;; *) words=; [ "$COMP_CWORD" -ne 2 ] || words=$names ;; esac
                 fi
                 COMPREPLY=($(compgen -W "$words" -- "$word"))
             }
@@ -50,7 +65,12 @@ enum CompletionCommand {
         for command in commands {
             lines.append(
                 "complete -c swarmlet -f -n __fish_use_subcommand -a \(command.name) -d '\(plain(command.summary))'")
-            for flag in command.flags + CommandTable.globalFlags {
+            for sub in command.subcommands {
+                lines.append(
+                    "complete -c swarmlet -f -n '__fish_seen_subcommand_from \(command.name)'"
+                        + " -a \(sub.lastWord) -d '\(plain(sub.summary))'")
+            }
+            for flag in flags(command) {
                 let short = flag.short.map { " -s \($0)" } ?? ""
                 let value = flag.value.placeholder == nil ? "" : " -r"
                 lines.append(

@@ -15,7 +15,7 @@ enum InspectCommand {
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
         let operand = invocation.operands[0]
         let directory = try DataDirectory.chosen(invocation)
-        guard isDigits(operand.prefix { $0 != "_" }) else {
+        guard DecimalText.isDigits(operand.prefix { $0 != "_" }) else {
             guard case .member(let member) = try LocalClient.call(.inspectNode(operand), directory) else {
                 throw .badAnswer(reason: "another reply than a member")
             }

@@ -1,3 +1,4 @@
+import Codec
 import Node
 import Scheduler
 
@@ -9,13 +10,15 @@ struct JobReference: Hashable {
 
     init(_ text: String, for command: String) throws(CommandError) {
         let parts = text.split(separator: "_", maxSplits: 1, omittingEmptySubsequences: false)
-        guard isDigits(parts.first ?? ""), let job = JobID(parts[0]), job > 0 else { throw Self.error(text, command) }
+        guard DecimalText.isDigits(parts.first ?? ""), let job = JobID(parts[0]), job > 0 else {
+            throw Self.error(text, command)
+        }
         self.job = job
         guard parts.count == 2 else {
             task = nil
             return
         }
-        guard isDigits(parts[1]), let task = UInt32(parts[1]) else { throw Self.error(text, command) }
+        guard DecimalText.isDigits(parts[1]), let task = UInt32(parts[1]) else { throw Self.error(text, command) }
         self.task = task
     }
 

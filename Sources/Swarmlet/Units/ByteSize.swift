@@ -1,3 +1,5 @@
+import Codec
+
 /// Sizes as people type and read them: powers of 1024 in both directions.
 enum ByteSize {
     /// Reads `20G`, `512MiB`, `1.5g`, `4096`. Returns nil for anything else, for zero digits and for more than 2^63 bytes.
@@ -6,7 +8,7 @@ enum ByteSize {
         let unit = digits.reversed().prefix { !$0.isNumber }
         digits = digits.dropLast(unit.count)
         guard let scale = scales[String(unit.reversed()).lowercased()] else { return nil }
-        guard let (whole, thousandths) = decimal(digits) else { return nil }
+        guard let (whole, thousandths) = DecimalText.parse(digits) else { return nil }
         let (product, overflow) = whole.multipliedReportingOverflow(by: scale)
         let bytes = product.addingReportingOverflow(thousandths * scale / 1000)
         guard !overflow, !bytes.overflow, scale > 1 || thousandths == 0, bytes.partialValue < 1 << 63 else {
@@ -50,15 +52,3 @@ enum ByteSize {
         "g": 1 << 30, "gb": 1 << 30, "gib": 1 << 30, "t": 1 << 40, "tb": 1 << 40, "tib": 1 << 40,
     ]
 }
-
-/// A decimal number with at most three places, as whole part and thousandths: exact, where a float would round.
-func decimal(_ text: Substring) -> (whole: UInt64, thousandths: UInt64)? {
-    let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-    guard let first = parts.first, isDigits(first), let whole = UInt64(first) else { return nil }
-    guard parts.count == 2 else { return (whole, 0) }
-    guard isDigits(parts[1]), parts[1].count <= 3, let fraction = UInt64(parts[1]) else { return nil }
-    return (whole, fraction * [1, 100, 10, 1][parts[1].count])
-}
-
-/// Whether the text is one or more ASCII digits and nothing else (`UInt64("+1")` alone would pass).
-func isDigits(_ text: Substring) -> Bool { !text.isEmpty && text.utf8.allSatisfy { (48...57).contains($0) } }

@@ -20,11 +20,18 @@ struct HelpTests {
     }
 
     /// The commands that `swarmlet help` lists.
-    static func commands() throws -> [String] {
-        let overview = try Binary.run(["help"]).stdout.components(separatedBy: "\n")
-        let start = try #require(overview.firstIndex(of: "Commands:")) + 1
-        return overview[start...].prefix { $0.hasPrefix("  ") }.compactMap {
-            $0.split(separator: " ").first.map(String.init)
+    static func commands() throws -> [String] { try listed(by: ["help"]) }
+
+    /// Those and the commands under them: `config ls`.
+    static func allCommands() throws -> [String] {
+        try commands().flatMap { [$0] + (try listed(by: [$0, "--help"])) }
+    }
+
+    private static func listed(by words: [String]) throws -> [String] {
+        let help = try Binary.run(words).stdout.components(separatedBy: "\n")
+        guard let heading = help.firstIndex(of: "Commands:") else { return [] }
+        return help[(heading + 1)...].prefix { $0.hasPrefix("  ") }.compactMap {
+            $0.dropFirst(2).components(separatedBy: "  ").first
         }
     }
 
@@ -37,13 +44,14 @@ struct HelpTests {
 
     @Test("the help of every command is the one of the page, with usage, flags and an example")
     func pages() throws {
-        for command in try Self.commands() {
-            let outcome = try Binary.run([command, "--help"])
+        for command in try Self.allCommands() {
+            let words = command.components(separatedBy: " ")
+            let outcome = try Binary.run(words + ["--help"])
             #expect(outcome.stdout == (try Self.block(after: "### swarmlet \(command)")), "\(command)")
             #expect(outcome.stdout.contains("\nExamples:\n  "), "\(command)")
             #expect(outcome.stderr == "")
             #expect(outcome.exitCode == 0)
-            #expect(try Binary.run(["help", command]).stdout == outcome.stdout)
+            #expect(try Binary.run(["help"] + words).stdout == outcome.stdout)
         }
     }
 
@@ -60,8 +68,8 @@ struct HelpTests {
 
     @Test("no line of help is wider than a page")
     func width() throws {
-        for command in try Self.commands() {
-            let lines = try Binary.run([command, "--help"]).stdout.split(separator: "\n")
+        for command in try Self.allCommands() {
+            let lines = try Binary.run(command.components(separatedBy: " ") + ["--help"]).stdout.split(separator: "\n")
             for line in lines { #expect(line.count <= 120, "\(command): \(line)") }
         }
     }
@@ -85,12 +93,13 @@ struct HelpTests {
             source <('\(Binary.path)' completion bash)
             COMP_WORDS=(swarmlet mem) COMP_CWORD=1 && _swarmlet && echo "${COMPREPLY[@]}"
             COMP_WORDS=(swarmlet run --gpu-) COMP_CWORD=2 && _swarmlet && echo "${COMPREPLY[@]}"
+            COMP_WORDS=(swarmlet config uns) COMP_CWORD=2 && _swarmlet && echo "${COMPREPLY[@]}"
             """,
         ]
         process.standardOutput = output
         try process.run()
         let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
         process.waitUntilExit()
-        #expect(text == "members\n--gpu-mem\n")
+        #expect(text == "members\n--gpu-mem\nunset\n")
     }
 }

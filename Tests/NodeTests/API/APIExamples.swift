@@ -40,7 +40,8 @@ enum APIExamples {
             .logs(LogsRequest(job: 1, task: 2, attempt: 3, follow: true, tailLines: 10, cursor: cursor)),
             .jobs(JobsRequest(all: true)), .inspectJob(1), .inspectNode("owl"), .cancel(CancelRequest(job: 1)),
             .wait([1, 2, 3]), .fetch(FetchRequest(job: 1, task: 2, path: "out", attempt: 3)),
-            .leave(LeaveRequest(forget: true)), .doctor,
+            .leave(LeaveRequest(forget: true)), .doctor, .settings, .setting("user.x"),
+            .configure(ConfigureRequest(request: RequestID(high: 1, low: 2), key: "user.x", value: "1")),
         ] + transfers.map(APIRequest.transfer)
 
     static let member = MemberView(
@@ -54,6 +55,8 @@ enum APIExamples {
     static let job = JobView(
         id: 1, name: "gpt", user: "ana", state: .running, tasks: 3, tasksEnded: 1, gpus: 1, nodes: ["owl"],
         submittedAt: 1, startedAt: 2, endedAt: 3, attempts: 2, reason: "waits", exitCode: 1, frozen: true)
+    static let setting = SettingView(
+        key: "autopilot.voters", value: "3", defaultValue: "auto", meaning: "how many", changedAt: 5, changedBy: "ana")
     static let detail = JobDetail(
         view: job, command: ["true"],
         resources: ResourcesView(cpuMillis: 1_000, memoryBytes: 1, gpus: 1, gpuMemoryBytes: 2),
@@ -95,7 +98,8 @@ enum APIExamples {
             .submitted(SubmittedView(job: 1, sentParts: 2)),
             .log(LogChunk(stream: 2, time: 5, bytes: Bytes([1]), next: cursor)),
             .jobs(JobsView(jobs: [job], staleMilliseconds: 3)), .job(detail),
-            .doctor([CheckView(check: "cgroups", result: "ok", detail: "v2", hint: "none")]),
+            .doctor([CheckView(check: "cgroups", result: "ok", detail: "v2", hint: "none")]), .setting(setting),
+            .settings(SettingsView(settings: [setting], staleMilliseconds: 4)),
         ] + events.map(APIReply.follow) + transfers.map(APIReply.transfer)
 
     static let nodeMessages: [NodeMessage] = [
@@ -107,7 +111,8 @@ enum APIExamples {
                     entries: [RaftEntry(index: 2, term: 2, payload: .command([1, 2]))], commitIndex: 1))),
         .swim(SwimMessage(kind: .ping(4), version: SwimVersion(generation: 1))),
         .propose(Entry(request: RequestID(high: 1, low: 2), time: 3, command: .submit(spec))),
-        .renew(sequence: 7), .granted(sequence: 7, index: 8),
+        .renew(sequence: 7), .granted(sequence: 7, index: 8), .read(sequence: 9), .readable(sequence: 9, index: 10),
+        .proposeAll([Entry(request: RequestID(high: 1, low: 2), time: 3, command: .tick)]),
     ]
 
     // MARK: Admission

@@ -25,13 +25,15 @@ struct UntrustedBytesTests {
             }
             _ = decodes(Message.self, noise)
             // Noise is seldom CBOR at all: a true message with a few wrong bytes gets further.
-            guard var bytes = examples.randomElement(using: &generator)?.encoded() else { continue }
+            guard let whole = examples.randomElement(using: &generator)?.encoded() else { continue }
+            #expect(!decodes(Message.self, Array(whole.prefix(Int.random(in: 0..<whole.count, using: &generator)))))
+            var bytes = whole
             for _ in 0..<Int.random(in: 1...4, using: &generator) {
                 let place = Int.random(in: 0..<bytes.count, using: &generator)
                 bytes[place] = UInt8.random(in: .min ... .max, using: &generator)
             }
             _ = decodes(Message.self, bytes)
-            #expect(!decodes(Message.self, Array(bytes.prefix(Int.random(in: 0..<bytes.count, using: &generator)))))
+            _ = decodes(Message.self, Array(bytes.prefix(Int.random(in: 0..<bytes.count, using: &generator))))
         }
     }
 

@@ -76,10 +76,20 @@ final class CoreMesh {
         return request
     }
 
-    func handle(_ id: NodeID, _ input: NodeInput) {
+    /// Reads of this node that were told they may go on.
+    func readable(_ number: Int) -> [UInt64] {
+        (effects[NodeID(UInt64(number))] ?? []).flatMap { effect -> [UInt64] in
+            guard case .readable(let ids) = effect else { return [] }
+            return ids
+        }
+    }
+
+    func handle(_ id: NodeID, _ input: NodeInput) { handle(id, [input]) }
+
+    func handle(_ id: NodeID, _ inputs: [NodeInput]) {
         guard let position = cores.firstIndex(where: { $0.id == id }) else { return }
         var made: [NodeEffect] = []
-        cores[position].handle(input, at: now, into: &made)
+        cores[position].handle(inputs, at: now, into: &made)
         effects[id, default: []] += made
         var tokens: [UInt64] = []
         for effect in made {

@@ -142,6 +142,7 @@ extension MeshSimulation {
             machines[machine - 1].daemon?.stops[key] = nil
         case .answered(let request, let answer): answered(request, answer, by: machine)
         case .changed(let events): changed(events, on: machine)
+        case .readable(let ids): for id in ids { readable(id, on: machine) }
         case .leadership(let role, let leader):
             if role == .leader || leader == nil {
                 tell("host \(machine) is \(role), leader \(leader.map { "\($0)" } ?? "unknown")")

@@ -49,6 +49,30 @@ extension MeshSimulation {
             addClient(.submit(spec), at: at)
             if below(6) == 0 { addCancel(JobID(1 + below(settings.jobs)), at: at + between(100, 5_000)) }
         }
+        schedule(.read, in: between(0, 500))
+    }
+
+    /// Somebody wants to know how things are now. Whatever was acknowledged before has been applied somewhere.
+    func read() {
+        if isChaos { schedule(.read, in: between(50, 700)) }
+        let machine = 1 + below(machines.count)
+        guard machines[machine - 1].isUp, machines[machine - 1].stalledUntil <= now else { return }
+        nextRead += 1
+        reads[nextRead] = machines.compactMap { $0.daemon?.core.appliedIndex }.max() ?? 0
+        handle(machine, .read(nextRead))
+    }
+
+    func readable(_ id: UInt64, on machine: Int) {
+        guard let floor = reads.removeValue(forKey: id), let core = machines[machine - 1].daemon?.core else {
+            give("host \(machine) answers a read that nobody asked")
+            return
+        }
+        readCount += 1
+        if core.appliedIndex < floor {
+            give(
+                "host \(machine) reads its state as of entry \(core.appliedIndex); entry \(floor) was applied elsewhere "
+                    + "before it was asked")
+        }
     }
 
     private func addCancel(_ job: JobID, at delay: Interval) { addClient(.cancel(job, by: "ana"), at: delay) }

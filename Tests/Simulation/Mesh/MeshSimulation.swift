@@ -29,6 +29,11 @@ public final class MeshSimulation {
     var network: SimulatedNetwork
     var truth = MeshTruth()
     var clients: [MeshClient] = []
+    /// Reads that are under way: up to where the log had been applied somewhere when each was asked.
+    var reads: [UInt64: UInt64] = [:]
+    /// Reads that were answered.
+    public internal(set) var readCount = 0
+    var nextRead: UInt64 = 0
     var isChaos = false
     /// Average time between two faults, drawn for each seed: some mistakes need a crowd of them, some need peace.
     var faultMilliseconds: Int64 = 2_500
@@ -159,6 +164,7 @@ public final class MeshSimulation {
         case .resume(let machine): resume(machine)
         case .restart(let machine): restart(machine)
         case .client(let index): ask(index)
+        case .read: read()
         case .fault: if isChaos { fault() }
         case .heal(let cut): if cut == cutCount { heal() }
         case .flow(let machine): machines[machine - 1].isLogStalled = false

@@ -60,6 +60,7 @@ enum MeshEvent {
     case resume(Int)
     case restart(Int)
     case client(Int)
+    case read
     case fault
     /// Of the cut with this number and of all before it.
     case heal(cut: Int)

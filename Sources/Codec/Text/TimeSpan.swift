@@ -1,14 +1,12 @@
-import Codec
-
 /// Lengths of time as people type and read them.
-enum TimeSpan {
+public enum TimeSpan {
     /// Reads `90s`, `2h30m`, `500ms`, `1-12:00:00`, `12:00:00`, `2:30` (minutes and seconds) and bare seconds. Nil for anything else.
-    static func parse(_ text: String) -> Interval? {
+    public static func parse(_ text: String) -> Interval? {
         text.contains(":") ? clock(text) : units(Substring(text))
     }
 
     /// `12s 4m10s 1h52m 2d03h`: the two largest units.
-    static func text(_ interval: Interval) -> String {
+    public static func text(_ interval: Interval) -> String {
         let seconds = max(0, interval.nanoseconds) / 1_000_000_000
         switch seconds {
         case ..<60: return "\(seconds)s"
@@ -19,7 +17,7 @@ enum TimeSpan {
     }
 
     /// `0.4 s`, `14 s`, `4m10s`: what a sentence says; tenths below ten seconds.
-    static func phrase(_ interval: Interval) -> String {
+    public static func phrase(_ interval: Interval) -> String {
         let tenths = (max(0, interval.nanoseconds) + 50_000_000) / 100_000_000
         switch tenths {
         case ..<100: return "\(tenths / 10).\(tenths % 10) s"
@@ -28,7 +26,7 @@ enum TimeSpan {
         }
     }
 
-    static func padded(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    public static func padded(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
 
     /// Repeated number and unit, each unit smaller than the one before it, so `30m2h` and `5m5m` are slips and not sums.
     private static func units(_ text: Substring) -> Interval? {
@@ -42,7 +40,7 @@ enum TimeSpan {
             rest = rest.dropFirst(unit.count)
             let isBareSeconds = unit.isEmpty && smallest == .max && rest.isEmpty
             guard let scale = isBareSeconds ? scales["s"] : scales[String(unit)], scale < smallest,
-                let (whole, thousandths) = decimal(digits), whole < UInt64(Int64.max / scale)
+                let (whole, thousandths) = DecimalText.parse(digits), whole < UInt64(Int64.max / scale)
             else { return nil }
             let (sum, overflow) = total.addingReportingOverflow(
                 Int64(whole) * scale + Int64(thousandths) * scale / 1000)
@@ -59,13 +57,14 @@ enum TimeSpan {
         guard (2...3).contains(fields.count), dayParts.count == 1 || fields.count == 3 else { return nil }
         var seconds: UInt64 = 0
         for (position, field) in fields.enumerated() {
-            guard isDigits(field), field.count <= 3, let value = UInt64(field), position == 0 || value < 60 else {
+            guard DecimalText.isDigits(field), field.count <= 3, let value = UInt64(field), position == 0 || value < 60
+            else {
                 return nil
             }
             seconds = seconds * 60 + value
         }
         if dayParts.count == 2 {
-            guard isDigits(dayParts[0]), let days = UInt64(dayParts[0]), days < 100_000 else { return nil }
+            guard DecimalText.isDigits(dayParts[0]), let days = UInt64(dayParts[0]), days < 100_000 else { return nil }
             seconds += days * 86_400
         }
         return Interval(nanoseconds: Int64(seconds) * 1_000_000_000)

@@ -1,8 +1,8 @@
 /// Finds what a person probably meant.
-enum NearestMatch {
+public enum NearestMatch {
     /// The candidate with the fewest slips (letters added, left out, changed or swapped), at most two and fewer than half its letters;
     /// else the only candidate that begins with what was typed. Ties go to the first candidate.
-    static func find(_ typed: String, among candidates: [String]) -> String? {
+    public static func find(_ typed: String, among candidates: [String]) -> String? {
         var best: (candidate: String, slips: Int)?
         for candidate in candidates {
             let slips = distance(Array(typed.utf8), Array(candidate.utf8))
@@ -16,7 +16,7 @@ enum NearestMatch {
     }
 
     /// Optimal string alignment distance: Levenshtein's, with a swap of neighbours counted once.
-    static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+    public static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
         // Words this long are no slips of ours, and the table below would grow with their product.
         guard left.count <= 64, right.count <= 64 else { return .max }
         guard !left.isEmpty, !right.isEmpty else { return max(left.count, right.count) }

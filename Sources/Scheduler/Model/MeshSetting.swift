@@ -1,0 +1,54 @@
+import Codec
+
+/// A setting that the mesh itself reads, with what it may be.
+public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
+    case replaceDeadVoterAfter = "autopilot.replace-dead-voter-after"
+    case stableAfter = "autopilot.stable-after"
+    case voters = "autopilot.voters"
+
+    /// The name under which it is read and set.
+    public var key: String { rawValue }
+
+    /// What holds while nobody has set it.
+    public var defaultValue: String {
+        switch self {
+        case .replaceDeadVoterAfter: "60s"
+        case .stableAfter: "3s"
+        case .voters: "auto"
+        }
+    }
+
+    /// What it is for, as one line.
+    public var meaning: String {
+        switch self {
+        case .replaceDeadVoterAfter: "how long a voter may be dead before another node takes its seat"
+        case .stableAfter: "how long a node must have been a member that answers before it may vote"
+        case .voters: "how many voters the mesh wants; auto: 1, 3 or 5, as its nodes allow"
+        }
+    }
+
+    /// What its values look like.
+    public var form: String {
+        switch self {
+        case .replaceDeadVoterAfter: "a time from 5s to 30d, such as 60s or 10m"
+        case .stableAfter: "a time from 0s to 1d, such as 3s or 2m"
+        case .voters: Self.voterChoices.joined(separator: ", ")
+        }
+    }
+
+    /// Whether the text is a value of this setting.
+    public func allows(_ value: String) -> Bool {
+        switch self {
+        case .replaceDeadVoterAfter: Self.time(value, in: .seconds(5)...Interval.seconds(30 * 86_400)) != nil
+        case .stableAfter: Self.time(value, in: .zero...Interval.seconds(86_400)) != nil
+        case .voters: Self.voterChoices.contains(value)
+        }
+    }
+
+    private static let voterChoices = ["auto", "1", "3", "5"]
+
+    private static func time(_ text: String, in range: ClosedRange<Interval>) -> Interval? {
+        guard text.utf8.count <= 32, let time = TimeSpan.parse(text), range.contains(time) else { return nil }
+        return time
+    }
+}
