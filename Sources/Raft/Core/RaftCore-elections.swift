@@ -180,5 +180,6 @@ extension RaftCore {
         firstIndexOfTerm = log.lastIndex + 1
         appendOwn(.empty)
         sendHeartbeats()
+        heartbeatDeadline = now + configuration.heartbeatInterval
     }
 }

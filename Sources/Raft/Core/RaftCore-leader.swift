@@ -11,6 +11,8 @@ extension RaftCore {
             peers[position].lostContact()
         }
         sendHeartbeats()
+        // Only here: were the rounds of reads to move it, a leader with many reads would never look at its disk and quorum.
+        heartbeatDeadline = now + configuration.heartbeatInterval
     }
 
     /// A leader that a quorum has not answered for an election timeout may have a successor (thesis, 6.2).
@@ -33,7 +35,6 @@ extension RaftCore {
             peers[position].sentCommit = heartbeat.commitIndex
             send(.heartbeat(heartbeat), to: peer.id)
         }
-        heartbeatDeadline = now + configuration.heartbeatInterval
     }
 
     /// Tells a member how far it may apply; needs no answer.
