@@ -2,7 +2,8 @@ import Simulation
 
 /// `simulate [raft | mesh] [--seeds N] [--from S]`: N seeds from S on (100 from 1), a line for each that fails and a
 /// summary.
-/// `simulate raft | mesh --seed S [--story] [--only NAME]`: one seed, told line by line; in a mesh, with that mistake.
+/// `simulate raft | mesh --seed S [--story] [--only NAME]`: one seed, told line by line; with that mistake where
+/// one is named.
 /// `simulate [raft | mesh] --bugs [--only NAME] [--seeds N] [--from S]`: each known mistake put back, or one; all must
 /// be found, within N seeds where given.
 /// `simulate --speed`: commits per second of the bare core, as lines for `scripts/bench`.
@@ -28,7 +29,7 @@ import Simulation
         switch kind {
         case .raft:
             if arguments.huntsBugs { return RaftRuns.hunt(arguments) }
-            if let seed = arguments.seed { return RaftRuns.tell(seed, arguments.tellsStory) }
+            if let seed = arguments.seed { return RaftRuns.tell(seed, arguments.tellsStory, bug: arguments.onlyBug) }
             return RaftRuns.run(arguments)
         case .mesh:
             if arguments.huntsBugs { return MeshRuns.hunt(arguments) }

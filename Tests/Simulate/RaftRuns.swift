@@ -5,17 +5,16 @@ import Simulation
 enum RaftRuns {
     static func run(_ arguments: Arguments) -> Bool {
         var failures = 0
-        var total = (steps: 0, elections: 0, crashes: 0, changes: 0, snapshots: 0, reads: 0, committed: UInt64(0))
+        var total = RaftSimulationOutcome(seed: 0, violation: nil, digest: TraceDigest(), story: [])
         let count = arguments.seeds ?? 100
+        let clock = ContinuousClock()
+        let start = clock.now
         for offset in 0..<count {
             let outcome = RaftSimulation(seed: arguments.from + UInt64(offset)).run()
-            total.steps += outcome.steps
-            total.elections += outcome.elections
-            total.crashes += outcome.crashes
-            total.changes += outcome.membershipChanges
-            total.snapshots += outcome.snapshotsInstalled
-            total.reads += outcome.reads
-            total.committed += outcome.committed
+            total.add(outcome)
+            if (offset + 1) % 1_000 == 0, count > 1_000 {
+                print("raft: \(offset + 1) seeds, \(failures) broken, \(rate(offset + 1, clock.now - start)) seeds/s")
+            }
             guard let violation = outcome.violation else { continue }
             failures += 1
             print("raft seed \(outcome.seed): \(violation)")
@@ -23,22 +22,31 @@ enum RaftRuns {
         print(
             """
             raft: \(count) seeds, \(failures) broken: \(total.steps) steps, \(total.committed) entries decided, \
-            \(total.reads) reads, \(total.elections) elections, \(total.crashes) crashes, \
-            \(total.changes) memberships, \(total.snapshots) snapshots installed
+            \(total.reads) reads, \(total.answers) of \(total.operations) requests answered, \
+            \(total.undecided) histories undecided, \(total.elections) elections, \(total.crashes) crashes, \
+            \(total.membershipChanges) memberships, \(total.snapshotsInstalled) snapshots installed, \
+            \(rate(count, clock.now - start)) seeds/s, trace \(total.digest.value)
             """)
         return failures == 0
     }
 
-    static func tell(_ seed: UInt64, _ tellsStory: Bool) -> Bool {
+    private static func rate(_ seeds: Int, _ time: Duration) -> String {
+        let tenths = Int(Double(seeds) / (time / .seconds(1)) * 10)
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+
+    static func tell(_ seed: UInt64, _ tellsStory: Bool, bug name: String?) -> Bool {
         var options = RaftSimulationOptions()
         options.tellsStory = tellsStory
-        let outcome = RaftSimulation(seed: seed, options: options).run()
+        let bug = RaftBug.all.first { $0.name == name }
+        let outcome =
+            bug?.run(seed: seed, tellsStory: tellsStory) ?? RaftSimulation(seed: seed, options: options).run()
         for line in outcome.story { print(line) }
         if let violation = outcome.violation { print("raft seed \(seed): \(violation)") }
         print(
             """
             raft seed \(seed): \(outcome.steps) steps, \(outcome.committed) entries decided, \
-            trace \(outcome.digest.value)
+            \(outcome.answers) of \(outcome.operations) requests answered, trace \(outcome.digest.value)
             """
         )
         return outcome.violation == nil
@@ -46,16 +54,36 @@ enum RaftRuns {
 
     static func hunt(_ arguments: Arguments) -> Bool {
         var missed = 0
+        var worst = 0
         for bug in RaftBug.all where arguments.onlyBug ?? bug.name == bug.name {
             let name = bug.name + String(repeating: " ", count: max(0, 32 - bug.name.count))
             if let (outcome, tried) = bug.hunt(from: arguments.from, limit: arguments.seeds ?? RaftBug.seedLimit) {
                 let rule = outcome.violation.map { "\($0.rule)" } ?? ""
+                worst = max(worst, tried)
                 print("\(name) found after \(tried) seeds (\(outcome.seed)): \(rule)")
             } else {
                 missed += 1
                 print("\(name) NOT FOUND in \(arguments.seeds ?? RaftBug.seedLimit) seeds")
             }
         }
+        print("raft: \(missed) mistakes not found; the slowest of the others took \(worst) seeds")
         return missed == 0
+    }
+}
+
+extension RaftSimulationOutcome {
+    /// Sums up what a run did, and folds its trace into one for all.
+    fileprivate mutating func add(_ other: RaftSimulationOutcome) {
+        steps += other.steps
+        elections += other.elections
+        committed += other.committed
+        reads += other.reads
+        crashes += other.crashes
+        membershipChanges += other.membershipChanges
+        snapshotsInstalled += other.snapshotsInstalled
+        operations += other.operations
+        answers += other.answers
+        undecided += other.undecided
+        digest.add(other.digest.value)
     }
 }

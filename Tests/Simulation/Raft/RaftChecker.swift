@@ -3,37 +3,58 @@ import Codec
 
 /// Watches all nodes at once and knows when one of Raft's promises is broken.
 ///
-/// Names in brackets are those of the TLA+ specification of etcd's Raft. Every fact is checked when it comes into being,
-/// so that a step costs what it changed and not what there is.
+/// The numbers are those of the twenty invariants in docs/raft.md; names in brackets are those of the TLA+ specification
+/// of etcd's Raft. Every fact is checked when it comes into being, so that a step costs what it changed and not what there
+/// is: an entry when it is written, a decision when it is made, a promise when it is sent.
 struct RaftChecker {
     /// One place in the log, as the first node that wrote it had it.
-    private struct Place: Hashable {
+    struct Place: Hashable {
         var index: UInt64
         var term: UInt64
     }
 
-    private struct Written: Hashable {
+    struct Written: Hashable {
         var previousTerm: UInt64
         var payload: RaftEntry.Payload
     }
 
-    private var leaders: [UInt64: NodeID] = [:]
-    private var written: [Place: Written] = [:]
-    /// Entry `index` is at `index - 1`: what has been decided for good, and the folded state after it.
-    private var committed: [(entry: RaftEntry, stateAfter: RaftStateMachine)] = []
-    private var votes: [NodeID: (term: UInt64, candidate: NodeID)] = [:]
+    /// What is decided for good, and the folded state after it.
+    struct Decision {
+        var entry: RaftEntry
+        var stateAfter: TraceDigest
+    }
+
+    /// How far a node had come after its last turn.
+    struct Watch {
+        var term: UInt64 = 0
+        var commitIndex: UInt64 = 0
+        var appliedIndex: UInt64 = 0
+        /// The membership in force.
+        var membership = RaftMembership()
+        /// The term that it leads, and the end of its log in it.
+        var led: (term: UInt64, lastIndex: UInt64, lastTerm: UInt64)?
+    }
+
+    var leaders: [UInt64: NodeID] = [:]
+    var written: [Place: Written] = [:]
+    /// Entry `index` is at `index - 1`.
+    var committed: [Decision] = []
+    var votes: [NodeID: (term: UInt64, candidate: NodeID)] = [:]
     /// The highest term that each node has promised to anybody.
-    private var promisedTerm: [NodeID: UInt64] = [:]
-    private var readFloors: [UInt64: UInt64] = [:]
-    private var proposed: Set<UInt64> = []
-    private var refused: Set<UInt64> = []
-    private var appliedAt: [UInt64: UInt64] = [:]
+    var promisedTerm: [NodeID: UInt64] = [:]
+    var readFloors: [UInt64: UInt64] = [:]
+    var proposed: Set<UInt64> = []
+    var refused: Set<UInt64> = []
+    var appliedAt: [UInt64: UInt64] = [:]
+    var watches: [Watch]
     private(set) var now = Instant.zero
 
     /// The last index that any node knows to be decided.
     var committedIndex: UInt64 { UInt64(committed.count) }
+    /// The highest term that has had a leader.
+    private(set) var lastLedTerm: UInt64 = 0
 
-    init() {}
+    init(nodeCount: Int) { watches = Array(repeating: Watch(), count: nodeCount) }
 
     mutating func step(at now: Instant) { self.now = now }
 
@@ -41,16 +62,20 @@ struct RaftChecker {
 
     // MARK: Elections
 
-    /// At most one leader per term [ElectionSafetyInv], and it holds all that was committed before [LeaderCompletenessInv].
+    /// (1) At most one leader per term [ElectionSafetyInv].
+    /// (3) It holds all that was committed before [LeaderCompletenessInv].
     mutating func becameLeader(_ core: RaftCore) throws(Violation) {
         if let other = leaders[core.term], other != core.id {
             throw fail("a term has at most one leader", "\(other) and \(core.id) lead term \(core.term)")
         }
         leaders[core.term] = core.id
-        try checkCompleteness(of: core, from: max(core.logBaseIndex, core.snapshotIndex) + 1)
+        lastLedTerm = max(lastLedTerm, core.term)
+        try checkCompleteness(of: core)
     }
 
-    private func checkCompleteness(of leader: RaftCore, from first: UInt64) throws(Violation) {
+    /// (3) for one leader.
+    func checkCompleteness(of leader: RaftCore) throws(Violation) {
+        let first = max(leader.logBaseIndex, leader.snapshotIndex) + 1
         guard first <= committedIndex else { return }
         for index in first...committedIndex {
             let entry = committed[Int(index) - 1].entry
@@ -62,7 +87,7 @@ struct RaftChecker {
         }
     }
 
-    /// A vote is on disk before it is sent, and a voter names one candidate per term, crash or not.
+    /// (14) A voter names one candidate per term, crash or not.
     mutating func voted(_ voter: NodeID, for candidate: NodeID, in term: UInt64) throws(Violation) {
         if let vote = votes[voter], vote.term == term, vote.candidate != candidate {
             throw fail(
@@ -72,164 +97,86 @@ struct RaftChecker {
         if votes[voter]?.term ?? 0 <= term { votes[voter] = (term, candidate) }
     }
 
-    /// A node comes back with everything that it had promised.
-    func restarted(_ core: RaftCore) throws(Violation) {
+    // MARK: One node
+
+    /// (9) A node comes back with everything that it had promised.
+    mutating func restarted(_ core: RaftCore, position: Int, disk: SimulatedDisk) throws(Violation) {
         let promised = promisedTerm[core.id] ?? 0
         guard core.term >= promised else {
             throw fail("a term never goes back", "\(core.id) restarts in term \(core.term) after \(promised)")
         }
-    }
-
-    // MARK: Log
-
-    /// Entries with the same index and term are the same, and so is everything before them [LogMatchingInv].
-    mutating func wrote(_ entry: RaftEntry, after previousTerm: UInt64, on node: NodeID) throws(Violation) {
-        let place = Place(index: entry.index, term: entry.term)
-        let content = Written(previousTerm: previousTerm, payload: entry.payload)
-        if let known = written[place] {
-            guard known != content else { return }
-            throw fail(
-                "logs that agree in one place agree before it", "\(node) differs at \(entry.index).\(entry.term)")
+        if let vote = votes[core.id], vote.term == core.term, core.votedFor != vote.candidate {
+            throw fail("a vote is never forgotten", "\(core.id) forgets its vote in term \(core.term)")
         }
-        written[place] = content
+        guard core.commitIndex >= min(disk.durable.hardState.commitIndex, core.lastIndex) else {
+            throw fail("a known commit is not forgotten", "\(core.id) restarts at \(core.commitIndex)")
+        }
+        watches[position] = Watch(
+            term: core.term, commitIndex: core.commitIndex, appliedIndex: core.appliedIndex, led: nil)
     }
 
-    /// What is decided once stays decided, and all nodes that applied as far are in the same state [QuorumLogInv].
-    mutating func applied(_ entry: RaftEntry, by core: RaftCore, state: RaftStateMachine) throws(Violation) {
-        guard entry.index <= committedIndex else {
-            guard entry.index == committedIndex + 1 else {
-                throw fail("entries are applied in order", "\(core.id) applies \(entry.index) after \(committedIndex)")
+    /// (7), (8), (9), (10), (11) for one node, and (6) where it leads. `hasWritten` where the turn changed its log.
+    mutating func turned(_ core: RaftCore, position: Int, hasWritten: Bool, disks: [SimulatedDisk])
+        throws(Violation)
+    {
+        // (7), (8) and that a leader tracks exactly the members (11) are the core's own business.
+        if let broken = core.brokenInvariant() {
+            throw fail("a node is in order by itself", "\(core.id): \(broken)")
+        }
+        var watch = watches[position]
+        guard core.term >= watch.term, core.commitIndex >= watch.commitIndex, core.appliedIndex >= watch.appliedIndex
+        else {
+            throw fail(
+                "term, commit and applied index never go back",
+                "\(core.id): term \(watch.term) to \(core.term), commit \(watch.commitIndex) to \(core.commitIndex),"
+                    + " applied \(watch.appliedIndex) to \(core.appliedIndex)")
+        }
+        if watch.membership != core.membership || hasWritten {
+            try checkMembership(of: core)
+            watch.membership = core.membership
+        }
+        (watch.term, watch.commitIndex, watch.appliedIndex) = (core.term, core.commitIndex, core.appliedIndex)
+        if core.role == .leader {
+            if let led = watch.led, led.term == core.term {
+                let stays = led.lastIndex <= core.snapshotIndex || core.logTerm(at: led.lastIndex) == led.lastTerm
+                guard core.lastIndex >= led.lastIndex, stays else {
+                    throw fail("a leader only appends", "\(core.id) had a log through \(led.lastIndex)")
+                }
             }
-            committed.append((entry, state))
-            return try appliedCommand(entry, by: core)
+            watch.led = (core.term, core.lastIndex, core.logTerm(at: core.lastIndex) ?? 0)
+            try believed(by: core, disks: disks)
         }
-        let known = committed[Int(entry.index) - 1]
-        guard known.entry == entry else {
+        watches[position] = watch
+    }
+
+    /// (11) The newest membership in the log is in force, committed or not (Raft, section 6).
+    private func checkMembership(of core: RaftCore) throws(Violation) {
+        var newest = core.snapshot?.membership ?? RaftMembership()
+        for entry in core.logEntries.reversed() {
+            guard entry.index > core.snapshotIndex else { break }
+            guard case .membership(let membership) = entry.payload else { continue }
+            newest = membership
+            break
+        }
+        guard core.membership == newest else {
             throw fail(
-                "an index is decided once",
-                "\(core.id) applies \(entry.index).\(entry.term), and \(known.entry.index).\(known.entry.term) was decided"
-            )
-        }
-        guard known.stateAfter == state else {
-            throw fail("nodes that applied as far are in the same state", "\(core.id) differs after \(entry.index)")
+                "the newest membership in the log is in force",
+                "\(core.id) counts voters \(core.membership.voters) instead of \(newest.voters)")
         }
     }
 
-    /// Every applied command was proposed once, applied once and never refused.
-    private mutating func appliedCommand(_ entry: RaftEntry, by core: RaftCore) throws(Violation) {
-        guard let command = entry.command else { return }
-        let number = RaftStateMachine.number(command)
-        guard proposed.contains(number), !refused.contains(number) else {
-            throw fail("only what was accepted is applied", "\(core.id) applies command \(number)")
-        }
-        if let before = appliedAt[number] {
-            throw fail("a command is applied once", "command \(number) is at \(before) and \(entry.index)")
-        }
-        appliedAt[number] = entry.index
-    }
-
-    /// A restored snapshot is the state that the log would have led to.
-    func restored(_ snapshot: RaftSnapshot, by core: RaftCore, state: RaftStateMachine) throws(Violation) {
-        guard snapshot.index <= committedIndex, committed[Int(snapshot.index) - 1].stateAfter == state else {
-            throw fail("a snapshot is the state after its index", "\(core.id) restores \(snapshot.index)")
-        }
-        guard committed[Int(snapshot.index) - 1].entry.term == snapshot.term else {
-            throw fail("a snapshot names its entry's term", "\(core.id) restores \(snapshot.index).\(snapshot.term)")
-        }
-    }
-
-    /// What a leader has just committed is an entry of its own term, is durable on a majority of every set of voters in
-    /// force, and is in the log of every later leader.
-    func committedByLeader(_ core: RaftCore, others: [RaftCore], disks: [NodeID: SimulatedDisk]) throws(Violation) {
-        let entry = committed[Int(core.commitIndex) - 1].entry
-        guard entry.term == core.term else {
-            throw fail(
-                "only entries of the leader's own term are committed by counting",
-                "\(core.id) commits \(entry.index).\(entry.term) in term \(core.term)")
-        }
-        for voters in [core.membership.voters, core.membership.outgoingVoters] where !voters.isEmpty {
-            let holders = voters.filter { voter in
-                guard let disk = disks[voter] else { return false }
-                return disk.holds(entry.index, term: entry.term) || disk.durable.isDamaged
-            }
-            guard holders.count <= voters.count / 2 else { continue }
-            throw fail(
-                "what is committed is durable on a majority",
-                "\(core.id) commits \(entry.index).\(entry.term), which of \(voters) only \(holders) hold")
-        }
-        for other in others where other.role == .leader && other.term > core.term {
-            try checkCompleteness(of: other, from: max(other.logBaseIndex, other.snapshotIndex) + 1)
-        }
-    }
-
-    /// What a leader believes a follower to hold is durable there.
-    func believed(by core: RaftCore, others: [RaftCore], disks: [NodeID: SimulatedDisk]) throws(Violation) {
+    /// (6) What a leader believes a follower to hold is durable there, and the same.
+    private func believed(by core: RaftCore, disks: [SimulatedDisk]) throws(Violation) {
         for peer in core.progress where peer.matchIndex > 0 {
-            guard let other = others.first(where: { $0.id == peer.id }), other.term == core.term,
-                let disk = disks[peer.id], !disk.durable.isDamaged, let term = core.logTerm(at: peer.matchIndex),
+            let disk = disks[Int(peer.id.rawValue) - 1]
+            guard let term = core.logTerm(at: peer.matchIndex), !disk.durable.isDamaged,
                 !disk.holds(peer.matchIndex, term: term)
             else { continue }
+            // A follower of a later leader may have cut what this one, not knowing of its end, still counts.
+            guard disk.durable.hardState.term <= core.term else { continue }
             throw fail(
                 "what a leader counts is durable where it counts it",
                 "\(core.id) believes \(peer.id) to hold \(peer.matchIndex).\(term)")
         }
-    }
-
-    // MARK: Clients
-
-    mutating func willPropose(_ number: UInt64) { proposed.insert(number) }
-    mutating func wasRefused(_ number: UInt64) throws(Violation) {
-        refused.insert(number)
-        if let index = appliedAt[number] {
-            throw fail("what was refused never happens", "command \(number) was refused and is at \(index)")
-        }
-    }
-
-    /// A read that begins now must see everything that is decided now.
-    mutating func willRead(_ number: UInt64) { readFloors[number] = committedIndex }
-
-    mutating func read(_ number: UInt64, sees index: UInt64, at core: RaftCore) throws(Violation) {
-        guard let floor = readFloors.removeValue(forKey: number) else {
-            throw fail("a read is answered once", "\(core.id) answers read \(number) again")
-        }
-        guard index >= floor, core.appliedIndex >= index else {
-            throw fail(
-                "a read sees all that was decided before it",
-                "\(core.id) answers at \(index) what began after \(floor) was decided")
-        }
-    }
-
-    // MARK: Messages
-
-    /// No message leaves before what it promises is on the sender's disk [CommittedIsDurableInv].
-    mutating func sent(_ message: RaftMessage, by core: RaftCore, to peer: NodeID, disk: SimulatedDisk)
-        throws(Violation)
-    {
-        let durable = disk.durable.hardState
-        switch message {
-        case .voteRequest(let request) where request.ballot == .preVote: return
-        case .voteResponse(let response) where response.ballot == .preVote: return
-        case .voteRequest(let request):
-            guard hasDurably(voted: core.id, in: request.term, durable) else { throw early("asks for votes", core) }
-            try voted(core.id, for: core.id, in: request.term)
-        case .voteResponse(let response) where response.isGranted:
-            guard hasDurably(voted: peer, in: response.term, durable) else { throw early("votes", core) }
-            try voted(core.id, for: peer, in: response.term)
-        case .appendResponse(let response):
-            guard case .accepted(let match) = response.outcome, core.term == response.term else { break }
-            guard match == 0 || disk.durable.lastIndex >= match else { throw early("acknowledges \(match)", core) }
-        default: break
-        }
-        guard durable.term >= message.term else { throw early("names term \(message.term)", core) }
-        promisedTerm[core.id] = max(promisedTerm[core.id] ?? 0, message.term)
-    }
-
-    /// A later term on disk will do: in the earlier one no vote can be given any more.
-    private func hasDurably(voted candidate: NodeID, in term: UInt64, _ state: RaftHardState) -> Bool {
-        state.term > term || state.term == term && state.vote == candidate
-    }
-
-    private func early(_ what: String, _ core: RaftCore) -> Violation {
-        fail("what a message promises is on disk", "\(core.id) \(what) in term \(core.term) too early")
     }
 }

@@ -7,61 +7,88 @@ struct RaftScenario {
     /// Nodes that exist; the first `founders` of them are voters at the start.
     var nodeCount = 3
     var founders = 3
+    /// The other nodes are learners from the start.
+    var hasLearners = false
     var weather = SimulatedNetwork.Weather.fair
     var configuration = RaftConfiguration()
     var diskMicroseconds: ClosedRange<Int64> = 100...2_000
     /// Mean time between two of the operator's or nature's acts.
     var actMilliseconds: Int64 = 500
     var acts: [Act] = []
-    var proposalMilliseconds: Int64 = 20
-    var readMilliseconds: Int64 = 30
+    /// Mean time between proposals, and reads, that nobody waits for.
+    var pushMilliseconds: Int64 = 20
+    var pollMilliseconds: Int64 = 30
+    var clientCount = 4
+    var keyCount = 3
+    /// Mean time between a client's requests, and the longest that it waits for one.
+    var thinkMilliseconds: Int64 = 50
+    var patienceMilliseconds: Int64 = 3_000
     /// Bytes of a command beyond its number.
     var padding = 0
     /// Everything that reaches a node within this time is one turn.
     var turnMicroseconds: Int64 = 0
+    /// How much faster or slower than true time a node's clock may run.
+    var driftPartsPerMillion: Int64 = 0
+    /// Mean time between two stores of the state machine; 0 for never.
+    var keepMilliseconds: Int64 = 0
 
     /// Things that happen to a mesh.
     enum Act: CaseIterable {
-        case crash, crashLeader, crashAll, partition, isolateLeader, heal, stallDisk, pause, transfer
-        case change, snapshot, brokenConnection, loseEntries
+        case crash, crashLeader, crashAll, partition, isolateLeader, heal, clog, stallDisk, failDisk, pause, transfer
+        case change, changeOne, snapshot, brokenConnection, flipBit
     }
 
     static func drawn(by generator: inout SeededGenerator, faults: RaftFaults) -> RaftScenario {
         var scenario = RaftScenario()
         let hasChanges = generator.chance(1, in: 2)
-        scenario.nodeCount = generator.chance(1, in: 2) ? 3 : 5
-        scenario.founders = hasChanges && generator.chance(1, in: 2) ? 1 : scenario.nodeCount
-        if scenario.founders == 5, hasChanges { scenario.founders = 3 }
+        scenario.nodeCount = generator.pick(from: [3, 3, 3, 3, 4, 5, 5, 5, 6, 7, 7, 8, 9])
+        let sizes = [1, 1, 2, 3, 3, 3, 3, 4, 5, 5, 7].filter { $0 <= scenario.nodeCount && (hasChanges || $0 > 2) }
+        scenario.founders = generator.pick(from: sizes)
+        scenario.hasLearners = !hasChanges || generator.chance(1, in: 2)
         scenario.weather = .drawn(by: &generator)
         scenario.diskMicroseconds = 50...generator.pick(100...Int64(30_000))
         scenario.actMilliseconds = generator.pick(150...Int64(1_500))
-        scenario.proposalMilliseconds = generator.pick(5...Int64(100))
-        scenario.readMilliseconds = generator.pick(5...Int64(150))
-        scenario.padding = generator.chance(1, in: 4) ? 2_000 : 0
-        scenario.turnMicroseconds = generator.chance(1, in: 3) ? 500 : 0
+        scenario.drawLoad(&generator)
+        scenario.drawActs(hasChanges: hasChanges, &generator)
+        scenario.configuration.faults = faults
+        scenario.drawBounds(&generator)
+        return scenario
+    }
+
+    private mutating func drawLoad(_ generator: inout SeededGenerator) {
+        pushMilliseconds = generator.pick(5...Int64(100))
+        pollMilliseconds = generator.pick(5...Int64(150))
+        clientCount = generator.pick(0...8)
+        keyCount = generator.pick(1...5)
+        thinkMilliseconds = generator.pick(5...Int64(200))
+        patienceMilliseconds = generator.pick(200...Int64(6_000))
+        padding = generator.chance(1, in: 4) ? 2_000 : 0
+        turnMicroseconds = generator.chance(1, in: 3) ? 500 : 0
+        driftPartsPerMillion = generator.chance(1, in: 2) ? generator.pick(10...Int64(50_000)) : 0
+        keepMilliseconds = generator.chance(2, in: 3) ? generator.pick(20...Int64(1_000)) : 0
+    }
+
+    private mutating func drawActs(hasChanges: Bool, _ generator: inout SeededGenerator) {
         for act in Act.allCases {
             switch act {
-            case .change: if !hasChanges { continue }
-            // A mesh that may shrink to one voter cannot repair that one.
-            case .loseEntries: if hasChanges { continue }
-            default: break
+            case .change, .changeOne: if !hasChanges { continue }
+            default: if generator.chance(1, in: 3) { continue }
             }
-            for _ in 0..<generator.pick(0...3) { scenario.acts.append(act) }
+            for _ in 0..<generator.pick(1...3) { acts.append(act) }
         }
         // Without a way back, the rest of the storm is one long partition.
-        if scenario.acts.contains(.partition) || scenario.acts.contains(.isolateLeader) {
-            scenario.acts += [.heal, .heal]
-        }
-        scenario.configuration.faults = faults
+        if acts.contains(.partition) || acts.contains(.isolateLeader) { acts += [.heal, .heal] }
+    }
+
+    private mutating func drawBounds(_ generator: inout SeededGenerator) {
         if generator.chance(1, in: 2) {
-            scenario.configuration.maximumAppendEntries = generator.pick(1...8)
-            scenario.configuration.maximumInflightAppends = generator.pick(1...8)
+            configuration.maximumAppendEntries = generator.pick(1...8)
+            configuration.maximumInflightAppends = generator.pick(1...8)
             // Slow replication slows the clients down, or the calm is spent on what the storm has piled up.
-            scenario.configuration.maximumUncommittedBytes = 100 * (scenario.padding + 24)
+            configuration.maximumUncommittedBytes = 100 * (padding + 24)
         }
-        scenario.configuration.snapshotChunkBytes = generator.pick(8...200)
-        scenario.configuration.snapshotThresholdEntries = generator.pick(20...400)
-        scenario.configuration.trailingEntries = generator.pick(0...50)
-        return scenario
+        configuration.snapshotChunkBytes = generator.pick(50...1_000)
+        configuration.snapshotThresholdEntries = generator.pick(20...400)
+        configuration.trailingEntries = generator.pick(0...50)
     }
 }

@@ -1,50 +1,21 @@
 import Codec
 @_spi(Simulation) import Raft
 
-/// What clients, operators and nature do to the simulated mesh.
+/// What operators and nature do to the simulated mesh.
 extension RaftSimulation {
-    // MARK: Clients
-
-    func propose() throws(Violation) {
-        // The mesh is well when all logs are the same, which they never are while somebody writes.
-        guard now < .zero + .milliseconds(options.stormMilliseconds + options.calmMilliseconds / 2) else { return }
-        events.add(.propose, at: now + .milliseconds(generator.pick(1...(2 * scenario.proposalMilliseconds))))
-        guard let position = someNode(preferringLeader: 4) else { return }
-        var inputs: [RaftInput] = []
-        for _ in 0..<generator.pick(1...3) {
-            nextRequest += 1
-            checker.willPropose(nextRequest)
-            let command = RaftStateMachine.command(nextRequest, padding: scenario.padding)
-            inputs.append(.propose(id: nextRequest, entry: command))
+    var leaderPosition: Int? {
+        var best: Int?
+        for position in nodes.indices where nodes[position].core?.role == .leader {
+            guard let known = best, nodes[known].core!.term >= nodes[position].core!.term else {
+                best = position
+                continue
+            }
         }
-        try handle(position, inputs)
+        return best
     }
-
-    func read() throws(Violation) {
-        events.add(.read, at: now + .milliseconds(generator.pick(1...(2 * scenario.readMilliseconds))))
-        guard let position = someNode(preferringLeader: 4) else { return }
-        nextRequest += 1
-        checker.willRead(nextRequest)
-        try handle(position, [.read(id: nextRequest)])
-    }
-
-    /// A node that is up; `weight` times out of `weight + 1` one that believes to lead, also one that no longer should.
-    private func someNode(preferringLeader weight: Int) -> Int? {
-        let up = nodes.indices.filter { nodes[$0].core != nil && nodes[$0].pausedUntil <= now }
-        let leaders = up.filter { nodes[$0].core?.role == .leader }
-        guard !up.isEmpty else { return nil }
-        return generator.pick(from: !leaders.isEmpty && generator.chance(weight, in: weight + 1) ? leaders : up)
-    }
-
-    private var leaderPosition: Int? {
-        let leaders = nodes.indices.filter { nodes[$0].core?.role == .leader }
-        return leaders.max { nodes[$0].core!.term < nodes[$1].core!.term }
-    }
-
-    // MARK: Operators and nature
 
     func act() throws(Violation) {
-        guard !isCalm else { return }
+        guard isStormy else { return }
         events.add(.act, at: now + .milliseconds(generator.pick(10...(2 * scenario.actMilliseconds))))
         guard !scenario.acts.isEmpty else { return }
         let position = generator.pick(0...(nodes.count - 1))
@@ -59,32 +30,43 @@ extension RaftSimulation {
         case .heal:
             network.heal()
             tell("the network heals")
+        case .clog:
+            let time = generator.pick(50...Int64(5_000))
+            let links = network.clog(until: now + .milliseconds(time), &generator)
+            tell("what goes \(links) is held back for \(time) ms")
         case .stallDisk:
             let time = generator.pick(100...Int64(6_000))
-            nodes[position].disk.busyUntil = now + .milliseconds(time)
+            disks[position].busyUntil = now + .milliseconds(time)
             tell("the disk of n\(position + 1) hangs for \(time) ms")
+        case .failDisk: try failDisk(position)
         case .pause:
             let time = generator.pick(50...Int64(3_000))
             nodes[position].pausedUntil = now + .milliseconds(time)
             tell("n\(position + 1) sleeps for \(time) ms")
         case .transfer: try transfer()
         case .change: try change()
+        case .changeOne: try changeOne()
         case .snapshot: events.add(.snapshot(position, life: nodes[position].life), at: now)
         case .brokenConnection:
             let other = generator.pick(0...(nodes.count - 1))
             tell("n\(position + 1) loses its connection to n\(other + 1)")
             try handle(position, [.unreachable(nodes[other].id)])
-        case .loseEntries: try loseEntries(position)
+        case .flipBit: try flipBit(position)
         }
     }
 
-    private func crash(_ position: Int) throws(Violation) {
+    // MARK: Nature
+
+    func crash(_ position: Int) throws(Violation) {
         guard nodes[position].core != nil else { return }
         outcome.crashes += 1
         nodes[position].core = nil
         nodes[position].life += 1
         nodes[position].pausedUntil = now
-        nodes[position].disk.crash(&generator)
+        nodes[position].waiting = [:]
+        nodes[position].cache = [:]
+        disks[position].crash(&generator, faults: options.driverFaults)
+        try checkCuts(of: position)
         let time = generator.pick(10...Int64(3_000))
         tell("n\(position + 1) crashes for \(time) ms")
         events.add(.restart(position), at: now + .milliseconds(time))
@@ -94,11 +76,42 @@ extension RaftSimulation {
         }
     }
 
+    private func failDisk(_ position: Int) throws(Violation) {
+        guard nodes[position].core != nil else { return }
+        tell("a write of n\(position + 1) fails")
+        try handle(position, [.diskFailed(reason: "input/output error")])
+    }
+
     private func isolateLeader() {
         guard let leaderPosition else { return }
         network.isolate(leaderPosition)
         tell("n\(leaderPosition + 1), the leader, is cut off")
     }
+
+    private func flipBit(_ position: Int) throws(Violation) {
+        guard nodes[position].core != nil, mayDamage(position) else { return }
+        try crash(position)
+        if let first = disks[position].flipBit(&generator, faults: options.driverFaults) {
+            tell("a bit of n\(position + 1)'s log flips in entry \(first)")
+        }
+    }
+
+    /// The fault atlas: there is always a good copy of everything, or only a person could decide what is lost.
+    ///
+    /// One disk at a time, and only where every set of voters that anybody counts still has a majority without it. For a
+    /// log this is enough: what is decided is on a majority, of which only this one is bad.
+    private func mayDamage(_ position: Int) -> Bool {
+        for other in nodes.indices {
+            guard !disks[other].durable.isDamaged, nodes[other].core?.isDamaged != true else { return false }
+            guard let membership = nodes[other].core?.membership else { return false }
+            for voters in [membership.voters, membership.outgoingVoters] where !voters.isEmpty {
+                if voters.contains(nodes[position].id), voters.count < 3 { return false }
+            }
+        }
+        return true
+    }
+
+    // MARK: Operators
 
     private func transfer() throws(Violation) {
         guard let leaderPosition else { return }
@@ -110,23 +123,37 @@ extension RaftSimulation {
     private func change() throws(Violation) {
         guard let leaderPosition else { return }
         let ids = nodes.map(\.id)
-        let sizes = [1, 3, 3, 3, 5, 5, 2, 4].filter { $0 <= ids.count }
+        let sizes = [1, 2, 2, 3, 3, 3, 4, 5, 5, 7].filter { $0 <= ids.count }
         let voters = generator.choose(generator.pick(from: sizes), of: ids)
         let rest = ids.filter { !voters.contains($0) }
         let learners = generator.choose(rest.isEmpty ? 0 : generator.pick(0...rest.count), of: rest)
-        nextRequest += 1
-        tell("n\(leaderPosition + 1) is asked for voters \(voters) and learners \(learners)")
-        try handle(leaderPosition, [.change(id: nextRequest, voters: voters, learners: learners)])
+        try change(leaderPosition, voters, learners)
     }
 
-    /// One disk at a time: where a majority is damaged, only a person can decide what is lost.
-    private func loseEntries(_ position: Int) throws(Violation) {
-        guard nodes.allSatisfy({ !$0.disk.durable.isDamaged && $0.core?.isDamaged != true }) else { return }
-        guard nodes[position].core != nil else { return }
-        try crash(position)
-        if let first = nodes[position].disk.loseEntries(&generator) {
-            tell("n\(position + 1) loses its log from \(first) on")
+    /// Adds or removes one voter, which is what operators mostly do; anybody who leads is asked.
+    private func changeOne() throws(Violation) {
+        let leaders = nodes.indices.filter { nodes[$0].core?.role == .leader }
+        guard !leaders.isEmpty else { return }
+        let position = generator.pick(from: leaders)
+        guard let membership = nodes[position].core?.membership else { return }
+        let node = generator.pick(from: nodes.map(\.id))
+        var voters = membership.voters
+        if voters.contains(node) {
+            guard voters.count > 1 else { return }
+            voters.removeAll { $0 == node }
+        } else {
+            voters.append(node)
         }
+        try change(position, voters, membership.learners.filter { $0 != node })
+    }
+
+    /// A damaged node gives no vote, so nobody makes the mesh depend on one before it is repaired.
+    private func change(_ position: Int, _ voters: [NodeID], _ learners: [NodeID]) throws(Violation) {
+        for other in nodes.indices where disks[other].durable.isDamaged || nodes[other].core?.isDamaged == true {
+            return
+        }
+        tell("n\(position + 1) is asked for voters \(voters) and learners \(learners)")
+        try handle(position, [.change(id: nextRequest(), voters: voters, learners: learners)])
     }
 
     // MARK: The story

@@ -1,31 +1,56 @@
 import Codec
 @_spi(Simulation) import Raft
 
-/// A mesh of `RaftCore`s with its network, disks and clients in one thread and in virtual time, driven by one seed.
+/// A mesh of `RaftCore`s with its network, disks, clocks and clients in one thread and in virtual time, driven by one seed.
 ///
 /// First a storm, in which everything in `RaftScenario` goes wrong, then a calm, in which the mesh must find together
-/// again. All rules are checked as things happen; the first broken one ends the run.
+/// again (`RaftSimulation-calm`). All rules are checked as things happen; the first broken one ends the run.
 public final class RaftSimulation {
     enum Event {
         case deliver(from: Int, to: Int, RaftMessage)
         case written(Int, life: Int, token: UInt64)
+        /// Only for `confirmsBeforeDurable`.
+        case confirmed(Int, life: Int, token: UInt64)
         case restart(Int)
         case snapshot(Int, life: Int)
+        /// The state machine is stored beside the log.
+        case keep(Int, life: Int)
         case act
-        case propose
-        case read
+        /// Something is proposed, or read, that no client waits for.
+        case push
+        case poll
+        case client(Int)
+        case request(SimulatedCommand, attempt: UInt64, at: Int)
+        case reply(client: Int, serial: UInt64, SimulatedReply)
+        case refusal(client: Int, attempt: UInt64, leader: Int?)
+        case patience(client: Int, attempt: UInt64)
         case calm
+        case flap
+    }
+
+    /// Whom a node will answer.
+    struct Asker {
+        var client: Int
+        var serial: UInt64
+        var attempt: UInt64
+        var key: Int
     }
 
     struct Node {
         let id: NodeID
         /// Nil while it is down.
         var core: RaftCore?
-        var disk: SimulatedDisk
-        var machine = RaftStateMachine()
+        var machine: RaftStateMachine
+        /// The state machine as it was last stored; its applied index with it, in one transaction.
+        var kept: RaftStateMachine
+        /// Runs at its own speed, and starts anew with each life.
+        var clock = SimulatedClock(bootedAt: .zero, start: 0, drift: 0)
         /// Counts restarts, so that what was meant for an earlier life does not reach a later one.
         var life = 0
         var pausedUntil = Instant.zero
+        var waiting: [UInt64: Asker] = [:]
+        /// Only for `cacheKeepsTruncated`.
+        var cache: [UInt64: RaftEntry] = [:]
     }
 
     let seed: UInt64
@@ -36,12 +61,22 @@ public final class RaftSimulation {
     var events = EventQueue<Event>()
     var network: SimulatedNetwork
     var nodes: [Node] = []
-    var checker = RaftChecker()
+    var disks: [SimulatedDisk] = []
+    var clients: [SimulatedClient] = []
+    /// What proposal `n` asks for is at `n - 1`.
+    var commands: [SimulatedCommand] = []
+    var history = ClientHistory()
+    var oracle: ClientOracle
+    var checker: RaftChecker
     var outcome: RaftSimulationOutcome
-    var isCalm = false
-    var nextRequest: UInt64 = 0
+    var phase = Phase.storm
+    /// When the calm was last looked at.
+    var lookedAt = Instant.zero
     /// Committed when the calm began; more must follow.
-    private var committedBeforeCalm: UInt64 = 0
+    var committedBeforeCalm: UInt64 = 0
+    var answersInCalm = 0
+    /// Numbers of reads and changes; apart from those of proposals.
+    private var requests: UInt64 = 1 << 62
 
     /// More steps than any run needs: beyond it something goes round in circles.
     private static let stepLimit = 2_000_000
@@ -53,35 +88,58 @@ public final class RaftSimulation {
         scenario = RaftScenario.drawn(by: &generator, faults: options.faults)
         network = SimulatedNetwork(nodeCount: scenario.nodeCount, weather: scenario.weather)
         outcome = RaftSimulationOutcome(seed: seed, violation: nil, digest: TraceDigest(), story: [])
-        let voters = (1...scenario.founders).map { NodeID(UInt64($0)) }
-        for number in 1...scenario.nodeCount {
-            let id = NodeID(UInt64(number))
-            var content = RaftRestored.joining()
-            if scenario.founders == 1, number == 1 {
-                content = .founding(id: id)
-            } else if number <= scenario.founders {
-                content.hardState = RaftHardState(term: 1, commitIndex: 1)
-                content.entries = [RaftEntry(index: 1, term: 1, payload: .membership(RaftMembership(voters: voters)))]
-            }
-            nodes.append(Node(id: id, core: nil, disk: SimulatedDisk(content)))
+        checker = RaftChecker(nodeCount: scenario.nodeCount)
+        oracle = ClientOracle(clients: scenario.clientCount, keys: scenario.keyCount)
+        found()
+        for client in 0..<scenario.clientCount {
+            clients.append(SimulatedClient(keys: scenario.keyCount))
+            events.add(.client(client), at: .zero + .milliseconds(generator.pick(0...500)))
         }
-        for position in nodes.indices { start(position) }
         events.add(.act, at: .zero + .milliseconds(scenario.actMilliseconds))
-        events.add(.propose, at: .zero)
-        events.add(.read, at: .zero)
+        events.add(.push, at: .zero)
+        events.add(.poll, at: .zero)
         events.add(.calm, at: .zero + .milliseconds(options.stormMilliseconds))
+        for position in nodes.indices { start(position) }
+    }
+
+    /// Puts the first membership on the disks of the founders.
+    private func found() {
+        let ids = (1...scenario.nodeCount).map { NodeID(UInt64($0)) }
+        let voters = Array(ids.prefix(scenario.founders))
+        let learners = scenario.hasLearners ? Array(ids.dropFirst(scenario.founders)) : []
+        let first = RaftEntry(
+            index: 1, term: 1, payload: .membership(RaftMembership(voters: voters, learners: learners)))
+        let machine = RaftStateMachine(keys: scenario.keyCount, clients: scenario.clientCount)
+        for (position, id) in ids.enumerated() {
+            var content = RaftRestored.joining()
+            if scenario.founders == 1, position == 0, learners.isEmpty {
+                content = .founding(id: id)
+            } else if position < scenario.founders {
+                content.hardState = RaftHardState(term: 1, commitIndex: 1)
+                content.entries = [first]
+            }
+            nodes.append(Node(id: id, core: nil, machine: machine, kept: machine))
+            disks.append(SimulatedDisk(content))
+        }
     }
 
     /// Runs to the end or to the first broken rule.
     public func run() -> RaftSimulationOutcome {
         do throws(Violation) {
             while try step() {}
+            try judgeHistory()
         } catch {
             tell("BROKEN: \(error.rule): \(error.detail)")
             outcome.violation = error
         }
         outcome.committed = checker.committedIndex
+        outcome.operations = history.operations.count
         return outcome
+    }
+
+    func nextRequest() -> UInt64 {
+        requests += 1
+        return requests
     }
 
     // MARK: Time
@@ -100,13 +158,8 @@ public final class RaftSimulation {
             advance(to: instant)
             try happen(event)
         }
-        guard isCalm else { return true }
-        if isWell { return false }
-        let limit = Instant.zero + .milliseconds(options.stormMilliseconds + options.calmMilliseconds)
-        guard now < limit else {
-            throw checker.fail("a mesh finds together again when the storm is over", describeNodes())
-        }
-        return true
+        if isStormy { return true }
+        return try goOnCalming()
     }
 
     private func advance(to instant: Instant) {
@@ -117,8 +170,9 @@ public final class RaftSimulation {
     private func nextTimer() -> (instant: Instant, position: Int)? {
         var best: (instant: Instant, position: Int)?
         for position in nodes.indices {
-            guard let deadline = nodes[position].core?.nextDeadline else { continue }
-            let instant = max(deadline, nodes[position].pausedUntil)
+            guard let deadline = nodes[position].core?.nextDeadline, deadline != .distantFuture else { continue }
+            let due = nodes[position].clock.trueTime(of: deadline, now: now)
+            let instant = max(due, nodes[position].pausedUntil)
             if instant < best?.instant ?? .distantFuture { best = (instant, position) }
         }
         return best
@@ -126,24 +180,26 @@ public final class RaftSimulation {
 
     private func happen(_ event: Event) throws(Violation) {
         switch event {
-        case .deliver(let from, let to, let message):
-            try deliver(message, from: from, to: to)
-        case .written(let position, let life, let token):
-            guard nodes[position].life == life else { return }
-            nodes[position].disk.complete(upTo: token)
-            startWriting(position)
-            guard !postponed(event, for: position) else { return }
+        case .deliver(let from, let to, let message): try deliver(message, from: from, to: to)
+        case .written(let position, let life, let token): try written(position, life, token, event)
+        case .confirmed(let position, let life, let token):
+            guard nodes[position].life == life, !postponed(event, for: position) else { return }
             try handle(position, [.persisted(upTo: token)])
-        case .restart(let position):
-            if nodes[position].core == nil { try restart(position) }
-        case .snapshot(let position, let life):
-            guard nodes[position].life == life, let core = nodes[position].core else { return }
-            let state = nodes[position].machine.encoded(padding: scenario.padding)
-            try handle(position, [.snapshotTaken(index: core.appliedIndex, data: state)])
+        case .restart(let position): if nodes[position].core == nil { try restart(position) }
+        case .snapshot(let position, let life): try takeSnapshot(position, life)
+        case .keep(let position, let life): keep(position, life)
         case .act: try act()
-        case .propose: try propose()
-        case .read: try read()
+        case .push: try push()
+        case .poll: try poll()
+        case .client(let client): begin(client)
+        case .request(let command, let attempt, let position):
+            guard nodes[position].core != nil, !postponed(event, for: position) else { return }
+            try serve(command, attempt: attempt, at: position)
+        case .reply(let client, let serial, let reply): try replied(reply, to: client, serial)
+        case .refusal(let client, let attempt, let leader): refused(client, attempt, leader: leader)
+        case .patience(let client, let attempt): lostPatience(client, attempt)
         case .calm: try calm()
+        case .flap: flap()
         }
     }
 
@@ -169,22 +225,41 @@ public final class RaftSimulation {
         try handle(to, inputs)
     }
 
-    // MARK: Nodes
-
-    func start(_ position: Int) {
-        let node = nodes[position]
-        nodes[position].machine =
-            node.disk.durable.snapshot.map { RaftStateMachine(encoded: $0.data) } ?? RaftStateMachine()
-        nodes[position].core = RaftCore(
-            id: node.id, restored: node.disk.durable, configuration: scenario.configuration, seed: generator.next(),
-            now: now)
+    private func written(_ position: Int, _ life: Int, _ token: UInt64, _ event: Event) throws(Violation) {
+        guard nodes[position].life == life else { return }
+        disks[position].complete(upTo: token, at: now)
+        try checkCuts(of: position)
+        startWriting(position)
+        guard !postponed(event, for: position) else { return }
+        try handle(position, [.persisted(upTo: token)])
     }
 
-    private func restart(_ position: Int) throws(Violation) {
+    func checkCuts(of position: Int) throws(Violation) {
+        guard !disks[position].cut.isEmpty else { return }
+        try checker.cut(disks[position].cut, from: nodes[position].id)
+        disks[position].cut.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: Nodes
+
+    private func start(_ position: Int) {
+        let node = nodes[position]
+        let drift = scenario.driftPartsPerMillion
+        nodes[position].clock = SimulatedClock(
+            bootedAt: now, start: generator.pick(0...Int64(1_000_000_000)),
+            drift: drift == 0 ? 0 : generator.pick(-drift...drift))
+        nodes[position].machine = stored(on: position)
+        nodes[position].core = RaftCore(
+            id: node.id, restored: disks[position].durable, configuration: scenario.configuration,
+            seed: generator.next(), now: nodes[position].clock.local(now))
+        scheduleKeeping(position)
+    }
+
+    func restart(_ position: Int) throws(Violation) {
         start(position)
         guard let core = nodes[position].core else { return }
         tell("\(core.id) starts in term \(core.term) with a log through \(core.lastIndex)")
-        try checker.restarted(core)
+        try checker.restarted(core, position: position, disk: disks[position])
     }
 
     /// Gives a node one turn and does what it asks for.
@@ -192,44 +267,37 @@ public final class RaftSimulation {
         guard nodes[position].core != nil else { return }
         let committedBefore = nodes[position].core!.commitIndex
         var effects: [RaftEffect] = []
-        nodes[position].core!.handle(inputs, at: now, into: &effects)
+        nodes[position].core!.handle(inputs, at: nodes[position].clock.local(now), into: &effects)
         guard let core = nodes[position].core else { return }
-        outcome.digest.add(now.nanoseconds)
-        outcome.digest.add(core.term &* 31 &+ core.commitIndex &* 7 &+ core.lastIndex &+ UInt64(position))
+        trace(core, effects, position)
         for effect in effects { try perform(effect, of: position, core) }
-        if let broken = core.brokenInvariant() {
-            throw checker.fail("a node is in order by itself", "\(core.id): \(broken)")
+        guard nodes[position].core != nil else { return }
+        let hasWritten = effects.contains { effect in
+            guard case .persist(let persist) = effect else { return false }
+            return persist.truncateFrom != nil || persist.snapshot != nil
         }
+        try checker.turned(core, position: position, hasWritten: hasWritten, disks: disks)
         guard core.role == .leader else { return }
-        let others = nodes.compactMap(\.core)
-        let disks = Dictionary(uniqueKeysWithValues: nodes.map { ($0.id, $0.disk) })
-        try checker.believed(by: core, others: others, disks: disks)
+        try checkDiskOf(leader: position)
         if core.commitIndex > committedBefore {
-            try checker.committedByLeader(core, others: others, disks: disks)
+            try checker.committedByLeader(core, others: nodes, disks: disks)
         }
     }
 
     private func perform(_ effect: RaftEffect, of position: Int, _ core: RaftCore) throws(Violation) {
         switch effect {
-        case .persist(let persist):
-            try check(persist, core)
-            begin(persist, position)
+        case .persist(let persist): try persisting(persist, position, core)
         case .send(let peer, let message): try send(message, from: position, core, to: peer)
-        case .apply(let entries):
-            for entry in entries {
-                nodes[position].machine.apply(entry)
-                try checker.applied(entry, by: core, state: nodes[position].machine)
-            }
-        case .restore(let snapshot):
-            outcome.snapshotsInstalled += 1
-            nodes[position].machine = RaftStateMachine(encoded: snapshot.data)
-            try checker.restored(snapshot, by: core, state: nodes[position].machine)
-            tell("\(core.id) restores the snapshot of \(snapshot.index)")
+        case .apply(let entries): for entry in entries { try apply(entry, on: position, core) }
+        case .restore(let snapshot): try restore(snapshot, on: position, core)
         case .proposed: break
-        case .rejected(let request, _): try checker.wasRefused(request)
+        case .rejected(let request, let error):
+            try checker.wasRefused(request)
+            refuse(request, error, by: position)
         case .readReady(let request, let index):
             outcome.reads += 1
             try checker.read(request, sees: index, at: core)
+            answerRead(request, by: position)
         case .roleChanged(let role, let term, let leader):
             tell("\(core.id) is \(role) in term \(term)" + (leader.map { ", led by \($0)" } ?? ""))
             guard role == .leader else { return }
@@ -241,65 +309,16 @@ public final class RaftSimulation {
         case .snapshotWanted:
             let when = now + .milliseconds(generator.pick(1...Int64(50)))
             events.add(.snapshot(position, life: nodes[position].life), at: when)
+        case .stop(.diskFailed): try crash(position)
         case .stop(let error): throw checker.fail("no node stops", "\(core.id): \(error.message)")
         }
     }
 
-    private func check(_ persist: RaftPersist, _ core: RaftCore) throws(Violation) {
-        guard let first = persist.entries.first else { return }
-        var previousTerm = core.logTerm(at: first.index - 1)
-        for entry in persist.entries {
-            if let previousTerm { try checker.wrote(entry, after: previousTerm, on: core.id) }
-            previousTerm = entry.term
-        }
-    }
-
-    private func begin(_ persist: RaftPersist, _ position: Int) {
-        nodes[position].disk.add(persist)
-        startWriting(position)
-    }
-
-    /// Lets an idle disk begin with what waits.
-    private func startWriting(_ position: Int) {
-        guard let token = nodes[position].disk.begin() else { return }
-        let time = Interval(nanoseconds: generator.pick(scenario.diskMicroseconds) * 1_000)
-        let end = max(nodes[position].disk.busyUntil, now + time)
-        events.add(.written(position, life: nodes[position].life, token: token), at: end)
-    }
-
     private func send(_ message: RaftMessage, from position: Int, _ core: RaftCore, to peer: NodeID) throws(Violation) {
-        try checker.sent(message, by: core, to: peer, disk: nodes[position].disk)
+        try checker.sent(message, by: core, to: peer, disk: disks[position])
         let target = Int(peer.rawValue) - 1
         for arrival in network.arrivals(from: position, to: target, at: now, &generator) {
             events.add(.deliver(from: position, to: target, message), at: arrival)
-        }
-    }
-
-    // MARK: The calm
-
-    private func calm() throws(Violation) {
-        isCalm = true
-        tell("the storm is over")
-        network.heal()
-        network.weather = .fair
-        committedBeforeCalm = checker.committedIndex
-        for position in nodes.indices {
-            nodes[position].pausedUntil = now
-            if nodes[position].core == nil { try restart(position) }
-        }
-    }
-
-    /// One leader that all members follow, the same log everywhere, and new commands decided.
-    private var isWell: Bool {
-        let cores = nodes.compactMap(\.core)
-        guard let leader = cores.first(where: { $0.role == .leader && $0.isReadyLeader }),
-            !leader.isChangingMembership, checker.committedIndex > committedBeforeCalm + 3,
-            cores.allSatisfy({ $0.id == leader.id || $0.role != .leader })
-        else { return false }
-        return leader.membership.members.allSatisfy { member in
-            guard let core = cores.first(where: { $0.id == member }) else { return false }
-            return core.term == leader.term && core.leader == leader.id && core.commitIndex == leader.commitIndex
-                && core.lastIndex == leader.lastIndex && core.membership == leader.membership && !core.isDamaged
         }
     }
 }

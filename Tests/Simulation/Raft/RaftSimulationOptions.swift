@@ -5,12 +5,14 @@ import Codec
 public struct RaftSimulationOptions: Sendable {
     /// Virtual time during which things go wrong.
     public var stormMilliseconds: Int64 = 15_000
-    /// Virtual time after that in which everything must be well again.
+    /// Virtual time within which each part of the calm after that must come out well.
     public var calmMilliseconds: Int64 = 15_000
     /// Writes down what happens.
     public var tellsStory = false
     /// A known mistake to put into every node.
     @_spi(Simulation) public var faults: RaftFaults = []
+    /// A known mistake to put into what surrounds every node.
+    var driverFaults: DriverFaults = []
 
     public init() {}
 }

@@ -14,4 +14,13 @@ public struct RaftSimulationOutcome: Sendable {
     public var crashes = 0
     public var membershipChanges = 0
     public var snapshotsInstalled = 0
+    /// Requests of clients, and how many were answered.
+    public var operations = 0
+    public var answers = 0
+    /// Histories that were too hard to judge.
+    public var undecided = 0
+
+    public init(seed: UInt64, violation: Violation?, digest: TraceDigest, story: [String]) {
+        (self.seed, self.violation, self.digest, self.story) = (seed, violation, digest, story)
+    }
 }

@@ -10,10 +10,19 @@ struct SimulatedDisk {
     var busyUntil = Instant.zero
     /// The last write of the transaction under way, if one is.
     private(set) var underway: UInt64?
+    /// When the oldest write that is not done was handed over.
+    private(set) var waitingSince: Instant?
+    /// Durable entries that writes have cut away since this was last looked at.
+    var cut: [RaftEntry] = []
+    /// Term and vote before the last write that changed them; only for `hardStateUnsynced`.
+    private var hardStateBefore = RaftHardState()
 
     init(_ content: RaftRestored) { durable = content }
 
-    mutating func add(_ persist: RaftPersist) { pending.append(persist) }
+    mutating func add(_ persist: RaftPersist, at now: Instant) {
+        pending.append(persist)
+        if waitingSince == nil { waitingSince = now }
+    }
 
     /// Starts a transaction with everything that waits; nil where one is under way or nothing waits.
     mutating func begin() -> UInt64? {
@@ -23,36 +32,46 @@ struct SimulatedDisk {
     }
 
     /// The writes up to this token are done.
-    mutating func complete(upTo token: UInt64) {
+    mutating func complete(upTo token: UInt64, at now: Instant) {
         while let first = pending.first, first.token <= token {
             write(first)
             pending.removeFirst()
         }
         if let last = underway, last <= token { underway = nil }
+        waitingSince = pending.isEmpty ? nil : now
     }
 
-    /// The machine stops: of what was under way, a part in order may have reached the platter.
-    mutating func crash(_ generator: inout SeededGenerator) {
+    /// The machine stops: of what was under way, a part in order may have reached the platter. A transaction that was torn
+    /// in the middle fails its checksum and counts as not written.
+    mutating func crash(_ generator: inout SeededGenerator, faults: DriverFaults) {
         for persist in pending.prefix(generator.pick(0...pending.count)) { write(persist) }
         pending = []
         underway = nil
+        waitingSince = nil
         busyUntil = .zero
+        if faults.contains(.hardStateUnsynced) { durable.hardState = hardStateBefore }
     }
 
-    /// Entries that were durable vanish from the end, and the mark tells.
-    mutating func loseEntries(_ generator: inout SeededGenerator) -> UInt64? {
+    /// A bit flips in a durable entry: the chain of rows breaks there, so that it and all after it are gone, and the mark
+    /// tells. Returns the first that is gone.
+    mutating func flipBit(_ generator: inout SeededGenerator, faults: DriverFaults) -> UInt64? {
         let floor = max(durable.baseIndex, durable.snapshot?.index ?? 0)
         let last = durable.lastIndex
         guard last > floor, durable.hardState.damage == nil else { return nil }
         let first = generator.pick((floor + 1)...last)
         durable.entries.removeAll { $0.index >= first }
+        if faults.contains(.damageCutSilently) { return first }
         durable.hardState.damage = RaftMark(
             index: last, term: durable.hardState.term, vote: durable.hardState.vote)
         return first
     }
 
     private mutating func write(_ persist: RaftPersist) {
-        if let truncation = persist.truncateFrom { durable.entries.removeAll { $0.index >= truncation } }
+        if let truncation = persist.truncateFrom {
+            let kept = persist.snapshot?.index ?? 0
+            cut += durable.entries.filter { $0.index >= truncation && $0.index > kept }
+            durable.entries.removeAll { $0.index >= truncation }
+        }
         if let snapshot = persist.snapshot { durable.snapshot = snapshot }
         if let compaction = persist.compactThrough, compaction > durable.baseIndex {
             durable.entries.removeAll { $0.index <= compaction }
@@ -60,7 +79,12 @@ struct SimulatedDisk {
             durable.baseTerm = persist.compactTerm
         }
         durable.entries += persist.entries
-        if let hardState = persist.hardState { durable.hardState = hardState }
+        if let hardState = persist.hardState {
+            if (hardState.term, hardState.vote) != (durable.hardState.term, durable.hardState.vote) {
+                hardStateBefore = durable.hardState
+            }
+            durable.hardState = hardState
+        }
     }
 
     /// The term of a durable entry; nil where it is not there.

@@ -33,16 +33,20 @@ public struct SimulatedNetwork {
     public let nodeCount: Int
     /// `isCut[from][to]`: nothing passes in this direction.
     private var isCut: [[Bool]]
+    /// `cloggedUntil[from][to]`: what is sent before then arrives, in its order, only then (FoundationDB's clogging).
+    private var cloggedUntil: [[Instant]]
 
     public init(nodeCount: Int, weather: Weather) {
         self.nodeCount = nodeCount
         self.weather = weather
         isCut = Array(repeating: Array(repeating: false, count: nodeCount), count: nodeCount)
+        cloggedUntil = Array(repeating: Array(repeating: .zero, count: nodeCount), count: nodeCount)
     }
 
     /// When copies of a message arrive; none where it is lost.
     public func arrivals(from: Int, to: Int, at now: Instant, _ generator: inout SeededGenerator) -> [Instant] {
         guard !isCut[from][to], !generator.chance(weather.lost, in: 1_000) else { return [] }
+        if cloggedUntil[from][to] > now { return [cloggedUntil[from][to]] }
         var arrivals = [now + delay(&generator)]
         if generator.chance(weather.doubled, in: 1_000) { arrivals.append(now + delay(&generator)) }
         return arrivals
@@ -60,8 +64,41 @@ public struct SimulatedNetwork {
     /// Heals all links.
     public mutating func heal() {
         for from in 0..<nodeCount {
-            for to in 0..<nodeCount { isCut[from][to] = false }
+            for to in 0..<nodeCount {
+                isCut[from][to] = false
+                cloggedUntil[from][to] = .zero
+            }
         }
+    }
+
+    /// Holds back everything on some links until `end`; returns which, for the story.
+    public mutating func clog(until end: Instant, _ generator: inout SeededGenerator) -> String {
+        let node = generator.pick(0...(nodeCount - 1))
+        let other = generator.pick(0...(nodeCount - 1))
+        switch generator.pick(0...2) {
+        case 0:
+            cloggedUntil[node][other] = end
+            return "from n\(node + 1) to n\(other + 1)"
+        case 1:
+            for to in 0..<nodeCount { cloggedUntil[node][to] = end }
+            return "from n\(node + 1)"
+        default:
+            for from in 0..<nodeCount { cloggedUntil[from][node] = end }
+            return "to n\(node + 1)"
+        }
+    }
+
+    /// Heals what leads to and from one node.
+    public mutating func rejoin(_ node: Int) {
+        for other in 0..<nodeCount {
+            isCut[node][other] = false
+            isCut[other][node] = false
+        }
+    }
+
+    /// Cuts what leads to a node, or from it.
+    public mutating func cut(_ node: Int, incoming: Bool) {
+        cut { from, to in incoming ? to == node : from == node }
     }
 
     /// Cuts one node off, both ways.
