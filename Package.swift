@@ -64,7 +64,7 @@ let package = Package(
         .target(
             name: "Simulation", dependencies: ["Codec", "Raft", "Mesh", "Scheduler", "Node"], path: "Tests/Simulation",
             swiftSettings: swift),
-        tests("Simulation", ["Simulation"]),
+        tests("Simulation", ["Simulation", "Simulate"]),
         // Run by scripts/simulate; not a product.
         .executableTarget(
             name: "Simulate", dependencies: ["Codec", "Simulation"], path: "Tests/Simulate", swiftSettings: swift),

@@ -14,6 +14,8 @@ struct RaftScenario {
     var diskMicroseconds: ClosedRange<Int64> = 100...2_000
     /// Mean time between two of the operator's or nature's acts.
     var actMilliseconds: Int64 = 500
+    /// The disk finishes each write by itself, in any order, instead of all that has piled up in one transaction.
+    var finishesInAnyOrder = false
     var acts: [Act] = []
     /// Mean time between proposals, and reads, that nobody waits for.
     var pushMilliseconds: Int64 = 20

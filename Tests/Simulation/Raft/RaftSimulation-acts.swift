@@ -61,6 +61,7 @@ extension RaftSimulation {
         guard nodes[position].core != nil else { return }
         outcome.crashes += 1
         nodes[position].core = nil
+        noteDeadline(of: position)
         nodes[position].life += 1
         nodes[position].pausedUntil = now
         nodes[position].waiting = [:]
@@ -121,13 +122,12 @@ extension RaftSimulation {
     }
 
     private func change() throws(Violation) {
-        guard let leaderPosition else { return }
         let ids = nodes.map(\.id)
         let sizes = [1, 2, 2, 3, 3, 3, 4, 5, 5, 7].filter { $0 <= ids.count }
         let voters = generator.choose(generator.pick(from: sizes), of: ids)
         let rest = ids.filter { !voters.contains($0) }
         let learners = generator.choose(rest.isEmpty ? 0 : generator.pick(0...rest.count), of: rest)
-        try change(leaderPosition, voters, learners)
+        try aim(at: voters, learners)
     }
 
     /// Adds or removes one voter, which is what operators mostly do; anybody who leads is asked.
@@ -144,16 +144,36 @@ extension RaftSimulation {
         } else {
             voters.append(node)
         }
-        try change(position, voters, membership.learners.filter { $0 != node })
+        try aim(at: voters, membership.learners.filter { $0 != node })
     }
 
-    /// A damaged node gives no vote, so nobody makes the mesh depend on one before it is repaired.
-    private func change(_ position: Int, _ voters: [NodeID], _ learners: [NodeID]) throws(Violation) {
+    /// An operator does not ask once, but until it is so or the patience is over; two may want different things.
+    private func aim(at voters: [NodeID], _ learners: [NodeID]) throws(Violation) {
+        if goals.isEmpty { events.add(.operate, at: now) }
+        if goals.count == 2 { goals.removeFirst() }
+        let end = now + .milliseconds(generator.pick(1...Int64(3_000)))
+        goals.append(Goal(voters: voters, learners: learners, until: end))
+        tell("voters \(voters) and learners \(learners) are wanted")
+    }
+
+    /// Asks somebody who believes to lead, also one who no longer should.
+    func operate() throws(Violation) {
+        goals.removeAll { $0.until < now }
+        guard !goals.isEmpty, isStormy else { return goals.removeAll() }
+        events.add(.operate, at: now + .milliseconds(generator.pick(5...Int64(150))))
+        // A damaged node gives no vote, so nobody makes the mesh depend on one before it is repaired.
         for other in nodes.indices where disks[other].durable.isDamaged || nodes[other].core?.isDamaged == true {
             return
         }
-        tell("n\(position + 1) is asked for voters \(voters) and learners \(learners)")
-        try handle(position, [.change(id: nextRequest(), voters: voters, learners: learners)])
+        let goal = generator.pick(from: goals)
+        let leaders = nodes.indices.filter { nodes[$0].core?.role == .leader && nodes[$0].pausedUntil <= now }
+        guard !leaders.isEmpty else { return }
+        let position = generator.pick(from: leaders)
+        guard let membership = nodes[position].core?.membership,
+            membership.voters != goal.voters.sorted() || membership.learners != goal.learners.sorted()
+        else { return }
+        try handle(
+            position, [.change(id: nextRequest(), voters: goal.voters, learners: goal.learners)])
     }
 
     // MARK: The story

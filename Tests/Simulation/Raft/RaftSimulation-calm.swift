@@ -40,8 +40,13 @@ extension RaftSimulation {
             nodes[position].pausedUntil = now
             disks[position].busyUntil = now
             // A write that hangs ends now.
-            if let token = disks[position].underway {
-                events.add(.written(position, life: nodes[position].life, token: token), at: now)
+            let life = nodes[position].life
+            if scenario.finishesInAnyOrder {
+                for token in disks[position].unfinished {
+                    events.add(.finished(position, life: life, token: token), at: now)
+                }
+            } else if let token = disks[position].underway {
+                events.add(.written(position, life: life, token: token), at: now)
             }
             if nodes[position].core == nil { try restart(position) }
         }

@@ -15,17 +15,27 @@ extension RaftSimulation {
             }
         }
         disks[position].add(persist, at: now)
-        startWriting(position)
+        guard scenario.finishesInAnyOrder else { return startWriting(position) }
+        let end = max(disks[position].busyUntil, now + writingTime())
+        events.add(.finished(position, life: nodes[position].life, token: persist.token), at: end)
+        confirmEarly(position, persist.token)
+    }
+
+    private func writingTime() -> Interval {
+        Interval(nanoseconds: generator.pick(scenario.diskMicroseconds) * 1_000)
+    }
+
+    private func confirmEarly(_ position: Int, _ token: UInt64) {
+        guard options.driverFaults.contains(.confirmsBeforeDurable) else { return }
+        events.add(.confirmed(position, life: nodes[position].life, token: token), at: now)
     }
 
     /// Lets an idle disk begin with what waits.
     func startWriting(_ position: Int) {
         guard let token = disks[position].begin() else { return }
-        let time = Interval(nanoseconds: generator.pick(scenario.diskMicroseconds) * 1_000)
-        let end = max(disks[position].busyUntil, now + time)
+        let end = max(disks[position].busyUntil, now + writingTime())
         events.add(.written(position, life: nodes[position].life, token: token), at: end)
-        guard options.driverFaults.contains(.confirmsBeforeDurable) else { return }
-        events.add(.confirmed(position, life: nodes[position].life, token: token), at: now)
+        confirmEarly(position, token)
     }
 
     /// A leader whose disk hangs must give way, also where nothing but its disk tells it so (etcd#15247).

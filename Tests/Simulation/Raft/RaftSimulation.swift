@@ -9,6 +9,8 @@ public final class RaftSimulation {
     enum Event {
         case deliver(from: Int, to: Int, RaftMessage)
         case written(Int, life: Int, token: UInt64)
+        /// One write is done, where the disk finishes them in any order.
+        case finished(Int, life: Int, token: UInt64)
         /// Only for `confirmsBeforeDurable`.
         case confirmed(Int, life: Int, token: UInt64)
         case restart(Int)
@@ -16,6 +18,8 @@ public final class RaftSimulation {
         /// The state machine is stored beside the log.
         case keep(Int, life: Int)
         case act
+        /// An operator asks again.
+        case operate
         /// Something is proposed, or read, that no client waits for.
         case push
         case poll
@@ -26,6 +30,13 @@ public final class RaftSimulation {
         case patience(client: Int, attempt: UInt64)
         case calm
         case flap
+    }
+
+    /// The membership that an operator wants.
+    struct Goal {
+        var voters: [NodeID]
+        var learners: [NodeID]
+        var until: Instant
     }
 
     /// Whom a node will answer.
@@ -62,6 +73,8 @@ public final class RaftSimulation {
     var network: SimulatedNetwork
     var nodes: [Node] = []
     var disks: [SimulatedDisk] = []
+    /// When each node's timer is due, in true time.
+    private var dues: [Instant] = []
     var clients: [SimulatedClient] = []
     /// What proposal `n` asks for is at `n - 1`.
     var commands: [SimulatedCommand] = []
@@ -69,6 +82,7 @@ public final class RaftSimulation {
     var oracle: ClientOracle
     var checker: RaftChecker
     var outcome: RaftSimulationOutcome
+    var goals: [Goal] = []
     var phase = Phase.storm
     /// When the calm was last looked at.
     var lookedAt = Instant.zero
@@ -120,6 +134,7 @@ public final class RaftSimulation {
             }
             nodes.append(Node(id: id, core: nil, machine: machine, kept: machine))
             disks.append(SimulatedDisk(content))
+            dues.append(.distantFuture)
         }
     }
 
@@ -169,19 +184,27 @@ public final class RaftSimulation {
 
     private func nextTimer() -> (instant: Instant, position: Int)? {
         var best: (instant: Instant, position: Int)?
-        for position in nodes.indices {
-            guard let deadline = nodes[position].core?.nextDeadline, deadline != .distantFuture else { continue }
-            let due = nodes[position].clock.trueTime(of: deadline, now: now)
-            let instant = max(due, nodes[position].pausedUntil)
+        for position in dues.indices where dues[position] < best?.instant ?? .distantFuture {
+            let instant = max(dues[position], nodes[position].pausedUntil)
             if instant < best?.instant ?? .distantFuture { best = (instant, position) }
         }
         return best
+    }
+
+    /// Looks at a core's next deadline, which only a turn can have moved.
+    func noteDeadline(of position: Int) {
+        guard let deadline = nodes[position].core?.nextDeadline, deadline != .distantFuture else {
+            dues[position] = .distantFuture
+            return
+        }
+        dues[position] = nodes[position].clock.trueTime(of: deadline, now: now)
     }
 
     private func happen(_ event: Event) throws(Violation) {
         switch event {
         case .deliver(let from, let to, let message): try deliver(message, from: from, to: to)
         case .written(let position, let life, let token): try written(position, life, token, event)
+        case .finished(let position, let life, let token): try finished(position, life, token, event)
         case .confirmed(let position, let life, let token):
             guard nodes[position].life == life, !postponed(event, for: position) else { return }
             try handle(position, [.persisted(upTo: token)])
@@ -189,6 +212,7 @@ public final class RaftSimulation {
         case .snapshot(let position, let life): try takeSnapshot(position, life)
         case .keep(let position, let life): keep(position, life)
         case .act: try act()
+        case .operate: try operate()
         case .push: try push()
         case .poll: try poll()
         case .client(let client): begin(client)
@@ -227,9 +251,17 @@ public final class RaftSimulation {
 
     private func written(_ position: Int, _ life: Int, _ token: UInt64, _ event: Event) throws(Violation) {
         guard nodes[position].life == life else { return }
-        disks[position].complete(upTo: token, at: now)
+        disks[position].complete(upTo: token)
         try checkCuts(of: position)
         startWriting(position)
+        guard !postponed(event, for: position) else { return }
+        try handle(position, [.persisted(upTo: token)])
+    }
+
+    private func finished(_ position: Int, _ life: Int, _ token: UInt64, _ event: Event) throws(Violation) {
+        guard nodes[position].life == life else { return }
+        disks[position].finish(token)
+        try checkCuts(of: position)
         guard !postponed(event, for: position) else { return }
         try handle(position, [.persisted(upTo: token)])
     }
@@ -252,6 +284,7 @@ public final class RaftSimulation {
         nodes[position].core = RaftCore(
             id: node.id, restored: disks[position].durable, configuration: scenario.configuration,
             seed: generator.next(), now: nodes[position].clock.local(now))
+        noteDeadline(of: position)
         scheduleKeeping(position)
     }
 
@@ -268,6 +301,7 @@ public final class RaftSimulation {
         let committedBefore = nodes[position].core!.commitIndex
         var effects: [RaftEffect] = []
         nodes[position].core!.handle(inputs, at: nodes[position].clock.local(now), into: &effects)
+        noteDeadline(of: position)
         guard let core = nodes[position].core else { return }
         trace(core, effects, position)
         for effect in effects { try perform(effect, of: position, core) }

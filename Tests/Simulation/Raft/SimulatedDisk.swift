@@ -1,17 +1,27 @@
 import Codec
 import Raft
 
-/// A disk that does what it is told some time later, all that has piled up in one go, and forgets on a crash what it had
-/// not finished.
+/// A disk that does what it is told some time later, and forgets on a crash what it had not finished.
+///
+/// It writes all that has piled up in one transaction (`begin`, `complete`), or finishes each write by itself in any order
+/// (`finish`). Even then a write can only be found again where all before it are: the rows build on each other.
 struct SimulatedDisk {
+    private struct Write {
+        var persist: RaftPersist
+        var handedAt: Instant
+        var isDone = false
+    }
+
     private(set) var durable = RaftRestored()
-    private(set) var pending: [RaftPersist] = []
+    private var pending: [Write] = []
     /// Nothing ends before this.
     var busyUntil = Instant.zero
     /// The last write of the transaction under way, if one is.
     private(set) var underway: UInt64?
     /// When the oldest write that is not done was handed over.
-    private(set) var waitingSince: Instant?
+    var waitingSince: Instant? { pending.first?.handedAt }
+    /// The writes that are not done, oldest first.
+    var unfinished: [UInt64] { pending.filter { !$0.isDone }.map(\.persist.token) }
     /// Durable entries that writes have cut away since this was last looked at.
     var cut: [RaftEntry] = []
     /// Term and vote before the last write that changed them; only for `hardStateUnsynced`.
@@ -19,35 +29,47 @@ struct SimulatedDisk {
 
     init(_ content: RaftRestored) { durable = content }
 
-    mutating func add(_ persist: RaftPersist, at now: Instant) {
-        pending.append(persist)
-        if waitingSince == nil { waitingSince = now }
+    mutating func add(_ persist: RaftPersist, at now: Instant = .zero) {
+        pending.append(Write(persist: persist, handedAt: now))
     }
 
     /// Starts a transaction with everything that waits; nil where one is under way or nothing waits.
     mutating func begin() -> UInt64? {
-        guard underway == nil, let last = pending.last?.token else { return nil }
+        guard underway == nil, let last = pending.last?.persist.token else { return nil }
         underway = last
         return last
     }
 
     /// The writes up to this token are done.
-    mutating func complete(upTo token: UInt64, at now: Instant) {
-        while let first = pending.first, first.token <= token {
-            write(first)
+    mutating func complete(upTo token: UInt64) {
+        for position in pending.indices where pending[position].persist.token <= token {
+            pending[position].isDone = true
+        }
+        writeDone()
+        if let last = underway, last <= token { underway = nil }
+    }
+
+    /// One write is done, whatever is before it.
+    mutating func finish(_ token: UInt64) {
+        for position in pending.indices where pending[position].persist.token == token {
+            pending[position].isDone = true
+        }
+        writeDone()
+    }
+
+    private mutating func writeDone() {
+        while let first = pending.first, first.isDone {
+            write(first.persist)
             pending.removeFirst()
         }
-        if let last = underway, last <= token { underway = nil }
-        waitingSince = pending.isEmpty ? nil : now
     }
 
     /// The machine stops: of what was under way, a part in order may have reached the platter. A transaction that was torn
     /// in the middle fails its checksum and counts as not written.
-    mutating func crash(_ generator: inout SeededGenerator, faults: DriverFaults) {
-        for persist in pending.prefix(generator.pick(0...pending.count)) { write(persist) }
+    mutating func crash(_ generator: inout SeededGenerator, faults: DriverFaults = []) {
+        for write in pending.prefix(generator.pick(0...pending.count)) { self.write(write.persist) }
         pending = []
         underway = nil
-        waitingSince = nil
         busyUntil = .zero
         if faults.contains(.hardStateUnsynced) { durable.hardState = hardStateBefore }
     }
