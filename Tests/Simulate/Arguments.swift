@@ -3,12 +3,14 @@ struct Arguments {
     enum Kind {
         case raft
         case mesh
+        case gossip
     }
 
     static let usage = """
         usage: simulate [raft | mesh] [--seeds N] [--from S]
                simulate [raft | mesh] --bugs [--only NAME] [--seeds N] [--from S]
                simulate raft | mesh --seed S [--story] [--only NAME]
+               simulate gossip [--nodes N] [--seed S]
                simulate --speed
         """
 
@@ -22,10 +24,18 @@ struct Arguments {
     /// The name of the only mistake to hunt.
     var onlyBug: String?
     var measuresSpeed = false
+    /// Members of the mesh whose gossip is measured.
+    var nodes = 100
 
     init?(_ words: [String]) {
         var rest = words[...]
-        if rest.first == "raft" || rest.first == "mesh" { kinds = rest.popFirst() == "raft" ? [.raft] : [.mesh] }
+        switch rest.first {
+        case "raft": kinds = [.raft]
+        case "mesh": kinds = [.mesh]
+        case "gossip": kinds = [.gossip]
+        default: break
+        }
+        if kinds.count == 1 { rest.removeFirst() }
         while let word = rest.popFirst() {
             switch word {
             case "--story": tellsStory = true
@@ -34,11 +44,12 @@ struct Arguments {
             case "--only":
                 guard let name = rest.popFirst() else { return nil }
                 onlyBug = name
-            case "--seeds", "--from", "--seed":
+            case "--seeds", "--from", "--seed", "--nodes":
                 guard let text = rest.popFirst(), let number = UInt64(text), number < UInt64(Int.max) else {
                     return nil
                 }
                 if word == "--seeds" { seeds = Int(number) }
+                if word == "--nodes" { nodes = Int(number) }
                 if word == "--from" { from = number }
                 if word == "--seed" { seed = number }
             default: return nil

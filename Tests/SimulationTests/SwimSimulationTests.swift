@@ -188,6 +188,21 @@ struct SwimSimulationTests {
         }
     }
 
+    @Test("processes that hang bring nobody down but themselves", arguments: UInt64(1)...2)
+    func slander(seed: UInt64) {
+        var mesh = Self.settled(seed, 12)
+        mesh.slow(0, by: .seconds(2))
+        mesh.slow(1, by: .seconds(9))
+        mesh.run(for: .seconds(40))
+        let slow = [SwimSimulation.id(0), SwimSimulation.id(1)]
+        #expect(!mesh.deaths.contains { !slow.contains($0.subject) && !slow.contains($0.observer) })
+        #expect(mesh.violations.isEmpty)
+        mesh.slow(0, by: .zero)
+        mesh.slow(1, by: .zero)
+        mesh.run(for: .seconds(30))
+        #expect(mesh.isAllAlive)
+    }
+
     @Test("facts reach everyone, the newest word wins, and they outlive partitions")
     func facts() {
         var mesh = Self.settled(8, 9)

@@ -5,8 +5,11 @@ import Codec
 public enum SwimConstants {
     /// A round of probes begins (SWIM's protocol period; memberlist on a LAN: 1 s).
     public static let probeInterval = Interval.milliseconds(500)
-    /// Without an answer in this time others are asked to probe too (memberlist: 500 ms).
+    /// Without an answer in this time others are asked to probe too (memberlist: 500 ms), until the member's own round
+    /// trips are known: then after their mean and four deviations (RFC 6298), within these bounds.
     public static let directTimeout = Interval.milliseconds(200)
+    public static let directTimeoutMin = Interval.milliseconds(50)
+    public static let directTimeoutMax = Interval.seconds(1)
     /// A probe without any answer in this time has failed. All of it fits in one round.
     public static let probeTimeout = Interval.milliseconds(500)
     /// A helper that got no answer in this time says so (Lifeguard, "nack"): before the probe of the asker ends.
@@ -47,8 +50,10 @@ public enum SwimConstants {
     /// Rumours in an answer to `sync`, in bytes.
     public static let syncBytesMax = 48 << 10
 
-    /// Two members compare all that they know this often (memberlist's push-pull: 30 s).
+    /// Two members compare all that they know this often (memberlist's push-pull: 30 s). In a mesh of more than
+    /// `syncScaleThreshold` it is this interval once more for each doubling (memberlist: 32).
     public static let syncInterval = Interval.seconds(10)
+    public static let syncScaleThreshold = 32
     /// A dead member is tried again this often, one at a time (serf's reconnect: 30 s).
     public static let retryInterval = Interval.seconds(1)
 
@@ -64,4 +69,7 @@ public enum SwimConstants {
     /// No honest node gets near these; without them one forged number could leave no room to refute it (memberlist#358).
     public static let generationMax: UInt64 = 1 << 62
     public static let incarnationMax: UInt64 = 1 << 40
+    /// What is told of a member by others may be this much newer than what is known of it here; more has to come from
+    /// itself. A day of a change each second is far below it.
+    public static let incarnationJumpMax: UInt64 = 1 << 20
 }

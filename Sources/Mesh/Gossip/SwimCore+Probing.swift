@@ -6,6 +6,7 @@ extension SwimCore {
     struct Probe: Hashable, Sendable {
         let target: NodeID
         let number: UInt64
+        let sentAt: Instant
         /// When helpers are asked; nil once they were.
         var helpersDue: Instant?
         var deadline: Instant
@@ -63,12 +64,18 @@ extension SwimCore {
         }
         let patience = 1 + health
         let number = nextSequence()
+        let direct = directTimeout(of: target)
         probes.append(
             Probe(
-                target: target, number: number, helpersDue: now + SwimConstants.directTimeout * patience,
-                deadline: now + SwimConstants.probeTimeout * patience))
+                target: target, number: number, sentAt: now, helpersDue: now + direct * patience,
+                deadline: now + max(SwimConstants.probeTimeout, direct * 3) * patience))
         effects.append(.send(target, message(.ping(number), to: target)))
         if isUrgent { askHelpers(probes.count - 1, at: now, into: &effects) }
+    }
+
+    private func directTimeout(of target: NodeID) -> Interval {
+        guard let patience = member(target)?.roundTrip?.patience else { return SwimConstants.directTimeout }
+        return min(max(patience, SwimConstants.directTimeoutMin), SwimConstants.directTimeoutMax)
     }
 
     private mutating func askHelpers(_ index: Int, at now: Instant, into effects: inout [SwimEffect]) {
@@ -138,7 +145,9 @@ extension SwimCore {
         effects.append(.send(target, message(.ping(own), to: target)))
     }
 
-    mutating func acknowledged(_ number: UInt64, by sender: NodeID, into effects: inout [SwimEffect]) {
+    mutating func acknowledged(
+        _ number: UInt64, by sender: NodeID, at now: Instant, into effects: inout [SwimEffect]
+    ) {
         if let index = relays.firstIndex(where: { $0.number == number && $0.target == sender }) {
             let relay = relays.remove(at: index)
             effects.append(.send(relay.asker, message(.ack(relay.askerNumber), to: relay.asker)))
@@ -148,7 +157,12 @@ extension SwimCore {
             $0.number == number && ($0.target == sender || $0.helpers.contains(sender))
         }
         guard let found else { return }
-        probes.remove(at: found)
+        let probe = probes.remove(at: found)
+        // With helpers asked it may be any of their answers.
+        if sender == probe.target, probe.helpersDue != nil, let index = index(of: sender) {
+            let sample = now - probe.sentAt
+            if members[index].roundTrip?.add(sample) == nil { members[index].roundTrip = RoundTrip(first: sample) }
+        }
         health = max(health - 1, 0)
     }
 

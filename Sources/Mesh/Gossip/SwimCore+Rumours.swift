@@ -9,7 +9,9 @@ extension SwimCore {
         guard index(of: sender) != nil else { return }
         let wasFinal = member(sender)?.state.isFinal == true
         learn(SwimRumour(subject: sender, version: message.version, state: .alive), at: now, into: &effects)
-        for rumour in message.rumours { learn(rumour, at: now, into: &effects) }
+        for rumour in message.rumours where rumour.subject == sender || isBelievable(rumour) {
+            learn(rumour, at: now, into: &effects)
+        }
         guard !isLeaving else {
             // A goodbye is repeated to whoever still asks.
             if case .ping = message.kind { effects.append(.send(sender, self.message(.gossip, to: sender))) }
@@ -17,7 +19,7 @@ extension SwimCore {
         }
         switch message.kind {
         case .ping(let number): effects.append(.send(sender, self.message(.ack(number), to: sender)))
-        case .ack(let number): acknowledged(number, by: sender, into: &effects)
+        case .ack(let number): acknowledged(number, by: sender, at: now, into: &effects)
         case .pingRequest(let number, let target):
             asked(number, probe: target, by: sender, at: now, into: &effects)
         case .nack(let number): notHeard(number, by: sender)
@@ -32,6 +34,13 @@ extension SwimCore {
         }
     }
 
+    /// Whether others may tell this: a number far beyond what is known would leave its subject no room (memberlist#358).
+    private func isBelievable(_ rumour: SwimRumour) -> Bool {
+        let known = rumour.subject == id ? version : member(rumour.subject)?.version ?? .unheard
+        guard known != .unheard, rumour.version.life == known.life else { return true }
+        return rumour.version.incarnation <= known.incarnation + SwimConstants.incarnationJumpMax
+    }
+
     /// Takes in one rumour, or leaves it, by the order of versions.
     mutating func learn(_ rumour: SwimRumour, at now: Instant, into effects: inout [SwimEffect]) {
         if rumour.subject == id { return answer(rumour) }
@@ -39,6 +48,9 @@ extension SwimCore {
         let known = members[index]
         let isNewLife = rumour.version.life > known.version.life
         guard isNewLife || rumour.version.life == known.version.life && !known.state.isFinal else { return }
+        if rumour.state == .dead, !mayBelieveDeath(of: known, at: now) {
+            return doubtDeath(rumour, at: index, now: now, into: &effects)
+        }
         if rumour.state.isFinal || isNewLife || rumour.version > known.version {
             take(rumour, at: index, now: now, into: &effects)
         } else if rumour.version == known.version {
@@ -49,6 +61,25 @@ extension SwimCore {
             default: break
             }
         }
+    }
+
+    /// A death is believed of a member that was never heard, or that has been given the shortest time to object here too:
+    /// one process that hangs takes everyone for dead, and must not be believed.
+    private func mayBelieveDeath(of known: SwimMember, at now: Instant) -> Bool {
+        guard known.version != .unheard else { return true }
+        return known.suspicion.map { now - $0.startedAt >= suspicionMin } ?? false
+    }
+
+    /// Takes a death for a suspicion whose time is short.
+    private mutating func doubtDeath(
+        _ rumour: SwimRumour, at index: Int, now: Instant, into effects: inout [SwimEffect]
+    ) {
+        if members[index].state != .suspect || rumour.version > members[index].version {
+            var accusation = rumour
+            accusation.state = .suspect
+            take(accusation, at: index, now: now, into: &effects)
+        }
+        members[index].suspicion?.isSentenced = true
     }
 
     /// The rumour becomes what is known.
@@ -66,6 +97,7 @@ extension SwimCore {
                 startedAt: now, accusers: Array(accusers.prefix(SwimConstants.accusersMax)))
         }
         if rumour.state.isFinal { probes.removeAll { $0.target == rumour.subject } }
+        count(rumour.subject, from: before.state, to: rumour.state)
         takeFacts(rumour, at: index)
         // A first word of a member is no change in how it is seen, and every incarnation would be noise.
         let isNewLife = rumour.version.life > before.version.life && before.version != .unheard
@@ -120,10 +152,11 @@ extension SwimCore {
 
     /// Suspects whose time is over are dead.
     mutating func buryOverdue(at now: Instant, into effects: inout [SwimEffect]) {
-        for index in members.indices {
-            guard let suspicion = members[index].suspicion, deadline(of: suspicion) <= now else { continue }
-            let member = members[index]
-            learn(SwimRumour(subject: member.id, version: member.version, state: .dead), at: now, into: &effects)
+        for suspect in suspects {
+            guard let member = member(suspect), let suspicion = member.suspicion, deadline(of: suspicion) <= now
+            else { continue }
+            let death = SwimRumour(subject: member.id, version: member.version, state: .dead)
+            if let index = index(of: suspect) { take(death, at: index, now: now, into: &effects) }
         }
     }
 
@@ -131,13 +164,15 @@ extension SwimCore {
     func deadline(of suspicion: SwimMember.Suspicion) -> Instant {
         // The suspect and the first accuser cannot confirm.
         let wanted = min(SwimConstants.confirmationsMax, members.count - 1)
-        let shortest = SwimConstants.suspicionMin * growth
-        guard wanted >= 1 else { return suspicion.startedAt + shortest }
+        let shortest = suspicionMin
+        guard wanted >= 1, !suspicion.isSentenced else { return suspicion.startedAt + shortest }
         let longest = shortest * SwimConstants.suspicionMaxFactor
         let confirmations = min(suspicion.accusers.count - 1, wanted)
         let progress = SwimConstants.suspicionProgress[wanted - 1][confirmations]
         return suspicion.startedAt + longest - (longest - shortest) * progress / 1000
     }
+
+    private var suspicionMin: Interval { SwimConstants.suspicionMin * growth }
 
     /// 1 up to 10 members, one more for each factor of 10.
     private var growth: Int64 {
@@ -165,10 +200,21 @@ extension SwimCore {
     /// Compares everything with one member when it is time, for what rumours missed.
     mutating func compare(at now: Instant, into effects: inout [SwimEffect]) {
         guard nextSync <= now else { return }
-        nextSync = now + SwimConstants.syncInterval + delay(upTo: SwimConstants.probeInterval)
+        nextSync = now + SwimConstants.syncInterval * syncScale + delay(upTo: SwimConstants.probeInterval)
         for peer in pick(1, where: { $0.state == .alive }) {
             effects.append(.send(peer, message(.sync(digests), to: peer)))
         }
+    }
+
+    /// 1, and in a large mesh one more for each doubling, so that all comparisons together grow little faster than it.
+    private var syncScale: Int64 {
+        var scale: Int64 = 1
+        var size = members.count
+        while size > SwimConstants.syncScaleThreshold {
+            scale += 1
+            size /= 2
+        }
+        return scale
     }
 
     var digests: [SwimMessage.Digest] {

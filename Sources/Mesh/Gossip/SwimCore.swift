@@ -24,6 +24,9 @@ public struct SwimCore: Sendable {
 
     /// All other members, sorted by id.
     public internal(set) var members: [SwimMember] = []
+    /// Those that are suspected, in the order in which they were; and how many are dead.
+    private(set) var suspects: [NodeID] = []
+    private var deadCount = 0
     /// The order of the present pass of probes, and where in it the next one is.
     var order: [NodeID] = []
     var orderIndex = 0
@@ -103,15 +106,13 @@ public struct SwimCore: Sendable {
         var next = Instant.distantFuture
         for relay in relays { next = min(next, relay.deadline) }
         for probe in probes { next = min(next, probe.nextDeadline) }
-        var hasDead = false
-        for member in members {
-            if let suspicion = member.suspicion { next = min(next, deadline(of: suspicion)) }
-            if member.state == .dead { hasDead = true }
+        for suspect in suspects {
+            if let suspicion = member(suspect)?.suspicion { next = min(next, deadline(of: suspicion)) }
         }
         if !rumours.isEmpty, members.contains(where: { !$0.state.isFinal }) { next = min(next, nextGossip) }
         if !isLeaving {
             next = min(next, nextProbe, nextSync)
-            if hasDead { next = min(next, nextRetry) }
+            if deadCount > 0 { next = min(next, nextRetry) }
         }
         return next == .distantFuture ? nil : next
     }
@@ -123,10 +124,9 @@ public struct SwimCore: Sendable {
         let lost = now - due
         for index in probes.indices { probes[index].postpone(by: lost) }
         for index in relays.indices { relays[index].deadline = relays[index].deadline + lost }
-        for index in members.indices {
-            guard let suspicion = members[index].suspicion else { continue }
-            members[index].suspicion = SwimMember.Suspicion(
-                startedAt: suspicion.startedAt + lost, accusers: suspicion.accusers)
+        for suspect in suspects {
+            guard let index = index(of: suspect), let startedAt = members[index].suspicion?.startedAt else { continue }
+            members[index].suspicion?.startedAt = startedAt + lost
         }
         nextProbe = nextProbe + lost
         nextSync = nextSync + lost
@@ -150,6 +150,8 @@ public struct SwimCore: Sendable {
             }
         }
         members = next
+        suspects = suspects.filter { index(of: $0) != nil }
+        deadCount = members.count { $0.state == .dead }
         for gone in order where index(of: gone) == nil {
             rumours.remove(gone)
             probes.removeAll { $0.target == gone }
@@ -159,6 +161,13 @@ public struct SwimCore: Sendable {
         order = order.filter { index(of: $0) != nil }
         // First words: who this is, and in which life.
         if hasNewcomers, !isLeaving { rumours.add(self.id) }
+    }
+
+    /// Keeps the counts by state right.
+    mutating func count(_ id: NodeID, from before: MemberState, to after: MemberState) {
+        if before == .suspect { suspects.removeAll { $0 == id } }
+        if after == .suspect { suspects.append(id) }
+        deadCount += (after == .dead ? 1 : 0) - (before == .dead ? 1 : 0)
     }
 
     func index(of id: NodeID) -> Int? {
@@ -216,11 +225,12 @@ public struct SwimCore: Sendable {
     mutating func message(_ kind: SwimMessage.Kind, to peer: NodeID) -> SwimMessage {
         var carried = isLeaving ? [ownRumour] : []
         if let member = member(peer), member.state != .alive { carried.append(member.rumour) }
-        let (members, id, own) = (members, id, ownRumour)
-        carried += rumours.take(byteCountMax: SwimConstants.rumourBytesMax, sendsMax: rumourSendsMax) { subject in
-            if subject == id { return own }
-            return members.first { $0.id == subject }?.rumour
+        var queue = rumours
+        rumours = RumourQueue()
+        carried += queue.take(byteCountMax: SwimConstants.rumourBytesMax, sendsMax: rumourSendsMax) { subject in
+            subject == id ? ownRumour : member(subject)?.rumour
         }
+        rumours = queue
         return SwimMessage(kind: kind, version: version, rumours: carried)
     }
 
@@ -244,9 +254,25 @@ public struct SwimCore: Sendable {
         return ids
     }
 
-    /// Up to `count` members of this kind.
+    /// Up to `count` members of this kind, in a random order: a walk through all members from a random place with a
+    /// random stride, which ends when enough are found. Every member is as likely as another.
     mutating func pick(_ count: Int, where isWanted: (SwimMember) -> Bool) -> [NodeID] {
-        Array(shuffle(members.filter(isWanted).map(\.id)).prefix(count))
+        guard !members.isEmpty else { return [] }
+        var stride = 1 + draw(members.count)
+        while !Self.isCoprime(stride, members.count) { stride = 1 + draw(members.count) }
+        var place = draw(members.count)
+        var picked: [NodeID] = []
+        for _ in members.indices where picked.count < count {
+            if isWanted(members[place]) { picked.append(members[place].id) }
+            place = (place + stride) % members.count
+        }
+        return picked
+    }
+
+    private static func isCoprime(_ left: Int, _ right: Int) -> Bool {
+        var (left, right) = (left, right)
+        while right != 0 { (left, right) = (right, left % right) }
+        return left == 1
     }
 
     mutating func nextSequence() -> UInt64 {
@@ -272,7 +298,9 @@ public struct SwimCore: Sendable {
         if !(0...SwimConstants.healthMax).contains(health) { return "health \(health)" }
         if probes.count > members.count { return "more probes than members" }
         if relays.count > SwimConstants.relaysMax { return "too many relays" }
-        if rumours.subjects.contains(where: { $0 != id && index(of: $0) == nil }) { return "a rumour about a stranger" }
+        if !rumours.isEverySubject({ $0 == id || index(of: $0) != nil }) { return "a rumour about a stranger" }
+        if suspects.sorted() != members.filter({ $0.state == .suspect }).map(\.id) { return "suspects miscounted" }
+        if deadCount != members.count(where: { $0.state == .dead }) { return "\(deadCount) dead miscounted" }
         return nil
     }
 }

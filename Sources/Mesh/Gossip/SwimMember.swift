@@ -4,9 +4,11 @@ import Codec
 public struct SwimMember: Hashable, Sendable {
     /// How long a suspect has to speak.
     struct Suspicion: Hashable, Sendable {
-        let startedAt: Instant
+        var startedAt: Instant
         /// Who did not hear it, the first accuser first; at most `SwimConstants.accusersMax`.
         var accusers: [NodeID]
+        /// Others already take it for dead: it has the shortest time.
+        var isSentenced = false
     }
 
     public let id: NodeID
@@ -19,6 +21,8 @@ public struct SwimMember: Hashable, Sendable {
     var factsVersion: SwimVersion = .unheard
     /// There exactly while it is a suspect.
     var suspicion: Suspicion?
+    /// How long its answers take; nil before the first.
+    public internal(set) var roundTrip: RoundTrip?
 
     init(id: NodeID) { self.id = id }
 

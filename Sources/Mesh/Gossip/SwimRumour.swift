@@ -21,7 +21,9 @@ public struct SwimRumour: Hashable, Sendable {
     }
 
     /// An upper bound of its encoded bytes.
-    var byteCountMax: Int { 48 + 9 * accusers.count + (facts?.count ?? 0) }
+    var byteCountMax: Int { Self.byteCountMin + 9 * accusers.count + (facts?.count ?? 0) }
+    /// That bound for the shortest rumour.
+    static let byteCountMin = 48
 }
 
 extension SwimRumour: CBORCodable {

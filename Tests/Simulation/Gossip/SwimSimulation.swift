@@ -18,6 +18,10 @@ public struct SwimSimulation {
         var generation: UInt64 = 0
         /// Inputs wait until then.
         var pausedUntil: Instant = .zero
+        /// How long it takes to look at anything (Lifeguard's slow processes).
+        var slowness = Interval.zero
+        /// What its newest timer was set for.
+        var timerDue: Instant?
         /// Nodes talk only within a side.
         var side = 0
         var facts: [UInt8] = []
@@ -32,6 +36,12 @@ public struct SwimSimulation {
     public private(set) var history: [Change] = []
     public private(set) var messageCount = 0
     public private(set) var byteCountMax = 0
+    private var sampledBytes = 0
+    private var sampledMessages = 0
+    private var inputCount = 0
+    /// Of so many inputs one is checked in full, and of so many messages one encoded: all in a small mesh, since each
+    /// check looks at every member.
+    private let checkInterval: Int
     /// What must not happen, in the order in which it was seen.
     public private(set) var violations: [String] = []
     public var network: SimulatedNetwork
@@ -45,6 +55,7 @@ public struct SwimSimulation {
         generator = SeededGenerator(seed: seed)
         network = SimulatedNetwork(nodeCount: nodeCount, weather: weather)
         nodes = [Node](repeating: Node(), count: nodeCount)
+        checkInterval = 1 + nodeCount * nodeCount / 4_000
         for node in nodes.indices { start(node) }
     }
 
@@ -73,6 +84,9 @@ public struct SwimSimulation {
 
     /// The process stands still for a time; what arrives waits.
     public mutating func pause(_ node: Int, for interval: Interval) { nodes[node].pausedUntil = now + interval }
+
+    /// From now on a node looks at what arrives, and at its clock, only after this time.
+    public mutating func slow(_ node: Int, by interval: Interval) { nodes[node].slowness = interval }
 
     /// Splits the mesh: nodes with different numbers do not hear each other.
     public mutating func split(_ side: (Int) -> Int) {
@@ -105,13 +119,14 @@ public struct SwimSimulation {
     private mutating func happen(_ event: Event) {
         switch event {
         case .timer(let node, let generation):
-            guard let core = nodes[node].core, nodes[node].generation == generation else { return }
+            guard nodes[node].core != nil, nodes[node].generation == generation else { return }
+            nodes[node].timerDue = nil
             guard nodes[node].pausedUntil <= now else {
                 events.add(event, at: nodes[node].pausedUntil)
                 return
             }
             // A timer that was set before an earlier input moved the deadline.
-            guard let due = core.nextDeadline, due <= now else { return }
+            guard let due = nodes[node].core?.nextDeadline, due <= now else { return }
             input(.timer, to: node)
         case .message(let message, let from, let to):
             guard nodes[to].core != nil else { return }
@@ -126,12 +141,16 @@ public struct SwimSimulation {
     private mutating func input(_ input: SwimInput, to node: Int) {
         guard var core = nodes[node].core else { return }
         nodes[node].core = nil
-        let before = core.members
+        inputCount += 1
+        let before = inputCount % checkInterval == 0 ? core.members : nil
         var effects: [SwimEffect] = []
         core.handle(input, at: now, into: &effects)
-        check(core, before)
-        if let due = core.nextDeadline {
-            events.add(.timer(node, generation: nodes[node].generation), at: max(due, now))
+        if let before { check(core, before) }
+        // One timer is under way for each deadline, or a large mesh would drown in them.
+        if let due = core.nextDeadline, nodes[node].timerDue != due {
+            nodes[node].timerDue = due
+            events.add(
+                .timer(node, generation: nodes[node].generation), at: max(due, now) + nodes[node].slowness)
         }
         nodes[node].core = core
         for effect in effects {
@@ -151,15 +170,20 @@ public struct SwimSimulation {
         checkEncoding(message)
         guard nodes[from].side == nodes[to].side else { return }
         for arrival in network.arrivals(from: from, to: to, at: now, &generator) {
-            events.add(.message(message, from: from, to: to), at: arrival)
+            events.add(.message(message, from: from, to: to), at: arrival + nodes[to].slowness)
         }
     }
 
-    /// Messages with news always, of the many without one in 16.
+    /// In a small mesh messages with news always, of the many without one in 16.
     private mutating func checkEncoding(_ message: SwimMessage) {
-        guard !message.rumours.isEmpty || messageCount % 16 == 0 else { return }
+        let isSample = messageCount % (16 * checkInterval) == 0
+        guard isSample || !message.rumours.isEmpty && messageCount % checkInterval == 0 else { return }
         let bytes = message.encoded()
         byteCountMax = max(byteCountMax, bytes.count)
+        if isSample {
+            sampledBytes += bytes.count
+            sampledMessages += 1
+        }
         do {
             let copy = try SwimMessage(encoded: bytes)
             if copy != message {
@@ -189,6 +213,11 @@ public struct SwimSimulation {
     }
 
     // MARK: What a test asks
+
+    public var nodeCount: Int { nodes.count }
+
+    /// Estimated from every sampled message; payload only, without what sessions add.
+    public var bytesPerMessage: Double { Double(sampledBytes) / Double(max(sampledMessages, 1)) }
 
     public func core(_ node: Int) -> SwimCore? { nodes[node].core }
 
