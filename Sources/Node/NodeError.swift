@@ -28,6 +28,8 @@ public enum NodeError: Error, Hashable, Sendable {
     case removed(mesh: String)
     case lastNode(mesh: String)
     case jobsDoNotEnd
+    /// No other node can take the seat of this one among the voters.
+    case noSuccessor
     case noAdmission(node: String)
     case approvalExpired
     case userUnknown(String, node: String)
@@ -64,6 +66,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .removed: "mesh.removed"
         case .lastNode: "mesh.leave.last_node"
         case .jobsDoNotEnd: "mesh.leave.jobs"
+        case .noSuccessor: "mesh.leave.no_successor"
         case .noAdmission: "mesh.join.no_admission"
         case .approvalExpired: "mesh.join.not_approved"
         case .userUnknown: "job.user_unknown"
@@ -108,6 +111,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .listenFailed(let address, let reason): "cannot listen on \(address): \(reason)"
         case .removed(let mesh): "this node was removed from mesh \(mesh)"
         case .lastNode(let mesh): "this is the last node of mesh \(mesh): its key and its history would be deleted"
+        case .noSuccessor: "no other node can take this one's seat among the voters"
         case .jobsDoNotEnd: "the jobs of this host do not end"
         case .noAdmission(let node): "\(node) may not admit nodes"
         case .approvalExpired: "nobody approved this node within 10 minutes"
@@ -146,6 +150,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .listenFailed: "choose another address or port: --listen ADDRESS:PORT"
         case .removed: "to join again: swarmlet leave --forget, then swarmlet join"
         case .lastNode: "if that is what you want: swarmlet leave --forget"
+        case .noSuccessor:
+            "is another one up, and not a worker? swarmlet members. To give up the mesh: swarmlet leave --forget"
         case .jobsDoNotEnd: "what there is: swarmlet ps; try again, or cancel them first"
         case .noAdmission: "ask a node that may vote: swarmlet members"
         case .approvalExpired: "try again, and on a member: swarmlet approve NAME"

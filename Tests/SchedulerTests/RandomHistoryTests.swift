@@ -75,7 +75,7 @@ struct RandomHistory {
     }
 
     private mutating func randomCommand() -> Command {
-        switch below(31) {
+        switch below(32) {
         case 0..<4: return .submit(randomSpec())
         case 4..<10: return .place(Placement.plan(mesh.state, avoid: anyNode(), limit: 1 + below(20)))
         case 10:
@@ -109,6 +109,7 @@ struct RandomHistory {
                     holders: [anyNode(), anyNode()]))
         case 27: return .holders(job: UInt64(below(9)), task: 0, checkpoint: UInt64(below(6)), added: anyNode())
         case 28: return .results(anyAttempt(), ResultFiles(tree: .zero, bytes: 1, files: 1, holders: [anyNode()]))
+        case 30: return .standDown(anyNode(), below(2) == 0)
         case 29:
             let key = ["autopilot.voters", "user.a", "user.b", "odd"][below(4)]
             return .configure(key: key, value: below(3) == 0 ? nil : "\(below(6))", by: "ana")

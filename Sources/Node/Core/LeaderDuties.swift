@@ -29,25 +29,31 @@ struct LeaderDuties: Sendable {
     private var open: [Open] = []
     private var mayPlace = true
     private var returned: [NodeID] = []
-    /// The membership that was asked for last, and when the same one may be asked for again.
-    private var lastChange: Decision?
-    private var nextSameChange = Instant.zero
+    private var voters = VoterKeeper()
 
     /// A lost node has asked for a lease.
     mutating func hasReturned(_ node: NodeID) {
         if !returned.contains(node) { returned.append(node) }
     }
 
-    mutating func noticed(_ event: StateEvent) {
+    mutating func noticed(_ event: StateEvent, now: Instant) {
         switch event {
+        case .nodeChanged(let node):
+            mayPlace = true
+            if returned.contains(node) { voters.returned(node, now: now) }
+            voters.hasten()
+        case .settingChanged: voters.hasten()
         case .checkpointRecorded, .checkpointHeld, .treeHeld, .resultsRecorded, .jobForgotten, .knocked,
-            .invitationUsed, .attemptStarted, .settingChanged:
+            .invitationUsed, .attemptStarted:
             break
         default: mayPlace = true
         }
     }
 
-    mutating func everythingChanged() { mayPlace = true }
+    mutating func everythingChanged() {
+        mayPlace = true
+        voters.hasten()
+    }
 
     mutating func proposed(_ command: Command, as request: RequestID, proposal: UInt64) {
         guard let subject = Self.subject(of: command) else { return }
@@ -72,7 +78,7 @@ struct LeaderDuties: Sendable {
     }
 
     mutating func decide(
-        state: SchedulerState, grants: LeaseGrants, raft: RaftCore, id: NodeID, now: Instant
+        state: SchedulerState, grants: LeaseGrants, raft: RaftCore, id: NodeID, now: Instant, wallClock: Int64
     ) -> [Decision] {
         var decisions: [Decision] = []
         for node in state.members where isLost(node, grants: grants, id: id, now: now) {
@@ -86,12 +92,11 @@ struct LeaderDuties: Sendable {
                 state, avoid: id, limit: NodeConstants.placementsPerEntry, mayTake: { !grants.isCondemned($0) })
             if placements.isEmpty { mayPlace = false } else { decisions.append(.propose(.place(placements))) }
         }
-        if let change = membershipChange(state: state, raft: raft, id: id),
-            change != lastChange || now >= nextSameChange
-        {
-            lastChange = change
-            nextSameChange = now + NodeConstants.membershipRetry
-            decisions.append(change)
+        if voters.nextLook <= now {
+            let view = VoterKeeper.View(state: state, grants: grants, raft: raft, id: id, wallClock: wallClock)
+            if let change = voters.look(view, now: now) {
+                decisions.append(.change(voters: change.voters, learners: change.learners))
+            }
         }
         return decisions
     }
@@ -103,9 +108,7 @@ struct LeaderDuties: Sendable {
         for node in state.members where node.presence == .present && node.id != id && !grants.isCondemned(node.id) {
             consider(grants.deadline(of: node.id))
         }
-        if let change = membershipChange(state: state, raft: raft, id: id) {
-            consider(change == lastChange ? nextSameChange : .zero)
-        }
+        consider(voters.nextLook)
         return next
     }
 
@@ -123,37 +126,5 @@ struct LeaderDuties: Sendable {
         case .nodeReturned(let node): .returning(of: node)
         default: nil
         }
-    }
-
-    // MARK: Voters
-
-    /// One voter until there are three nodes that may vote, then three; never two, which would stop with either.
-    ///
-    /// A voter that is merely silent keeps its seat: it will come back, and a mesh that shrank while it was away would
-    /// have to trust a clock. A voter that has left gives its seat to a learner; where none is fit, one voter remains.
-    private func membershipChange(state: SchedulerState, raft: RaftCore, id: NodeID) -> Decision? {
-        guard !raft.isChangingMembership else { return nil }
-        let members = state.members
-        let mayVote = members.filter { $0.role == .auto }.map(\.id)
-        let current = raft.membership.voters
-        var voters = current.filter(mayVote.contains)
-        let candidates = mayVote.filter { candidate in
-            !voters.contains(candidate) && state.node(candidate)?.presence == .present
-                && hasCaughtUp(candidate, raft: raft)
-        }
-        let wanted = voters.count + candidates.count >= NodeConstants.voters ? NodeConstants.voters : 1
-        voters += candidates.prefix(max(0, wanted - voters.count))
-        if voters.count > wanted { voters = voters.contains(id) ? [id] : Array(voters.prefix(wanted)) }
-        guard !voters.isEmpty else { return nil }
-        voters.sort()
-        let learners = members.map(\.id).filter { !voters.contains($0) }
-        guard voters != current || learners != raft.membership.learners else { return nil }
-        return .change(voters: voters, learners: learners)
-    }
-
-    /// Whether this learner could vote at once without holding the others up.
-    private func hasCaughtUp(_ node: NodeID, raft: RaftCore) -> Bool {
-        guard let progress = raft.progress.first(where: { $0.id == node }) else { return false }
-        return progress.phase == .replicate && progress.matchIndex + 64 >= raft.commitIndex
     }
 }

@@ -27,8 +27,8 @@ public enum NodeConstants {
     public static let reportsPerEntry = 1_024
     /// A snapshot is taken when this many entries have been applied since the last.
     public static let entriesPerSnapshot: UInt64 = 20_000
-    /// How many voters a mesh has once it has the nodes for them.
-    public static let voters = 3
-    /// How long the leader waits before it asks for the same membership again.
-    public static let membershipRetry = Interval.seconds(1)
+    /// How often the leader looks whether other nodes should vote, where nothing tells it to.
+    public static let voterLook = Interval.milliseconds(500)
+    /// A member that has been silent for so long gets no seat, and counts for no majority of new voters.
+    public static let voterSilence = Interval.seconds(2)
 }

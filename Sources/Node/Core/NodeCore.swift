@@ -141,6 +141,7 @@ public struct NodeCore: Sendable {
         case .read(let id): reads.add(id)
         case .abandonRead(let id): reads.abandon(id)
         case .refresh: lease.hasten(now: now)
+        case .transfer(let target): raftInputs.append(.transfer(to: target))
         case .leave: isLeaving = true
         case .stay: isLeaving = false
         }
@@ -270,7 +271,7 @@ public struct NodeCore: Sendable {
                 if case .stop(let key, let stop) = ledger.superseded(key) { effects.append(.stop(key, stop)) }
             default: break
             }
-            duties.noticed(event)
+            duties.noticed(event, now: now)
         }
     }
 
@@ -401,7 +402,8 @@ public struct NodeCore: Sendable {
                 }
             }
         }
-        let decisions = duties.decide(state: state, grants: grants, raft: raft, id: id, now: now)
+        let decisions = duties.decide(
+            state: state, grants: grants, raft: raft, id: id, now: now, wallClock: now.nanoseconds + wallClockOffset)
         for decision in decisions {
             switch decision {
             case .propose(let command):

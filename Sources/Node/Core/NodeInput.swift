@@ -32,6 +32,8 @@ public enum NodeInput: Sendable {
     case read(UInt64)
     /// Nobody waits for this read any more.
     case abandonRead(UInt64)
+    /// Where this node leads: hand the leadership to this voter, or to the one that is furthest.
+    case transfer(to: NodeID?)
     /// This node is about to leave: it starts nothing more and gives back what it runs.
     case leave
     /// It does not leave after all.

@@ -94,6 +94,7 @@ public final class Daemon: @unchecked Sendable {
 
     private func stop() async {
         local?.stop()
+        await node?.handOverLeadership()
         listener?.close()
         await node?.stop()
         unlink(directory.socket)
@@ -254,6 +255,8 @@ public final class Daemon: @unchecked Sendable {
             } catch NodeError.noLeader where request.forget {
                 // Nobody is left to take its leave of: the mesh, should it come back, finds it lost.
                 log.warning("the mesh has no leader and was not told that this node leaves")
+            } catch NodeError.noSuccessor where request.forget {
+                log.warning("no other node took the seat of this one among the voters")
             } catch NodeError.jobsDoNotEnd where request.forget {
                 log.warning("jobs of this host did not end by themselves")
             }
@@ -283,12 +286,14 @@ public final class Daemon: @unchecked Sendable {
                     throw NodeError.jobsDoNotEnd
                 }
             }
+            // Its seat and the leadership first: a mesh of two would be left with a voter that is gone.
+            try await node.handOver()
             _ = try await node.driver.carryOut(.removeNode(node.id))
         } catch {
             node.driver.input(.stay)
+            node.standUp()
             throw error
         }
-        try await node.handOver()
     }
 
     /// Attempts are killed, not asked.

@@ -215,18 +215,41 @@ final class MeshNode: @unchecked Sendable {
         }
     }
 
-    /// After this node was removed: waits, not for ever, until its seat among the voters is another's.
+    /// Before this node leaves: gives its seat among the voters and the leadership to others, and waits until they have
+    /// them. Until then they are this node's.
     func handOver() async throws {
-        let deadline = loop.after(.seconds(10))
-        while driver.core.raft.membership.voters.contains(id) || driver.core.raft.leader == id {
-            guard try await driver.changes.isNotified(before: deadline) else { return }
+        _ = try await driver.carryOut(.standDown(id, true))
+        let deadline = loop.after(MeshNode.handOverPatience)
+        while driver.core.raft.membership.isVoter(id) || driver.core.raft.leader == id {
+            guard try await driver.changes.isNotified(before: deadline) else { throw NodeError.noSuccessor }
         }
     }
+
+    /// A node may have to catch up first.
+    private static let handOverPatience = Interval.seconds(15)
+
+    /// Before this daemon stops: somebody else leads, so that nobody has to find out that this one is gone.
+    func handOverLeadership() async {
+        let membership = driver.core.raft.membership
+        guard driver.core.raft.role == .leader, membership.voters.contains(where: { $0 != id }) else { return }
+        driver.input(.transfer(to: nil))
+        let deadline = loop.after(MeshNode.transferPatience)
+        do {
+            while driver.core.raft.role == .leader {
+                guard try await driver.changes.isNotified(before: deadline) else { return }
+            }
+        } catch {
+            // The others elect one without us.
+        }
+    }
+
+    private static let transferPatience = Interval.seconds(1)
 
     /// Once a start: tells the mesh where this node is now and what it has.
     private func announce() {
         guard !announced, let record = state.node(id) else { return }
         announced = true
+        if record.standsDown { standUp() }
         let capacity = host.capacity
         let addresses = membership.addresses
         guard record.addresses != addresses || record.capacity != capacity || record.version != Version.text else {
@@ -238,6 +261,15 @@ final class MeshNode: @unchecked Sendable {
                     .updateNode(id, addresses: addresses, capacity: capacity, version: Version.text))
             } catch {
                 announced = false
+            }
+        }
+    }
+
+    /// It stood down before its daemon stopped, and did not leave after all.
+    func standUp() {
+        loop.spawn("stand up") { [self] in
+            do { _ = try await driver.carryOut(.standDown(id, false)) } catch {
+                log.warning("this node still wants no seat among the voters: \(APIFailure(error).message)")
             }
         }
     }

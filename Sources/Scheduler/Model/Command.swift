@@ -34,6 +34,8 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case tick
     /// Gives a setting of the mesh a value, or with nil takes it away.
     case configure(key: String, value: String?, by: String)
+    /// A node wants no seat among the voters, or wants one again.
+    case standDown(NodeID, Bool)
     /// Of a version newer than ours; it is refused when applied. Kept as it came.
     case unrecognised(CBOR)
 
@@ -68,6 +70,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 15: self = .treeHeld(tree: try map.require(1), by: try map.require(2))
         case 16: self = .tick
         case 17: self = .configure(key: try map.require(1), value: try map.optional(2), by: try map.require(3))
+        case 18: self = .standDown(try map.require(1), try map.require(2))
         default: self = .unrecognised(cbor)
         }
     }
@@ -115,6 +118,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
                 $0.set(2, value)
                 $0.set(3, person)
             }
+        case .standDown(let node, let isDown): return Command.pair(18, node, isDown)
         case .unrecognised(let cbor): return cbor
         }
     }

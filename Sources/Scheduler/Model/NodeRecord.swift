@@ -21,11 +21,13 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
     public var presence: Presence
     /// Of the program it runs.
     public var version: String
+    /// It drains or is about to leave: no seat among the voters, and the one it has goes to another.
+    public var standsDown: Bool
 
     public init(
         id: NodeID = NodeID(0), name: String, identityKey: Bytes, noiseKey: Bytes, role: NodeRole = .auto,
         labels: [Label] = [], addresses: [String] = [], capacity: Capacity, admittedAt: Int64 = 0,
-        presence: Presence = .present, version: String = ""
+        presence: Presence = .present, version: String = "", standsDown: Bool = false
     ) {
         self.id = id
         self.name = name
@@ -38,7 +40,11 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         self.admittedAt = admittedAt
         self.presence = presence
         self.version = version
+        self.standsDown = standsDown
     }
+
+    /// The value of a label; empty where it has none of that name.
+    public func label(_ name: String) -> String { labels.first { $0.name == name }?.value ?? "" }
 
     public init(cbor: CBOR) throws(CodecError) {
         let map = try cbor.requireMap()
@@ -53,6 +59,7 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         admittedAt = try map.optional(9) ?? 0
         presence = try map.optional(10) ?? .present
         version = try map.optional(11) ?? ""
+        standsDown = try map.optional(12) ?? false
     }
 
     public var cbor: CBOR {
@@ -68,6 +75,7 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         map.set(9, admittedAt)
         map.set(10, presence)
         map.set(11, version)
+        map.set(12, standsDown ? true : nil)
         return .map(map)
     }
 }

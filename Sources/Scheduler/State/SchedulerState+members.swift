@@ -116,6 +116,15 @@ extension SchedulerState {
         events.append(.nodeChanged(id))
     }
 
+    mutating func standDown(
+        _ id: NodeID, _ isDown: Bool, _ events: inout [StateEvent]
+    ) throws(SchedulerError) {
+        let position = try memberPosition(id)
+        guard nodeRows[position].record.standsDown != isDown else { return }
+        nodeRows[position].record.standsDown = isDown
+        events.append(.nodeChanged(id))
+    }
+
     mutating func removeNode(_ id: NodeID, _ events: inout [StateEvent]) throws(SchedulerError) {
         let position = try memberPosition(id)
         let record = nodeRows[position].record

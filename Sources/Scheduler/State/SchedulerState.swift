@@ -89,6 +89,7 @@ public struct SchedulerState: Sendable {
         case .results(let attempt, let files): try record(files, of: attempt, &events)
         case .treeHeld(let tree, let node): try treeHeld(tree, by: node, &events)
         case .configure(let key, let value, let person): try configure(key, value, by: person, &events)
+        case .standDown(let node, let isDown): try standDown(node, isDown, &events)
         case .tick: break
         case .unrecognised: throw .unrecognised
         }

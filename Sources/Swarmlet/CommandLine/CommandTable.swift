@@ -32,15 +32,19 @@ enum CommandTable {
         guard let first = words.first else { throw .unknownCommand(name: "", nearest: nil) }
         let command = try command(named: first)
         let rest = words.dropFirst()
-        // Flags may stand between the words; the group's own help is asked for where no second word follows.
-        guard !command.subcommands.isEmpty, let at = rest.firstIndex(where: { !$0.hasPrefix("-") }) else {
-            return (command, rest)
-        }
+        guard !command.subcommands.isEmpty, let at = subcommand(in: rest) else { return (command, rest) }
         let word = rest[at]
         guard let found = command.subcommands.first(where: { $0.lastWord == word }) else {
             let nearest = NearestMatch.find(word, among: command.subcommands.map { String($0.lastWord) })
             throw .unknownSubcommand(name: word, group: command.name, nearest: nearest)
         }
         return (found, (rest[..<at] + rest[(at + 1)...])[...])
+    }
+
+    /// Where the second word is: global flags may stand before it.
+    private static func subcommand(in words: ArraySlice<String>) -> Int? {
+        var at = words.startIndex
+        while at < words.endIndex, words[at].hasPrefix("-") { at += words[at] == "--data-dir" ? 2 : 1 }
+        return at < words.endIndex ? at : nil
     }
 }

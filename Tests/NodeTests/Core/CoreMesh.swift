@@ -41,9 +41,9 @@ final class CoreMesh {
 
     private static func bytes(_ number: UInt8) -> Bytes { Bytes([UInt8](repeating: number, count: 32)) }
 
-    static func record(_ number: UInt8, role: NodeRole = .auto) -> NodeRecord {
+    static func record(_ number: UInt8, role: NodeRole = .auto, labels: [Label] = []) -> NodeRecord {
         NodeRecord(
-            name: "n\(number)", identityKey: bytes(number), noiseKey: bytes(number), role: role,
+            name: "n\(number)", identityKey: bytes(number), noiseKey: bytes(number), role: role, labels: labels,
             capacity: Capacity(cpuMillis: 4_000, memoryBytes: 8 << 30))
     }
 
@@ -59,9 +59,9 @@ final class CoreMesh {
 
     /// Admits the next node and starts its core; the answer is its number.
     @discardableResult
-    func admit(role: NodeRole = .auto) throws -> Int {
+    func admit(role: NodeRole = .auto, labels: [Label] = []) throws -> Int {
         let number = UInt8(cores.count + 1)
-        let request = propose(at: 1, .admit(CoreMesh.record(number, role: role), invitation: nil))
+        let request = propose(at: 1, .admit(CoreMesh.record(number, role: role, labels: labels), invitation: nil))
         run(seconds: 5) { answers[request] != nil }
         try add(number, restored: .joining())
         run(seconds: 10) { self[Int(number)].hasCaughtUp }

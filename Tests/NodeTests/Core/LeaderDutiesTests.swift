@@ -88,4 +88,85 @@ struct LeaderDutiesTests {
             mesh.run(seconds: 15) { others.allSatisfy { !mesh[Int($0.rawValue)].state.isPresent(leader) } })
         #expect(mesh.now >= mesh[Int(leader.rawValue)].leaseDeadline + NodeConstants.leaseMargin)
     }
+
+    private func rack(_ name: String) -> [Label] { [Label(name: "rack", value: name)] }
+
+    private func count(_ mesh: CoreMesh) -> Int { mesh[1].raft.membership.voters.count }
+
+    @Test("a fifth node makes five voters, a setting makes it three and one again, and never two or four")
+    func five() throws {
+        let mesh = try CoreMesh()
+        for _ in 0..<4 { try mesh.admit() }
+        #expect(mesh.run(seconds: 20) { count(mesh) == 5 && !mesh[1].raft.membership.isJoint })
+        mesh.propose(at: 1, .configure(key: "autopilot.voters", value: "3", by: "ana"))
+        #expect(mesh.run(seconds: 5) { count(mesh) == 3 && !mesh[1].raft.membership.isJoint })
+        mesh.propose(at: 1, .configure(key: "autopilot.voters", value: "1", by: "ana"))
+        #expect(mesh.run(seconds: 5) { count(mesh) == 1 && !mesh[1].raft.membership.isJoint })
+        #expect(mesh.voterSets.allSatisfy { [1, 3, 5].contains($0.count) })
+    }
+
+    @Test("a node gets a seat only after it has been a member for the time that the setting says")
+    func stable() throws {
+        let mesh = try CoreMesh()
+        mesh.propose(at: 1, .configure(key: "autopilot.stable-after", value: "20s", by: "ana"))
+        for _ in 0..<2 { try mesh.admit() }
+        let admitted = mesh.now
+        #expect(mesh.run(seconds: 60) { count(mesh) == 3 })
+        #expect(mesh.now - admitted >= .seconds(19))
+        #expect(mesh.now - admitted < .seconds(22))
+    }
+
+    @Test("a dead voter is replaced after the time of the setting and not before; when it returns it only learns")
+    func replaced() throws {
+        let mesh = try CoreMesh()
+        for _ in 0..<3 { try mesh.admit() }
+        mesh.propose(at: 1, .configure(key: "autopilot.replace-dead-voter-after", value: "30s", by: "ana"))
+        mesh.run(seconds: 20) { count(mesh) == 3 && !mesh[1].raft.membership.isJoint }
+        mesh.isolated = [NodeID(2)]
+        mesh.run(seconds: 10) { !mesh[1].state.isPresent(NodeID(2)) }
+        let lost = mesh.now
+        #expect(mesh.run(seconds: 60) { !mesh[1].raft.membership.isVoter(NodeID(2)) })
+        #expect(mesh.now - lost >= .seconds(29))
+        #expect(mesh[1].raft.membership.voters == voters(1, 3, 4))
+        mesh.isolated = []
+        #expect(mesh.run(seconds: 20) { mesh[2].hasCaughtUp && mesh[1].state.isPresent(NodeID(2)) })
+        mesh.run(seconds: 10)
+        #expect(mesh[1].raft.membership.voters == voters(1, 3, 4))
+    }
+
+    @Test("seats are spread over racks, also those that are taken already")
+    func racks() throws {
+        let mesh = try CoreMesh()
+        for _ in 0..<2 { try mesh.admit(labels: rack("a")) }
+        mesh.run(seconds: 20) { count(mesh) == 3 }
+        try mesh.admit(labels: rack("b"))
+        mesh.run(seconds: 20) { mesh[1].raft.membership.isVoter(NodeID(4)) && !mesh[1].raft.membership.isJoint }
+        let racks = mesh[1].raft.membership.voters.compactMap { mesh[1].state.node($0)?.label("rack") }
+        #expect(racks.sorted() == ["", "a", "b"])
+    }
+
+    @Test("the leader of a mesh of two hands its seat and the leadership over before it leaves")
+    func twoNodes() throws {
+        let mesh = try CoreMesh()
+        try mesh.admit()
+        mesh.propose(at: 1, .standDown(NodeID(1), true))
+        #expect(mesh.run(seconds: 10) { mesh[2].raft.role == .leader && mesh[2].raft.membership.voters == voters(2) })
+        let request = mesh.propose(at: 1, .removeNode(NodeID(1)))
+        #expect(mesh.run(seconds: 5) { mesh.answers[request] == .ok })
+        mesh.isolated = [NodeID(1)]
+        mesh.propose(at: 2, .submit(mesh.job()))
+        #expect(mesh.run(seconds: 5) { mesh[2].state.jobCount == 1 })
+        #expect(mesh.run(seconds: 5) { mesh[2].raft.membership.members == voters(2) })
+    }
+
+    @Test("a leader hands the leadership over when it is told to")
+    func transfer() throws {
+        let mesh = try CoreMesh()
+        for _ in 0..<2 { try mesh.admit() }
+        mesh.run(seconds: 20) { count(mesh) == 3 }
+        let leader = try #require(mesh[1].raft.leader)
+        let target = NodeID(leader == NodeID(3) ? 2 : 3)
+        mesh.handle(leader, .transfer(to: target))
+        #expect(mesh.run(seconds: 5) { mesh[Int(target.rawValue)].raft.isReadyLeader })
+    }
 }

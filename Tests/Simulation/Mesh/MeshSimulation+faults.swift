@@ -30,7 +30,9 @@ extension MeshSimulation {
         tell("host \(machine) loses power")
         crashHost(machine)
         bootHost(machine)
-        schedule(.restart(machine), in: between(100, 9_000))
+        // Now and then long enough for its seat to be given to another.
+        schedule(
+            .restart(machine), in: machines.count > 3 && below(4) == 0 ? between(9_000, 20_000) : between(100, 9_000))
     }
 
     func kill(_ machine: Int) {

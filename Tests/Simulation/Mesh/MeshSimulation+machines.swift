@@ -194,5 +194,9 @@ extension MeshSimulation {
     private func lookInside(_ machine: Int) {
         guard stepCount % 97 == 0, let core = machines[machine - 1].daemon?.core else { return }
         if let broken = core.state.brokenInvariants().first { give("host \(machine): \(broken)") }
+        let membership = core.raft.membership
+        for voters in [membership.voters, membership.outgoingVoters] where ![0, 1, 3, 5].contains(voters.count) {
+            give("host \(machine) knows a set of \(voters.count) voters")
+        }
     }
 }

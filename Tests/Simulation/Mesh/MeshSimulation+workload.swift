@@ -13,6 +13,7 @@ extension MeshSimulation {
         }
         return NodeRecord(
             name: "host\(machine)", identityKey: Self.key(machine), noiseKey: Self.key(machine),
+            labels: [Label(name: "rack", value: "r\(machine % 3)")],
             capacity: Capacity(cpuMillis: 4_000, memoryBytes: 16 << 30, gpus: gpus))
     }
 
@@ -31,8 +32,7 @@ extension MeshSimulation {
     var isFounded: Bool {
         guard machines.allSatisfy(\.isUp), let first = machines[0].daemon?.core else { return false }
         return first.state.members.count == machines.count
-            && first.raft.membership.voters.count == min(3, machines.count)
-            && !first.raft.membership.isJoint
+            && votersAreRight(first)
             && machines.allSatisfy { $0.daemon?.core.state.members.count == machines.count }
     }
 
@@ -50,6 +50,36 @@ extension MeshSimulation {
             if below(6) == 0 { addCancel(JobID(1 + below(settings.jobs)), at: at + between(100, 5_000)) }
         }
         schedule(.read, in: between(0, 500))
+        addChangesOfVoters()
+    }
+
+    /// Seats change while everything else goes on: the dead are replaced soon, hosts drain and come back, the number of
+    /// voters is changed.
+    private func addChangesOfVoters() {
+        addClient(.configure(key: "autopilot.replace-dead-voter-after", value: "5s", by: "ana"), at: .zero)
+        for _ in 0..<2 {
+            let node = NodeID(UInt64(1 + below(machines.count)))
+            let at = between(0, settings.chaos.milliseconds)
+            addClient(.standDown(node, true), at: at)
+            addClient(.standDown(node, false), at: at + between(4_000, 12_000))
+        }
+        let at = between(0, settings.chaos.milliseconds)
+        addClient(.configure(key: "autopilot.voters", value: ["1", "3", "5"][below(3)], by: "ana"), at: at)
+        addClient(.configure(key: "autopilot.voters", value: nil, by: "ana"), at: at + between(2_000, 12_000))
+    }
+
+    /// As many voters as the nodes allow, none of them draining, no rack with more than its share.
+    func votersAreRight(_ core: NodeCore) -> Bool {
+        let membership = core.raft.membership
+        guard !membership.isJoint else { return false }
+        let able = core.state.members.filter { !$0.standsDown }.map(\.id)
+        let most = core.state.meshSettings.voters ?? 5
+        let size = [5, 3, 1].first { $0 <= min(most, able.count) } ?? 1
+        guard membership.voters.count == size else { return false }
+        guard able.count == machines.count else { return membership.voters.allSatisfy(able.contains) }
+        var racks = [0, 0, 0]
+        for voter in membership.voters { racks[Int(voter.rawValue % 3)] += 1 }
+        return racks.max() == (size + 2) / 3
     }
 
     /// Somebody wants to know how things are now. Whatever was acknowledged before has been applied somewhere.
@@ -144,6 +174,9 @@ extension MeshSimulation {
         guard clients.allSatisfy({ $0.answer != nil }), let index = machines[0].daemon?.core.appliedIndex else {
             return false
         }
+        guard let leader = machines.compactMap({ $0.daemon?.core }).first(where: { $0.raft.isReadyLeader }),
+            votersAreRight(leader)
+        else { return false }
         return machines.allSatisfy { machine in
             guard let core = machine.daemon?.core, core.appliedIndex == index else { return false }
             return core.state.jobs.allSatisfy(\.isEnded) && machine.supervisors.processes.isEmpty
@@ -154,6 +187,10 @@ extension MeshSimulation {
         var left: [String] = []
         let unanswered = clients.filter { $0.answer == nil }.count
         if unanswered > 0 { left.append("\(unanswered) requests without an answer") }
+        if let leader = machines.compactMap({ $0.daemon?.core }).first(where: { $0.raft.isReadyLeader }) {
+            left.append(
+                "voters \(leader.raft.membership.voters)\(votersAreRight(leader) ? "" : ", which is not right")")
+        }
         for machine in machines {
             guard let core = machine.daemon?.core else {
                 left.append("host \(machine.number) is down")

@@ -52,7 +52,7 @@ public final class MeshSimulation {
 
     /// Without settings, the seed decides how many hosts there are.
     public init(seed: UInt64, settings: MeshSettings? = nil, bug: MeshBug? = nil) {
-        let settings = settings ?? MeshSettings(nodes: 3 + Int(seed % 3))
+        let settings = settings ?? MeshSettings(nodes: 3 + Int(seed % 5))
         self.seed = seed
         faults = bug?.faults ?? []
         self.settings = settings
