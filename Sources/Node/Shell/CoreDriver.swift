@@ -7,7 +7,7 @@ import Scheduler
 /// Carries out what a node's core asks for, and tells it what happened. Confined to its loop.
 ///
 /// The log is written on a thread of its own; whatever arrives while one write is under way goes out with the next
-/// (group commit). Inputs that come while effects are carried out wait their turn.
+/// (group commit). Inputs that come in one round of the loop, or while effects are carried out, are one turn.
 final class CoreDriver: @unchecked Sendable {
     private(set) var core: NodeCore
     /// What the core asks for beyond its log, its messages and its answers.
@@ -24,7 +24,8 @@ final class CoreDriver: @unchecked Sendable {
     private let bootID: UInt64
     private var requestCount: UInt64 = 0
     private var inbox: [NodeInput] = []
-    private var isHandling = false
+    /// A turn is about to be taken.
+    private var isGathering = false
     private var timer: TimerToken?
     private var timerDeadline = Instant.distantFuture
     private var unwritten: [RaftPersist] = []
@@ -61,6 +62,7 @@ final class CoreDriver: @unchecked Sendable {
         input(.wallClock(EventLoops.wallClock.nanoseconds))
         input(.adopted(adopted))
         input(.timer)
+        takeTurn()
     }
 
     func stop() {
@@ -95,18 +97,23 @@ final class CoreDriver: @unchecked Sendable {
         }
     }
 
+    /// What comes in the same round of the loop is one turn: one write to the log, and one message to each follower for
+    /// all clients and answers that were heard together.
     func input(_ input: NodeInput) {
         guard !isStopped else { return }
         inbox.append(input)
-        guard !isHandling else { return }
-        isHandling = true
-        while !inbox.isEmpty {
-            let inputs = exchange(&inbox, with: [])
-            var effects: [NodeEffect] = []
-            core.handle(inputs, at: loop.now, into: &effects)
-            for effect in effects { carryOut(effect) }
-        }
-        isHandling = false
+        guard !isGathering else { return }
+        isGathering = true
+        loop.post { [self] in takeTurn() }
+    }
+
+    private func takeTurn() {
+        isGathering = false
+        guard !isStopped, !inbox.isEmpty else { return }
+        let inputs = exchange(&inbox, with: [])
+        var effects: [NodeEffect] = []
+        core.handle(inputs, at: loop.now, into: &effects)
+        for effect in effects { carryOut(effect) }
         writeLog()
         armTimer()
     }
