@@ -38,6 +38,9 @@ public final class Daemon: @unchecked Sendable {
         daemon.signals = signals
         let outcome = Outcome()
         loop.spawn("daemon") {
+            if !ThreadPriority.raise() {
+                daemon.log.note("other work of this host may delay this daemon: it is not root")
+            }
             do {
                 try await daemon.start()
                 try await loop.readable(signals)

@@ -44,6 +44,8 @@ final class MeshNode: @unchecked Sendable {
         self.log = log
         startedAt = loop.now
         let thread = try DedicatedThread("raft log")
+        // Where it is not allowed the daemon has said so.
+        try thread.submit { _ = ThreadPriority.raise() }
         let path = directory.path
         let founder = membership.isFounder ? membership.node : nil
         let (raftLog, restored) = try await thread.perform {
