@@ -1,22 +1,34 @@
-"""The Raft benchmarks of scripts/bench: the core alone beside etcd's raft core, in the same run."""
+"""The Raft benchmarks of scripts/bench, each beside etcd in the same run: the core alone, and three daemons with disks."""
 
 import json
 import os
+import shutil
 import subprocess
 
+import etcd as etcds
 import mesh as meshes
-from mesh import MeshError
+from mesh import Mesh, MeshError, wait_until
 
 ETCD_CORE = "etcd raft 3.4 core"
+ETCD = "etcd 3.4"
+VALUE_BYTES = 100
+SECONDS = 5
 
 
-def script(*words):
-    """What a script of this repository prints; its progress goes to stderr."""
-    done = subprocess.run([os.path.join(meshes.ROOT, "scripts", words[0]), *words[1:]], cwd=meshes.ROOT,
-                          stdout=subprocess.PIPE, text=True)
+def output(*words):
+    """What a program prints; its progress goes to stderr."""
+    done = subprocess.run(words, cwd=meshes.ROOT, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise MeshError(f"scripts/{' '.join(words)} exited {done.returncode}")
+        raise MeshError(f"{' '.join(words)} exited {done.returncode}: {done.stdout.strip()}")
     return done.stdout
+
+
+def script(name, *words):
+    return output(os.path.join(meshes.ROOT, "scripts", name), *words)
+
+
+def middle(values):
+    return sorted(values)[len(values) // 2]
 
 
 def etcd_core_program():
@@ -35,10 +47,146 @@ def bench_raft_core(report, _binary, runs):
     for _ in range(runs or 3):
         ours.append(speeds(script("simulate", "--speed")))
         if program:
-            theirs.append(speeds(subprocess.run([program, "--speed"], stdout=subprocess.PIPE, text=True,
-                                                check=True).stdout))
+            theirs.append(speeds(output(program, "--speed")))
     for name in ours[0]:
         values = sorted(run[name] for run in ours)
-        peers = sorted(run[name] for run in theirs)
-        report.add(name, values[len(values) // 2], "per s", len(values), [values[0], values[-1]],
-                   ETCD_CORE if peers else None, peers[len(peers) // 2] if peers else None, higher_is_better=True)
+        peer = middle([run[name] for run in theirs]) if theirs else None
+        report.add(name, middle(values), "per s", len(values), [values[0], values[-1]], ETCD_CORE if theirs else None,
+                   peer, higher_is_better=True)
+
+
+def scratch():
+    return os.path.join(meshes.ROOT, os.environ.get("SWARMLET_SCRATCH", ".build"))
+
+
+def load_program():
+    """The clients of our daemons, built if need be; SWARMLET_LOAD names another one."""
+    given = os.environ.get("SWARMLET_LOAD")
+    if given:
+        return given
+    build = ["swift", "build", "--scratch-path", scratch(), "-c", "release"]
+    output(*build, "--product", "Load")
+    return os.path.join(output(*build, "--show-bin-path").strip(), "Load")
+
+
+def etcd_load_program():
+    """The clients of etcd, built if need be."""
+    folder = os.path.join(scratch(), "go")
+    os.makedirs(folder, exist_ok=True)
+    program = os.path.join(folder, "etcd-load")
+    environment = {**os.environ, "GO111MODULE": "off", "GOFLAGS": "", "GOPATH": f"{folder}:/usr/share/gocode"}
+    subprocess.run([shutil.which("go"), "build", "-o", program, "./Tests/differential/etcd-load"], cwd=meshes.ROOT,
+                   env=environment, check=True)
+    return program
+
+
+class Ours:
+    """Three of our daemons."""
+
+    def __init__(self, binary):
+        self.mesh = Mesh(binary, "raft", gpus=0)
+        self.program = load_program()
+
+    def __enter__(self):
+        self.mesh.__enter__()
+        self.mesh.start()
+        self.mesh.wait_alive(self.mesh.nodes[0], 3, voters=3)
+        return self
+
+    def __exit__(self, *error):
+        return self.mesh.__exit__(*error)
+
+    def leader(self):
+        """The leader, once a running node knows it and it is one that runs."""
+        def found():
+            for node in self.mesh.nodes:
+                if node.daemon_pid() is None:
+                    continue
+                done = self.mesh.attempt(node, "members", "--json")
+                members = json.loads(done.stdout)["members"] if done.returncode == 0 else []
+                for member in members:
+                    if member.get("raft") == "leader" and self.mesh.node(member["name"]).daemon_pid():
+                        return self.mesh.node(member["name"])
+            return None
+        return wait_until(found, "there is a leader", 30)
+
+    @staticmethod
+    def socket(node):
+        return os.path.join(node.data, "socket")
+
+    def writes(self, clients, seconds):
+        return json.loads(output(self.program, "writes", self.socket(self.leader()), str(clients), str(seconds),
+                                 str(VALUE_BYTES)))
+
+    def failover(self):
+        """Milliseconds from SIGKILL of the leader's daemon to the next write that is acknowledged."""
+        leader = self.leader()
+        others = [self.socket(node) for node in self.mesh.nodes if node is not leader]
+        value = float(output(self.program, "failover", str(leader.daemon_pid()), *others))
+        wait_until(lambda: leader.daemon_pid() is None, "the killed daemon is gone")
+        leader.start_again()
+        self.mesh.wait_alive(leader, 3, voters=3)
+        return value
+
+
+class Theirs:
+    """Three members of etcd."""
+
+    def __init__(self):
+        self.etcd = etcds.Etcd()
+        self.program = etcd_load_program()
+
+    def __enter__(self):
+        self.etcd.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        return self.etcd.__exit__(*error)
+
+    def writes(self, clients, seconds):
+        leader = wait_until(self.etcd.leader, "etcd has a leader")
+        return json.loads(output(self.program, "writes", self.etcd.endpoint(leader), str(clients), str(seconds),
+                                 str(VALUE_BYTES)))
+
+    def failover(self):
+        leader = wait_until(self.etcd.leader, "etcd has a leader")
+        others = [self.etcd.endpoint(name) for name in self.etcd.members if name != leader]
+        value = float(output(self.program, "failover", str(self.etcd.pid(leader)), *others))
+        self.etcd.restart(leader)
+        return value
+
+
+def bench_raft(report, binary, runs):
+    """Acknowledged writes of 100 bytes on three daemons with real disks, and how long the mesh is without a leader."""
+    with Ours(binary) as ours:
+        if not etcds.installed():
+            return measure_raft(report, ours, None, runs)
+        with Theirs() as theirs:
+            return measure_raft(report, ours, theirs, runs)
+
+
+def measure_raft(report, ours, theirs, runs):
+    peer = ETCD if theirs else None
+    for clients in (1, 64):
+        mine, peers = [], []
+        for system, results in ((ours, mine), (theirs, peers)):
+            if system:
+                system.writes(clients, 1)
+        for _ in range(min(runs or 3, 5)):
+            mine.append(ours.writes(clients, SECONDS))
+            if theirs:
+                peers.append(theirs.writes(clients, SECONDS))
+        for name, key, unit, better in (("", "per_second", "per s", True), (".p50", "p50_ms", "ms", False),
+                                        (".p99", "p99_ms", "ms", False)):
+            values = sorted(run[key] for run in mine)
+            beside = middle([run[key] for run in peers]) if peers else None
+            report.add(f"raft.writes{clients}{name}", middle(values), unit, len(values), [values[0], values[-1]], peer,
+                       beside, higher_is_better=better)
+    mine, peers = [], []
+    for _ in range(runs or 20):
+        mine.append(ours.failover() / 1000)
+        if theirs:
+            peers.append(theirs.failover() / 1000)
+    report.add("raft.failover.median", middle(mine), "s", len(mine), [min(mine), max(mine)], peer,
+               middle(peers) if peers else None)
+    report.add("raft.failover.worst", max(mine), "s", len(mine), None, peer, max(peers) if peers else None)

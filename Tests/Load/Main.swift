@@ -1,0 +1,79 @@
+import Codec
+import Glibc
+import Simulation
+
+/// `load writes SOCKET CLIENTS SECONDS BYTES`: so many clients on one daemon write settings of so many bytes; writes per
+/// second and latencies as one line of JSON.
+/// `load failover PID SOCKET...`: connects to the sockets, ends the process with SIGKILL, writes once on each connection,
+/// and prints the milliseconds until the first write is acknowledged.
+/// `load soak SECONDS CLIENTS SEED SOCKET...`: clients write and read on all daemons; the history must be linearizable.
+@main struct Load {
+    static func main() {
+        let words = Array(CommandLine.arguments.dropFirst())
+        do throws(LoadError) {
+            switch words.first {
+            case "writes" where words.count == 5:
+                guard let clients = Int(words[2]), let seconds = Double(words[3]), let bytes = Int(words[4]) else {
+                    return usage()
+                }
+                try writes(words[1], clients, seconds, bytes)
+            case "failover" where words.count >= 3:
+                guard let process = pid_t(words[1]), process > 1 else { return usage() }
+                try failover(process, Array(words[2...]))
+            case "soak" where words.count >= 5:
+                guard let seconds = Double(words[1]), let clients = Int(words[2]), let seed = UInt64(words[3]) else {
+                    return usage()
+                }
+                exit(try soak(seconds, clients, seed, Array(words[4...])) ? 0 : 1)
+            default: usage()
+            }
+        } catch {
+            print("load: \(error)")
+            exit(1)
+        }
+    }
+
+    private static func usage() {
+        print(
+            "usage: load writes SOCKET CLIENTS SECONDS BYTES | load failover PID SOCKET... | "
+                + "load soak SECONDS CLIENTS SEED SOCKET...")
+        exit(2)
+    }
+
+    private static func writes(_ socket: String, _ clients: Int, _ seconds: Double, _ bytes: Int) throws(LoadError) {
+        var writers = try Writers(sockets: Array(repeating: socket, count: clients), bytes: bytes)
+        let elapsed = try writers.run(seconds: seconds)
+        let sorted = writers.latencies.sorted()
+        func percentile(_ part: Double) -> JSON {
+            .number(Double(sorted[min(sorted.count - 1, Int(part * Double(sorted.count)))]) / 1e6)
+        }
+        let line: JSON = [
+            "writes": .integer(Int64(sorted.count)), "per_second": .number(Double(sorted.count) / elapsed),
+            "p50_ms": percentile(0.5), "p99_ms": percentile(0.99), "max_ms": percentile(1),
+        ]
+        print(line.text)
+    }
+
+    private static func failover(_ process: pid_t, _ sockets: [String]) throws(LoadError) {
+        var writers = try Writers(sockets: sockets, bytes: 100)
+        guard kill(process, SIGKILL) == 0 else { throw .system("kill \(process)", errno) }
+        print(Double(try writers.first(limitSeconds: 30)) / 1e6)
+    }
+
+    private static func soak(
+        _ seconds: Double, _ clients: Int, _ seed: UInt64, _ sockets: [String]
+    ) throws(LoadError) -> Bool {
+        var soak = Soak(sockets: sockets, clients: clients, seed: seed)
+        try soak.run(seconds: seconds)
+        let verdict = Linearizability.verdict(on: soak.operations)
+        let counts = soak.counts
+        let line: JSON = [
+            "operations": .integer(Int64(soak.operations.count)), "writes": .integer(Int64(counts.writes)),
+            "reads": .integer(Int64(counts.reads)), "unknown_writes": .integer(Int64(counts.unknown)),
+            "repeated": .integer(Int64(counts.repeated)), "refusals": .integer(Int64(counts.failures)),
+            "lost_connections": .integer(Int64(counts.lostConnections)), "verdict": .string("\(verdict)"),
+        ]
+        print(line.text)
+        return verdict == .linearizable
+    }
+}
