@@ -145,7 +145,7 @@ public final class MeshSimulation {
             input(machine, .timer, event)
         case .persisted(let machine, let boot, let token):
             guard isCurrent(machine, boot) else { return }
-            machines[machine - 1].disk.complete(upTo: token, at: now)
+            machines[machine - 1].disk.complete(upTo: token)
             beginWrite(machine)
             input(machine, .persisted(token), event)
         case .encoded(let machine, let boot, let index, let bytes):
