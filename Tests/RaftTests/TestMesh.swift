@@ -76,7 +76,7 @@ final class TestMesh {
         while true {
             if let position = pendingWrites.firstIndex(where: { !stalledDisks.contains($0.node) }) {
                 let write = pendingWrites.remove(at: position)
-                handle(number(write.node), .persisted(upTo: write.token))
+                handle(number(write.node), .persisted(write.token...write.token))
             } else if !queue.isEmpty {
                 let envelope = queue.removeFirst()
                 let isLost = isolated.contains(envelope.from) || isolated.contains(envelope.to)

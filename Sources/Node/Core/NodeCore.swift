@@ -125,7 +125,7 @@ public struct NodeCore: Sendable {
         case .unreachable(let peer):
             raftInputs.append(.unreachable(peer))
             gossip(.unreachable(peer), at: now, into: &effects)
-        case .persisted(let token): raftInputs.append(.persisted(upTo: token))
+        case .persisted(let token): raftInputs.append(.persisted(0...token))
         case .logFailed(let reason): raftInputs.append(.diskFailed(reason: reason))
         case .snapshotEncoded(let index, let data): raftInputs.append(.snapshotTaken(index: index, data: data))
         case .propose(let entry):

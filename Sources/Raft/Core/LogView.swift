@@ -10,6 +10,9 @@ struct LogView: Sendable {
     private(set) var entries: [RaftEntry]
     /// Weight of the entries after the snapshot.
     private(set) var weightAfterSnapshot = 0
+    /// The stretch that was last appended or cut out as a whole. The same entries go to the disk, to each follower and to
+    /// the state machine: as one array they are copied once.
+    private var recent: [RaftEntry] = []
 
     init(_ restored: RaftRestored) {
         snapshot = restored.snapshot
@@ -27,7 +30,7 @@ struct LogView: Sendable {
 
     var snapshotIndex: UInt64 { snapshot?.index ?? 0 }
     var lastIndex: UInt64 { baseIndex + UInt64(entries.count) }
-    var lastTerm: UInt64 { entries.last?.term ?? baseTerm }
+    var lastTerm: UInt64 { entries.isEmpty ? baseTerm : entries[entries.count - 1].term }
 
     /// Nil where the entry has been compacted away or does not exist.
     func term(at index: UInt64) -> UInt64? {
@@ -37,39 +40,60 @@ struct LogView: Sendable {
     }
 
     /// The entries `first...last`, which must exist.
-    func slice(_ first: UInt64, through last: UInt64) -> [RaftEntry] {
+    mutating func slice(_ first: UInt64, through last: UInt64) -> [RaftEntry] {
         guard first <= last else { return [] }
         precondition(first > baseIndex && last <= lastIndex, "entries \(first)...\(last) are not in the log")
-        return Array(entries[Int(first - baseIndex - 1)...Int(last - baseIndex - 1)])
+        if !recent.isEmpty, recent[0].index == first, recent.count == Int(last - first) + 1 { return recent }
+        recent = Array(entries[Int(first - baseIndex - 1)...Int(last - baseIndex - 1)])
+        return recent
     }
 
     /// The entries from `first` on, as many as the bounds allow but at least one if there is one; with their weight.
-    func batch(from first: UInt64, weight limit: Int, count: Int) -> (entries: [RaftEntry], weight: Int) {
+    mutating func batch(from first: UInt64, weight limit: Int, count: Int) -> (entries: [RaftEntry], weight: Int) {
         guard first <= lastIndex else { return ([], 0) }
         precondition(first > baseIndex, "entry \(first) has been compacted away")
         let start = Int(first - baseIndex - 1)
+        let furthest = min(entries.count, start + count)
         var end = start
         var weight = 0
-        while end < entries.count, end - start < count {
+        while end < furthest {
             let next = entries[end].weight
             if end > start, weight + next > limit { break }
             weight += next
             end += 1
         }
-        return (Array(entries[start..<end]), weight)
+        guard end > start else { return ([], 0) }
+        return (slice(first, through: first + UInt64(end - start) - 1), weight)
+    }
+
+    /// Weight of the entries `first...last`, which must exist.
+    func weight(_ first: UInt64, through last: UInt64) -> Int {
+        guard first <= last else { return 0 }
+        var weight = 0
+        for position in Int(first - baseIndex - 1)...Int(last - baseIndex - 1) { weight += entries[position].weight }
+        return weight
     }
 
     mutating func append(_ entry: RaftEntry) {
-        precondition(entry.index == lastIndex + 1, "entry \(entry.index) appended after \(lastIndex)")
-        precondition(entry.term >= lastTerm, "terms in a log never decrease")
+        precondition(entry.index == lastIndex + 1 && entry.term >= lastTerm, "an entry out of order")
         entries.append(entry)
         weightAfterSnapshot += entry.weight
+    }
+
+    /// Appends entries from a leader, which follow the log without a gap.
+    mutating func append(contentsOf new: [RaftEntry]) {
+        guard !new.isEmpty else { return }
+        precondition(new[0].index == lastIndex + 1 && new[0].term >= lastTerm, "an entry out of order")
+        entries += new
+        for position in new.indices { weightAfterSnapshot += new[position].weight }
+        recent = new
     }
 
     /// Drops the entries from `index` on.
     mutating func truncate(from index: UInt64) {
         precondition(index > snapshotIndex && index > baseIndex, "entry \(index) is part of the snapshot")
         while lastIndex >= index { weightAfterSnapshot -= entries.removeLast().weight }
+        recent = []
     }
 
     /// The last index up to `index` whose term is at most `term`: where two logs may agree (etcd's hint for fast probing).
@@ -86,9 +110,7 @@ struct LogView: Sendable {
     /// Takes a snapshot of what this log holds, keeping entries after `baseIndex`.
     mutating func keep(_ taken: RaftSnapshot, compactingThrough newBase: UInt64) {
         precondition(taken.index > snapshotIndex && taken.index <= lastIndex && newBase <= taken.index)
-        for entry in slice(max(snapshotIndex, baseIndex) + 1, through: taken.index) {
-            weightAfterSnapshot -= entry.weight
-        }
+        weightAfterSnapshot -= weight(max(snapshotIndex, baseIndex) + 1, through: taken.index)
         snapshot = taken
         compact(through: newBase)
     }
@@ -100,6 +122,7 @@ struct LogView: Sendable {
         baseTerm = term(at: newBase)!
         entries.removeFirst(Int(newBase - baseIndex))
         baseIndex = newBase
+        recent = []
     }
 
     /// Replaces everything by a snapshot from the leader. Nothing is kept beside it, except by a simulated mistake.
@@ -108,6 +131,7 @@ struct LogView: Sendable {
         baseIndex = installed.index
         baseTerm = installed.term
         entries = tail
+        recent = []
         weightAfterSnapshot = tail.reduce(0) { $0 + $1.weight }
     }
 }

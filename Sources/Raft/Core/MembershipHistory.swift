@@ -1,45 +1,66 @@
 import Codec
 
-/// The memberships that the log holds, oldest first, so that one whose entry is cut away gives way to the one before it.
+/// The memberships that the log holds, so that one whose entry is cut away gives way to the one before it.
 ///
 /// The newest is in force from its append on, committed or not (Raft, section 6). The first may be empty: a node that has
 /// not been told yet.
 struct MembershipHistory: Sendable {
-    private var records: [(index: UInt64, membership: RaftMembership)]
+    private(set) var latest: RaftMembership
+    private(set) var latestIndex: UInt64
+    /// Counts changes of `latest`, so that a look at a number tells whether there was one.
+    private(set) var revision: UInt64 = 0
+    /// The ones before it, oldest first.
+    private var earlier: [(index: UInt64, membership: RaftMembership)] = []
 
     init(_ log: LogView) {
-        records = [(log.snapshotIndex, log.snapshot?.membership ?? RaftMembership())]
-        for entry in log.entries { append(entry) }
+        latest = log.snapshot?.membership ?? RaftMembership()
+        latestIndex = log.snapshotIndex
+        append(log.entries)
     }
-
-    var latest: RaftMembership { records[records.count - 1].membership }
-    var latestIndex: UInt64 { records[records.count - 1].index }
 
     /// The membership in force at `index`.
     func membership(at index: UInt64) -> RaftMembership {
-        records.last(where: { $0.index <= index })?.membership ?? records[0].membership
+        if latestIndex <= index || earlier.isEmpty { return latest }
+        return earlier.last(where: { $0.index <= index })?.membership ?? earlier[0].membership
     }
 
-    mutating func append(_ entry: RaftEntry) {
-        guard case .membership(let membership) = entry.payload, entry.index > latestIndex else { return }
-        records.append((entry.index, membership))
+    /// Looks through new entries of the log.
+    mutating func append(_ entries: [RaftEntry]) {
+        for position in entries.indices {
+            guard case .membership(let membership) = entries[position].payload else { continue }
+            append(membership, at: entries[position].index)
+        }
+    }
+
+    mutating func append(_ membership: RaftMembership, at index: UInt64) {
+        guard index > latestIndex else { return }
+        earlier.append((latestIndex, latest))
+        latest = membership
+        latestIndex = index
+        revision += 1
     }
 
     mutating func truncate(from index: UInt64) {
-        while records.count > 1, latestIndex >= index { records.removeLast() }
+        while latestIndex >= index, let before = earlier.popLast() {
+            (latestIndex, latest) = before
+            revision += 1
+        }
     }
 
-    /// `keepingFirst` is true only where the simulator puts that mistake back.
+    /// Forgets those that a snapshot at `index` makes unnecessary. `keepingFirst` is true only where the simulator puts
+    /// that mistake back.
     mutating func compact(through index: UInt64, keepingFirst: Bool = false) {
-        if keepingFirst {
-            while records.count > 2, records[2].index <= index { records.remove(at: 1) }
-            if records.count > 2 { records.remove(at: 1) }
-            return
+        let first = keepingFirst ? 1 : 0
+        while earlier.count > first, (earlier.count > first + 1 ? earlier[first + 1].index : latestIndex) <= index {
+            earlier.remove(at: first)
         }
-        while records.count > 1, records[1].index <= index { records.removeFirst() }
+        if keepingFirst, earlier.count > 1 { earlier.remove(at: 1) }
     }
 
     mutating func install(_ snapshot: RaftSnapshot) {
-        records = [(snapshot.index, snapshot.membership)]
+        earlier = []
+        latest = snapshot.membership
+        latestIndex = snapshot.index
+        revision += 1
     }
 }

@@ -65,7 +65,11 @@ struct Progress: Sendable {
             inflightWeight -= inflight[acknowledged].weight
             acknowledged += 1
         }
-        if acknowledged > 0 { inflight.removeFirst(acknowledged) }
+        if acknowledged == inflight.count {
+            inflight.removeAll(keepingCapacity: true)
+        } else if acknowledged > 0 {
+            inflight.removeFirst(acknowledged)
+        }
         switch phase {
         case .probe: become(.replicate)
         case .snapshot(let snapshot, _, _) where index >= snapshot.index: become(.replicate)

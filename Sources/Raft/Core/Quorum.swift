@@ -8,20 +8,24 @@ enum Quorum {
 
     /// The largest value that a majority has reached; `.max` for no voters, so that it never limits a joint decision.
     ///
-    /// Voters are few, so each one's value is tried: nothing to keep up to date, nothing to get wrong (openraft#1802).
+    /// Voters are few, so their values are sorted each time: nothing to keep up to date, nothing to get wrong
+    /// (openraft#1802).
     static func reached<Value: Comparable>(by voters: [NodeID], unlimited: Value, _ value: (NodeID) -> Value) -> Value {
         guard !voters.isEmpty else { return unlimited }
-        let majority = voters.count / 2 + 1
-        var best: Value?
-        for voter in voters {
-            let candidate = value(voter)
-            if let best, candidate <= best { continue }
-            var count = 0
-            for other in voters where value(other) >= candidate { count += 1 }
-            if count >= majority { best = candidate }
+        return withUnsafeTemporaryAllocation(of: Value.self, capacity: voters.count) { descending in
+            for count in voters.indices {
+                let new = value(voters[count])
+                var place = count
+                (descending.baseAddress! + count).initialize(to: new)
+                while place > 0, descending[place - 1] < new {
+                    descending.swapAt(place - 1, place)
+                    place -= 1
+                }
+            }
+            let reached = descending[voters.count / 2]
+            descending.deinitialize()
+            return reached
         }
-        // One voter's value is the smallest of all, and everyone has reached that one.
-        return best!
     }
 
     /// The largest value that a majority of each set of voters in force has reached.

@@ -22,32 +22,30 @@ extension RaftCore {
 
     mutating func appendReceived(_ append: RaftMessage.Append, from sender: NodeID) {
         guard follow(sender) else { return }
-        var entries = append.entries[...]
-        var previousIndex = append.previousIndex
-        var previousTerm = append.previousTerm
+        guard append.isInOrder else { return }
+        let entries = append.entries
+        let last = append.previousIndex + UInt64(entries.count)
         // What is compacted here is committed, so it is the same in the leader's log: start behind it.
-        while previousIndex < log.baseIndex, let first = entries.first {
-            previousIndex = first.index
-            previousTerm = first.term
-            entries.removeFirst()
-        }
-        guard previousIndex >= log.baseIndex else {
-            return accept(append, through: commitIndex, from: sender)
-        }
+        guard last >= log.baseIndex else { return accept(append, through: commitIndex, from: sender) }
+        let compacted = append.previousIndex < log.baseIndex ? Int(log.baseIndex - append.previousIndex) : 0
+        let previousIndex = append.previousIndex + UInt64(compacted)
+        let previousTerm = compacted > 0 ? entries[compacted - 1].term : append.previousTerm
         guard log.term(at: previousIndex) == previousTerm else { return reject(append, from: sender) }
         if has(.truncateWithoutConflict), previousIndex >= commitIndex, previousIndex < log.lastIndex {
             truncate(from: previousIndex + 1)
         }
-        for entry in entries {
-            if let known = log.term(at: entry.index) {
-                if known == entry.term { continue }
-                guard entry.index > commitIndex else { return stop(.committedEntryContradicted(index: entry.index)) }
-                truncate(from: entry.index)
+        var known = compacted
+        while known < entries.count, log.term(at: entries[known].index) == entries[known].term { known += 1 }
+        if known < entries.count {
+            let first = entries[known].index
+            if first <= log.lastIndex {
+                guard first > commitIndex else { return stop(.committedEntryContradicted(index: first)) }
+                truncate(from: first)
             }
-            log.append(entry)
-            memberships.append(entry)
+            let new = known == 0 ? entries : Array(entries[known...])
+            log.append(contentsOf: new)
+            memberships.append(new)
         }
-        let last = previousIndex + UInt64(entries.count)
         learnCommit(min(append.commitIndex, last))
         accept(append, through: has(.acknowledgeBeyondReceived) ? log.lastIndex : last, from: sender)
     }
@@ -104,5 +102,19 @@ extension RaftCore {
         self.damage = nil
         isHardStateDirty = true
         electionDeadline = now + electionTimeout
+    }
+}
+
+extension RaftMessage.Append {
+    /// True where the entries follow `previousIndex` without gaps and no term goes back or is later than the sender's.
+    fileprivate var isInOrder: Bool {
+        var index = previousIndex
+        var last = previousTerm
+        for position in entries.indices {
+            index += 1
+            guard entries[position].index == index, entries[position].term >= last else { return false }
+            last = entries[position].term
+        }
+        return last <= term
     }
 }

@@ -18,22 +18,18 @@ extension RaftCore {
     /// A leader that a quorum has not answered for an election timeout may have a successor (thesis, 6.2).
     private var isQuorumHeard: Bool {
         let oldest = now - configuration.electionTimeoutMaximum
-        let heard = Quorum.reached(in: quorumMembership, unlimited: now) { voter in
-            voter == id ? now : position(of: voter).map { peers[$0].heardAt } ?? .zero
-        }
-        return heard >= oldest
+        return quorumReached(own: now, unlimited: now, stranger: .zero) { $0[$1].heardAt } >= oldest
     }
 
     /// Starts a round: answers to it show that this node still led after the round began.
     mutating func sendHeartbeats() {
         reads.round += 1
         for position in peers.indices {
-            let peer = peers[position]
+            let match = has(.commitBeyondReceived) ? commitIndex : peers[position].match
             let heartbeat = RaftMessage.Heartbeat(
-                term: term, commitIndex: has(.commitBeyondReceived) ? commitIndex : min(commitIndex, peer.match),
-                round: reads.round)
+                term: term, commitIndex: min(commitIndex, match), round: reads.round)
             peers[position].sentCommit = heartbeat.commitIndex
-            send(.heartbeat(heartbeat), to: peer.id)
+            send(.heartbeat(heartbeat), to: peers[position].id)
         }
     }
 
@@ -147,24 +143,40 @@ extension RaftCore {
         peers[position].snapshotMoved(to: response.nextOffset, at: now)
     }
 
+    /// The largest value that a majority of each set of voters in force has reached: `own` here, `value` at a place in
+    /// `peers` elsewhere, `stranger` for a voter that is not among them.
+    @inline(__always)
+    func quorumReached<Value: Comparable>(
+        own: Value, unlimited: Value, stranger: Value, _ value: ([Progress], Int) -> Value
+    ) -> Value {
+        // Taken out first: a closure over `self` would copy all of it.
+        let (id, peers) = (self.id, self.peers)
+        let membership = configuration.faults.isEmpty ? memberships.latest : quorumMembership
+        return Quorum.reached(in: membership, unlimited: unlimited) { voter in
+            if voter == id { return own }
+            for position in peers.indices where peers[position].id == voter { return value(peers, position) }
+            return stranger
+        }
+    }
+
     /// Counts copies and commits, but only what this leader has appended itself (Raft, section 5.4.2, figure 8).
     mutating func advanceCommit() {
         guard role == .leader else { return }
         let own = has(.countOwnBeforeDurable) ? log.lastIndex : disk.durableIndex
-        func held(by voter: NodeID) -> UInt64 {
-            voter == id ? own : position(of: voter).map { peers[$0].match } ?? 0
-        }
         let index =
             has(.evenQuorumByHalf)
-            ? middle(of: quorumMembership.voters.map(held(by:)))
-            : Quorum.reached(in: quorumMembership, unlimited: log.lastIndex, held(by:))
+            ? halfReached(own: own)
+            : quorumReached(own: own, unlimited: log.lastIndex, stranger: 0) { $0[$1].match }
         guard index > commitIndex, log.term(at: index) == term || has(.commitOlderTermByCounting) else { return }
-        for entry in log.slice(commitIndex + 1, through: index) where entry.index >= firstIndexOfTerm {
-            uncommittedWeight -= entry.weight
-        }
+        uncommittedWeight -= log.weight(max(commitIndex + 1, firstIndexOfTerm), through: index)
         commitIndex = index
     }
 
     /// Only for `evenQuorumByHalf`.
-    private func middle(of indexes: [UInt64]) -> UInt64 { indexes.sorted(by: >)[(indexes.count - 1) / 2] }
+    private func halfReached(own: UInt64) -> UInt64 {
+        let indexes = quorumMembership.voters.map { voter in
+            voter == id ? own : position(of: voter).map { peers[$0].match } ?? 0
+        }
+        return indexes.sorted(by: >)[(indexes.count - 1) / 2]
+    }
 }

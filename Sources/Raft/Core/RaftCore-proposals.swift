@@ -3,9 +3,9 @@ import Codec
 /// What a leader is asked to do: proposals, membership changes, handing over.
 extension RaftCore {
     mutating func propose(_ request: UInt64, _ entry: [UInt8]) {
-        if let error = refusal(ofBytes: entry.count) { return answers.append(.rejected(id: request, error)) }
+        if let error = refusal(ofBytes: entry.count) { return effects.append(.rejected(id: request, error)) }
         appendOwn(.command(entry))
-        answers.append(.proposed(id: request, index: log.lastIndex, term: term))
+        effects.append(.proposed(id: request, index: log.lastIndex, term: term))
     }
 
     private func refusal(ofBytes bytes: Int) -> RaftError? {
@@ -27,8 +27,10 @@ extension RaftCore {
         let entry = RaftEntry(index: log.lastIndex + 1, term: term, payload: payload)
         log.append(entry)
         uncommittedWeight += entry.weight
-        memberships.append(entry)
-        if case .membership = payload { trackMembers() }
+        if case .membership(let membership) = payload {
+            memberships.append(membership, at: entry.index)
+            trackMembers()
+        }
     }
 
     mutating func change(_ request: UInt64, voters: [NodeID], learners: [NodeID]) {
@@ -43,9 +45,9 @@ extension RaftCore {
                 + next.outgoingVoters.count { !next.voters.contains($0) }
             let isAtOnce = has(.changeOneVoterAtOnce) && difference == 1
             appendOwn(.membership(isAtOnce ? next.leaving() : next))
-            answers.append(.proposed(id: request, index: log.lastIndex, term: term))
+            effects.append(.proposed(id: request, index: log.lastIndex, term: term))
         } catch {
-            answers.append(.rejected(id: request, error))
+            effects.append(.rejected(id: request, error))
         }
     }
 

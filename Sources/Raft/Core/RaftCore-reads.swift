@@ -3,9 +3,9 @@ import Codec
 /// Linearizable reads through ReadIndex (thesis, section 6.4).
 extension RaftCore {
     mutating func read(_ request: UInt64) {
-        guard role == .leader else { return answers.append(.rejected(id: request, .notLeader(leader: leader))) }
+        guard role == .leader else { return effects.append(.rejected(id: request, .notLeader(leader: leader))) }
         guard reads.count < configuration.maximumQueuedReads else {
-            return answers.append(.rejected(id: request, .tooManyReads(limit: configuration.maximumQueuedReads)))
+            return effects.append(.rejected(id: request, .tooManyReads(limit: configuration.maximumQueuedReads)))
         }
         reads.waiting.append(request)
         reads.count += 1
@@ -29,9 +29,7 @@ extension RaftCore {
     /// Answers the reads whose round a quorum has answered.
     mutating func answerReads() {
         guard role == .leader, !reads.batches.isEmpty else { return }
-        let confirmed = Quorum.reached(in: quorumMembership, unlimited: reads.round) { voter in
-            voter == id ? reads.round : position(of: voter).map { peers[$0].round } ?? 0
-        }
+        let confirmed = quorumReached(own: reads.round, unlimited: reads.round, stranger: 0) { $0[$1].round }
         while let batch = reads.batches.first, batch.round <= confirmed || has(.readWithoutRound) {
             reads.batches.removeFirst()
             reads.count -= batch.requests.count
@@ -41,7 +39,7 @@ extension RaftCore {
 
     mutating func failReads() {
         for request in reads.batches.flatMap(\.requests) + reads.waiting {
-            answers.append(.rejected(id: request, .leadershipLost(leader: leader)))
+            effects.append(.rejected(id: request, .leadershipLost(leader: leader)))
         }
         reads = ReadQueue()
     }

@@ -37,7 +37,7 @@ extension RaftCore {
             || log.lastIndex - log.snapshotIndex > UInt64(configuration.snapshotThresholdEntries)
         guard isLong else { return }
         isSnapshotWanted = true
-        answers.append(.snapshotWanted(index: appliedIndex))
+        effects.append(.snapshotWanted(index: appliedIndex))
     }
 
     mutating func snapshotReceived(_ chunk: RaftMessage.SnapshotChunk, from sender: NodeID) {

@@ -2,32 +2,35 @@ import Codec
 
 /// The end of a turn: one write, the messages that may leave, and what the node is told.
 extension RaftCore {
-    mutating func send(_ message: RaftMessage, to peer: NodeID) { outbox.append((peer, message)) }
-
-    mutating func finishTurn(into effects: inout [RaftEffect]) {
-        if !isStopped { lead() }
-        write(into: &effects)
-        release(into: &effects)
-        announce(into: &effects)
-        apply(into: &effects)
+    mutating func finishTurn() {
+        if role == .leader {
+            lead()
+        } else {
+            wantSnapshot()
+        }
+        write()
+        announce()
+        apply()
+        guard !answers.isEmpty else { return }
         effects += answers
         answers.removeAll(keepingCapacity: true)
     }
 
     /// Whatever a leader does once all inputs of the turn are in.
     private mutating func lead() {
-        guard role == .leader else { return wantSnapshot() }
         advanceCommit()
-        leaveJointMembership()
-        stepDownIfRemoved()
-        startReadRound()
-        answerReads()
-        replicate()
+        if membership.isJoint { leaveJointMembership() }
+        if !membership.isVoter(id) { stepDownIfRemoved() }
+        if reads.count > 0 {
+            startReadRound()
+            answerReads()
+        }
+        if role == .leader { replicate() }
         wantSnapshot()
     }
 
     /// Hands the disk everything that changed in this turn.
-    private mutating func write(into effects: inout [RaftEffect]) {
+    private mutating func write() {
         let truncation = disk.truncation
         guard isHardStateDirty || disk.unwrittenFrom <= log.lastIndex || truncation != nil || snapshotToWrite != nil
         else { return }
@@ -48,57 +51,60 @@ extension RaftCore {
         effects.append(.persist(persist))
     }
 
-    /// Sends what may leave now and holds back what promises something that is not on disk.
-    private mutating func release(into effects: inout [RaftEffect]) {
-        var ready = 0
-        while ready < held.count, held[ready].token <= disk.durableToken {
-            effects.append(.send(to: held[ready].to, held[ready].message))
-            ready += 1
-        }
-        if ready > 0 { held.removeFirst(ready) }
-        for (peer, message) in outbox {
-            let token = tokenBefore(message)
-            if token <= disk.durableToken {
-                effects.append(.send(to: peer, message))
-            } else {
-                // Tokens of held messages ascend, or a short wait could hide behind a long one.
-                let place = held.lastIndex { $0.token <= token }.map { $0 + 1 } ?? 0
-                held.insert((token, peer, message), at: place)
-            }
-        }
-        outbox.removeAll(keepingCapacity: true)
-        if held.count > configuration.maximumHeldMessages {
-            held.removeFirst(held.count - configuration.maximumHeldMessages)
-        }
+    // MARK: Messages
+
+    /// Sends a message, at once or as soon as everything that it promises is on disk.
+    mutating func send(_ message: RaftMessage, to peer: NodeID) {
+        let token = tokenBefore(message)
+        guard token > disk.durableToken else { return effects.append(.send(to: peer, message)) }
+        // By token, or a short wait could hide behind a long one.
+        var place = held.count
+        while place > 0, held[place - 1].token > token { place -= 1 }
+        held.insert((token, .send(to: peer, message)), at: place)
+        if held.count > configuration.maximumHeldMessages { held.removeFirst() }
     }
 
-    /// The write that must be durable before `message` leaves.
+    /// Lets the messages go whose promises are on disk now.
+    mutating func release() {
+        var ready = 0
+        while ready < held.count, held[ready].token <= disk.durableToken {
+            effects.append(held[ready].send)
+            ready += 1
+        }
+        if ready == held.count { held.removeAll(keepingCapacity: true) } else { held.removeFirst(ready) }
+    }
+
+    /// The write that must be durable before `message` leaves; one that this turn is still to hand out, where that brings
+    /// what is promised.
     private func tokenBefore(_ message: RaftMessage) -> UInt64 {
+        let hardStateToken = isHardStateDirty ? disk.nextToken : disk.hardStateToken
         switch message {
         case .voteRequest(let request) where request.ballot == .preVote: return 0
         case .voteResponse(let response) where response.ballot == .preVote: return 0
-        case .voteRequest, .voteResponse: return has(.voteBeforeDurable) ? 0 : disk.hardStateToken
+        case .voteRequest, .voteResponse: return has(.voteBeforeDurable) ? 0 : hardStateToken
         case .appendResponse(let response):
-            guard case .accepted(let matchIndex) = response.outcome, matchIndex > disk.durableIndex,
-                !has(.acknowledgeBeforeDurable)
-            else { return disk.hardStateToken }
-            return disk.lastToken
-        default: return disk.hardStateToken
+            guard case .accepted(let matchIndex) = response.outcome, !has(.acknowledgeBeforeDurable) else {
+                return hardStateToken
+            }
+            return max(hardStateToken, disk.token(covering: matchIndex))
+        default: return hardStateToken
         }
     }
 
-    private mutating func announce(into effects: inout [RaftEffect]) {
+    // MARK: What the node is told
+
+    private mutating func announce() {
         if announced != (role, term, leader) {
             announced = (role, term, leader)
             effects.append(.roleChanged(role: role, term: term, leader: leader))
         }
-        if announcedMembership != membership {
-            announcedMembership = membership
+        if announcedRevision != memberships.revision {
+            announcedRevision = memberships.revision
             effects.append(.membershipChanged(membership))
         }
     }
 
-    private mutating func apply(into effects: inout [RaftEffect]) {
+    private mutating func apply() {
         if let restoredSnapshot {
             effects.append(.restore(restoredSnapshot))
             self.restoredSnapshot = nil

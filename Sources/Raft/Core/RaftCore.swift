@@ -74,13 +74,16 @@ public struct RaftCore: Sendable {
 
     // MARK: One turn's outcome
 
-    var outbox: [(to: NodeID, message: RaftMessage)] = []
-    /// Messages that wait until `token` is durable, oldest first.
-    var held: [(token: UInt64, to: NodeID, message: RaftMessage)] = []
+    /// What this turn has led to so far; empty between turns.
+    var effects: [RaftEffect] = []
+    /// What is said after everything else of the turn.
     var answers: [RaftEffect] = []
+    /// Messages that wait until `token` is durable, by token.
+    var held: [(token: UInt64, send: RaftEffect)] = []
     var restoredSnapshot: RaftSnapshot?
     var announced: (role: RaftRole, term: UInt64, leader: NodeID?)
-    var announcedMembership: RaftMembership
+    /// `memberships.revision` as last announced.
+    var announcedRevision: UInt64?
     var isSnapshotWanted = false
 
     /// A node as its disk has it. The caller has restored its state machine from `restored.snapshot`; entries after it are
@@ -103,7 +106,6 @@ public struct RaftCore: Sendable {
         memberships = MembershipHistory(log)
         disk = DiskView(lastIndex: log.lastIndex)
         announced = (.follower, 0, nil)
-        announcedMembership = RaftMembership()
         electionTimeout = configuration.electionTimeoutMaximum
         electionDeadline = now
         drawElectionTimeout()
@@ -149,18 +151,25 @@ public struct RaftCore: Sendable {
     // MARK: The one way in
 
     public mutating func handle(_ input: RaftInput, at now: Instant, into effects: inout [RaftEffect]) {
-        guard !isStopped else { return }
-        self.now = max(self.now, now)
-        step(input)
-        finishTurn(into: &effects)
+        turn(at: now, into: &effects) { core in core.step(input) }
     }
 
     /// Everything that arrived together, as one turn.
     public mutating func handle(_ inputs: [RaftInput], at now: Instant, into effects: inout [RaftEffect]) {
+        turn(at: now, into: &effects) { core in
+            for position in inputs.indices { core.step(inputs[position]) }
+        }
+    }
+
+    @inline(__always)
+    private mutating func turn(at now: Instant, into effects: inout [RaftEffect], _ take: (inout RaftCore) -> Void) {
         guard !isStopped else { return }
         self.now = max(self.now, now)
-        for input in inputs { step(input) }
-        finishTurn(into: &effects)
+        // What happens is written where the caller wants it, and not copied there afterwards.
+        swap(&effects, &self.effects)
+        take(&self)
+        finishTurn()
+        swap(&effects, &self.effects)
     }
 
     private mutating func step(_ input: RaftInput) {
@@ -172,7 +181,7 @@ public struct RaftCore: Sendable {
         case .read(let request): read(request)
         case .change(let request, let voters, let learners): change(request, voters: voters, learners: learners)
         case .transfer(let target): startTransfer(to: target)
-        case .persisted(let token): persisted(upTo: token)
+        case .persisted(let tokens): persisted(tokens)
         case .diskFailed(let reason): stop(.diskFailed(reason))
         case .snapshotTaken(let index, let data): snapshotTaken(index, data)
         case .unreachable(let peer): unreachable(peer)
@@ -222,8 +231,9 @@ public struct RaftCore: Sendable {
         }
     }
 
-    private mutating func persisted(upTo token: UInt64) {
-        disk.confirmed(upTo: token)
+    private mutating func persisted(_ tokens: ClosedRange<UInt64>) {
+        guard disk.confirmed(tokens) else { return }
+        release()
         // A candidate's vote for itself counts once it cannot be forgotten.
         if role == .candidate, disk.isHardStateDurable, !isHardStateDirty { countBallot(of: id, isGranted: true) }
     }

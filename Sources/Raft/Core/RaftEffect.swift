@@ -2,14 +2,14 @@ import Codec
 
 /// Everything that a `RaftCore` can ask for, in the order in which it must be done.
 public enum RaftEffect: Hashable, Sendable {
-    /// Make this durable and then call `persisted(upTo: token)`. Changes are done in order; several may be done at once.
-    case persist(RaftPersist)
+    /// Make this durable and then give `persisted` with its token. Changes are done in order; several may be done at once.
+    indirect case persist(RaftPersist)
     /// Send at once. Whatever the message promises is already durable: the core holds messages back until then.
     case send(to: NodeID, RaftMessage)
     /// These entries are committed: apply them in order. Entries that are Raft's own are among them.
     case apply([RaftEntry])
     /// Replace the whole state by this snapshot.
-    case restore(RaftSnapshot)
+    indirect case restore(RaftSnapshot)
     /// The proposal `id` has this place in the log. It has happened when `apply` hands out an entry with this index *and*
     /// term; when another term's entry has that index, or `roleChanged` says that this node no longer leads the term, its
     /// outcome is unknown until then.
@@ -21,7 +21,7 @@ public enum RaftEffect: Hashable, Sendable {
     /// Role, term or known leader changed.
     case roleChanged(role: RaftRole, term: UInt64, leader: NodeID?)
     /// This membership is in force now (it need not be committed yet).
-    case membershipChanged(RaftMembership)
+    indirect case membershipChanged(RaftMembership)
     /// The log since the last snapshot is long: answer with `snapshotTaken` when convenient.
     case snapshotWanted(index: UInt64)
     /// The core has stopped and ignores everything from now on.

@@ -7,7 +7,7 @@ public struct RaftEntry: Hashable, Sendable {
         /// Bytes of the replicated state's own, opaque to Raft.
         case command([UInt8])
         /// The membership in force from this entry on.
-        case membership(RaftMembership)
+        indirect case membership(RaftMembership)
     }
 
     /// Place in the log, counted from 1.

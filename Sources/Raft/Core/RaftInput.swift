@@ -14,8 +14,9 @@ public enum RaftInput: Hashable, Sendable {
     case change(id: UInt64, voters: [NodeID], learners: [NodeID])
     /// Hand the leadership to this voter, or to the one that is furthest. Does nothing where this node does not lead.
     case transfer(to: NodeID?)
-    /// All changes up to and including this token are durable.
-    case persisted(upTo: UInt64)
+    /// The changes with these tokens are durable. A disk may finish them in any order and say so twice; what is
+    /// acknowledged waits until everything before it is durable too.
+    case persisted(ClosedRange<UInt64>)
     /// The disk refused a write. The core stops for good.
     case diskFailed(reason: String)
     /// The state as it was after applying `index`, which lets the log before it go.

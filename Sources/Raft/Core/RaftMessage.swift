@@ -8,7 +8,7 @@ public enum RaftMessage: Hashable, Sendable {
     case appendResponse(AppendResponse)
     case heartbeat(Heartbeat)
     case heartbeatResponse(HeartbeatResponse)
-    case snapshot(SnapshotChunk)
+    indirect case snapshot(SnapshotChunk)
     case snapshotResponse(SnapshotResponse)
     /// The leader hands over: start an election at once.
     case timeoutNow(term: UInt64)

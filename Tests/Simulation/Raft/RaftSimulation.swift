@@ -207,7 +207,7 @@ public final class RaftSimulation {
         case .finished(let position, let life, let token): try finished(position, life, token, event)
         case .confirmed(let position, let life, let token):
             guard nodes[position].life == life, !postponed(event, for: position) else { return }
-            try handle(position, [.persisted(upTo: token)])
+            try handle(position, [.persisted(scenario.finishesInAnyOrder ? token...token : 0...token)])
         case .restart(let position): if nodes[position].core == nil { try restart(position) }
         case .snapshot(let position, let life): try takeSnapshot(position, life)
         case .keep(let position, let life): keep(position, life)
@@ -255,7 +255,7 @@ public final class RaftSimulation {
         try checkCuts(of: position)
         startWriting(position)
         guard !postponed(event, for: position) else { return }
-        try handle(position, [.persisted(upTo: token)])
+        try handle(position, [.persisted(0...token)])
     }
 
     private func finished(_ position: Int, _ life: Int, _ token: UInt64, _ event: Event) throws(Violation) {
@@ -263,7 +263,7 @@ public final class RaftSimulation {
         disks[position].finish(token)
         try checkCuts(of: position)
         guard !postponed(event, for: position) else { return }
-        try handle(position, [.persisted(upTo: token)])
+        try handle(position, [.persisted(token...token)])
     }
 
     func checkCuts(of position: Int) throws(Violation) {
