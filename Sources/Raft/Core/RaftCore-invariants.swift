@@ -11,7 +11,7 @@ extension RaftCore {
         }
         if disk.durableIndex > log.lastIndex { return "durable through \(disk.durableIndex), last \(log.lastIndex)" }
         if log.lastTerm > term { return "log of term \(log.lastTerm) in term \(term)" }
-        if membership.isJoint, memberships.latestIndex <= commitIndex, isReadyLeader {
+        if membership.isJoint, !membership.staysJoint, memberships.latestIndex <= commitIndex, isReadyLeader {
             return "a committed joint membership was not left"
         }
         guard role == .leader else {

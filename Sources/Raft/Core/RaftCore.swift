@@ -179,7 +179,9 @@ public struct RaftCore: Sendable {
         case .received(let from, let message): received(message, from: from)
         case .propose(let request, let entry): propose(request, entry)
         case .read(let request): read(request)
-        case .change(let request, let voters, let learners): change(request, voters: voters, learners: learners)
+        case .change(let request, let voters, let learners, let staysJoint):
+            change(request, voters: voters, learners: learners, staysJoint: staysJoint)
+        case .leaveJoint(let request): leaveJoint(request)
         case .transfer(let target): startTransfer(to: target)
         case .persisted(let tokens): persisted(tokens)
         case .diskFailed(let reason): stop(.diskFailed(reason))

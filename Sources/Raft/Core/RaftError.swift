@@ -16,7 +16,7 @@ public enum RaftError: Error, Hashable, Sendable {
     case changeInProgress
     /// A new leader may change the membership only after its first commit.
     case changeTooEarly
-    case changeInvalid(String)
+    case changeInvalid(RaftMembershipRefusal)
     /// The leader sent a log that contradicts what is committed here.
     case committedEntryContradicted(index: UInt64)
     /// Another node leads the term that this node leads: a broken promise of the protocol.
@@ -56,7 +56,7 @@ public enum RaftError: Error, Hashable, Sendable {
         case .tooManyReads(let limit): "\(limit) reads already wait for the voters to answer"
         case .changeInProgress: "another change of the voters has not finished"
         case .changeTooEarly: "the leader of the mesh has just been elected and is not ready to change the voters"
-        case .changeInvalid(let reason): "the voters cannot be changed like this: \(reason)"
+        case .changeInvalid(let refusal): "the voters cannot be changed like this: \(refusal.reason)"
         case .committedEntryContradicted(let index):
             "the log of the mesh contradicts entry \(index), which is committed on this node"
         case .twoLeaders(let term, let other): "node \(other) leads term \(term), which this node leads too"

@@ -10,8 +10,12 @@ public enum RaftInput: Hashable, Sendable {
     case propose(id: UInt64, entry: [UInt8])
     /// Ask for the index at which a read is up to date. Answered by `readReady` or `rejected`.
     case read(id: UInt64)
-    /// Make exactly these the voters and learners. Answered by `proposed` (of its first entry) or `rejected`.
-    case change(id: UInt64, voters: [NodeID], learners: [NodeID])
+    /// Make exactly these the voters and learners. Answered by `proposed` (of its first entry) or `rejected`. A node
+    /// should have caught up as a learner before it is made a voter (`RaftPeerProgress.hasCaughtUp`). Where the voters
+    /// change, the joint membership ends by itself, or with `staysJoint` only by `leaveJoint`.
+    case change(id: UInt64, voters: [NodeID], learners: [NodeID], staysJoint: Bool = false)
+    /// End a joint membership that waits for this. Answered by `proposed` or `rejected`.
+    case leaveJoint(id: UInt64)
     /// Hand the leadership to this voter, or to the one that is furthest. Does nothing where this node does not lead.
     case transfer(to: NodeID?)
     /// The changes with these tokens are durable. A disk may finish them in any order and say so twice; what is

@@ -3,24 +3,30 @@ import Codec
 /// Who counts in the quorum and who only receives the log.
 ///
 /// During a joint change (Raft, section 6) `voters` are the new ones and `outgoingVoters` the old ones, and decisions need
-/// a majority of both. All lists are sorted, without duplicates; a learner is never a voter of either list.
+/// a majority of both. All lists are sorted, without duplicates; a learner is never a voter of either list, and who is in
+/// `nextLearners` is an outgoing voter. How one follows from another: `RaftMembership-changes.swift`.
 public struct RaftMembership: Hashable, Sendable {
-    public private(set) var voters: [NodeID]
+    public internal(set) var voters: [NodeID]
     /// The voters before the change under way; empty when none is.
-    public private(set) var outgoingVoters: [NodeID]
-    public private(set) var learners: [NodeID]
+    public internal(set) var outgoingVoters: [NodeID]
+    public internal(set) var learners: [NodeID]
     /// Outgoing voters that become learners when the joint change ends.
-    public private(set) var nextLearners: [NodeID]
+    public internal(set) var nextLearners: [NodeID]
+    /// True where a joint change ends only when asked to, instead of by itself as soon as it is committed.
+    public internal(set) var staysJoint = false
 
     public init(voters: [NodeID] = [], learners: [NodeID] = []) {
-        self.init(voters: voters, outgoingVoters: [], learners: learners, nextLearners: [])
+        self.init(voters: voters, outgoingVoters: [], learners: learners, nextLearners: [], staysJoint: false)
     }
 
-    init(voters: [NodeID], outgoingVoters: [NodeID], learners: [NodeID], nextLearners: [NodeID]) {
+    init(
+        voters: [NodeID], outgoingVoters: [NodeID], learners: [NodeID], nextLearners: [NodeID], staysJoint: Bool
+    ) {
         self.voters = Self.sorted(voters)
         self.outgoingVoters = Self.sorted(outgoingVoters)
         self.learners = Self.sorted(learners)
         self.nextLearners = Self.sorted(nextLearners)
+        self.staysJoint = staysJoint
     }
 
     /// True while two sets of voters must agree.
@@ -36,34 +42,7 @@ public struct RaftMembership: Hashable, Sendable {
         isVoter(node) || learners.contains(node) || nextLearners.contains(node)
     }
 
-    /// The next membership on the way to `voters` and `learners`: joint where the voters change, final where only learners do.
-    ///
-    /// Throws `changeInProgress` while joint and `changeInvalid` where the target cannot work.
-    public func entering(voters target: [NodeID], learners: [NodeID]) throws(RaftError) -> RaftMembership {
-        guard !isJoint else { throw .changeInProgress }
-        let target = Self.sorted(target)
-        guard !target.isEmpty else { throw .changeInvalid("it would leave no voter") }
-        guard target.count <= Self.maximumVoters else {
-            throw .changeInvalid("it asks for \(target.count) voters, and \(Self.maximumVoters) is the limit")
-        }
-        guard !learners.contains(where: target.contains) else {
-            throw .changeInvalid("a node cannot be voter and learner at once")
-        }
-        guard target != voters else { return RaftMembership(voters: voters, learners: learners) }
-        return RaftMembership(
-            voters: target, outgoingVoters: voters, learners: learners.filter { !voters.contains($0) },
-            nextLearners: learners.filter(voters.contains))
-    }
-
-    /// The membership that ends a joint change.
-    public func leaving() -> RaftMembership {
-        RaftMembership(voters: voters, learners: learners + nextLearners)
-    }
-
-    /// More voters than this cost more than they protect.
-    static let maximumVoters = 9
-
-    private static func sorted(_ nodes: [NodeID]) -> [NodeID] {
+    static func sorted(_ nodes: [NodeID]) -> [NodeID] {
         var result: [NodeID] = []
         for node in nodes.sorted() where result.last != node { result.append(node) }
         return result
