@@ -26,7 +26,7 @@ import Testing
     /// A membership and what a leader would track beside it. etcd counts one entry of the log for each case.
     private struct Runner {
         var membership = RaftMembership()
-        var progress: [Progress] = []
+        var progress: [Raft.Progress] = []
         var lastIndex: UInt64 = 0
 
         mutating func answer(_ test: ScriptCase) throws -> [String] {
@@ -44,7 +44,7 @@ import Testing
                 return [text(error)]
             }
             progress = membership.members.map { member in
-                progress.first { $0.id == member } ?? Progress(id: member, next: max(lastIndex, 1), now: .zero)
+                progress.first { $0.id == member } ?? Raft.Progress(id: member, next: max(lastIndex, 1), now: .zero)
             }
             return [described] + progress.map(describe)
         }
@@ -82,7 +82,7 @@ import Testing
             return text
         }
 
-        private func describe(_ peer: Progress) -> String {
+        private func describe(_ peer: Raft.Progress) -> String {
             let isLearner = membership.learners.contains(peer.id)
             return "\(peer.id.rawValue): StateProbe match=\(peer.match) next=\(peer.next)"
                 + (isLearner ? " learner" : "")

@@ -124,7 +124,7 @@ final class OurMachine: Machine {
         switch effect {
         case .persist(let persist):
             write(persist)
-            inputs.append(.persisted(upTo: persist.token))
+            inputs.append(.persisted(persist.token...persist.token))
         case .send(let peer, let message): outbox.append(Envelope(from: id, to: peer, message: .ours(message)))
         case .apply(let entries):
             for case .membership(let membership) in entries.map(\.payload) { applied = membership }
