@@ -54,18 +54,13 @@ import Testing
 
     /// Who is how far: a bar as long as the number of voters behind, a question mark where nothing is known.
     private func table(_ rows: [(node: NodeID, index: UInt64?)]) -> [String] {
-        let order = rows.indices.sorted { (rows[$0].index ?? 0, rows[$0].node) < (rows[$1].index ?? 0, rows[$1].node) }
-        var bars = [Int](repeating: 0, count: rows.count)
-        for place in order.indices.dropFirst()
-        where rows[order[place - 1]].index ?? 0 < rows[order[place]].index ?? 0 {
-            bars[order[place]] = place
-        }
         func spaces(_ count: Int) -> String { String(repeating: " ", count: count) }
         let lines = rows.indices.map { position in
+            let behind = rows.count { $0.index ?? 0 < rows[position].index ?? 0 }
             let bar =
                 rows[position].index == nil
                 ? "?" + spaces(rows.count)
-                : String(repeating: "x", count: bars[position]) + ">" + spaces(rows.count - bars[position])
+                : String(repeating: "x", count: behind) + ">" + spaces(rows.count - behind)
             let index = "\(rows[position].index ?? 0)"
             return bar + " " + spaces(max(0, 5 - index.count)) + index + "    (id=\(rows[position].node.rawValue))"
         }
