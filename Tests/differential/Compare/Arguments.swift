@@ -5,12 +5,17 @@ struct Arguments {
     var from: UInt64 = 1
     var seed: UInt64?
     var steps = 120
+    var isMixed = false
 
     init?(_ words: [String]) {
         guard let program = words.first, !program.hasPrefix("-") else { return nil }
         self.program = program
         var rest = words.dropFirst()
         while let word = rest.popFirst() {
+            if word == "--mixed" {
+                isMixed = true
+                continue
+            }
             guard let text = rest.popFirst(), let number = UInt64(text), number < 1 << 62 else { return nil }
             switch word {
             case "--schedules": schedules = Int(number)

@@ -21,9 +21,7 @@ struct Comparison {
         var counts: [String: Int] = [:]
         for seed in first..<(first + UInt64(count)) {
             _ = try process.ask(["op": "reset"])
-            let schedule = try Schedule(seed: seed) { [process] (id, voters) throws(ComparisonError) in
-                (try OurMachine(id: id, voters: voters), try EtcdMachine(id: id, voters: voters, in: process))
-            }
+            let schedule = try schedule(seed)
             let outcome: Schedule.Outcome
             do throws(ComparisonError) {
                 outcome = try schedule.run(steps: arguments.steps)
@@ -48,5 +46,16 @@ struct Comparison {
             \(kinds)
             """)
         return different == 0
+    }
+
+    /// In a mixed mesh one node is etcd's.
+    private func schedule(_ seed: UInt64) throws(ComparisonError) -> Schedule {
+        let isMixed = arguments.isMixed
+        let foreign = NodeID(seed % 3 + 1)
+        return try Schedule(seed: seed, isMixed: isMixed) { [process] (id, voters) throws(ComparisonError) in
+            let our = try OurMachine(id: id, voters: voters)
+            if isMixed, id != foreign { return (our, try OurMachine(id: id, voters: voters)) }
+            return (our, try EtcdMachine(id: id, voters: voters, in: process))
+        }
     }
 }

@@ -11,7 +11,7 @@ struct Difference: CustomStringConvertible {
 
     /// Everything that the two must agree on after each settled step. `isCalm`: nothing is cut and all have heard the
     /// leader, so memberships and commit indexes are the same too.
-    static func between(_ ours: [Facts], _ theirs: [Facts], isCalm: Bool) -> [Difference] {
+    static func between(_ ours: [Facts], _ theirs: [Facts], isCalm: Bool, isMixed: Bool) -> [Difference] {
         var found: [Difference] = []
         for (our, their) in zip(ours, theirs) {
             func compare<Value: Equatable>(_ what: String, _ left: Value, _ right: Value) {
@@ -28,9 +28,8 @@ struct Difference: CustomStringConvertible {
             compare("log", our.tail(after: base), their.tail(after: base))
             compare("reads", our.reads, their.reads)
             // A follower of ours may be told later, by the next heartbeat; see docs/raft.md.
-            if isCalm || our.role == "leader" || our.commit > their.commit {
-                compare("commit", our.commit, their.commit)
-            }
+            let mayLag = our.role != "leader" && (isMixed || our.commit < their.commit)
+            if isCalm || !mayLag { compare("commit", our.commit, their.commit) }
             compare("transferring", our.isTransferring, their.isTransferring)
             guard isCalm else { continue }
             compare("voters", our.voters, their.voters)

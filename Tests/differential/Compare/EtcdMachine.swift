@@ -45,8 +45,10 @@ final class EtcdMachine: Machine {
     private func list(_ nodes: [NodeID]) -> JSON { .array(nodes.map(\.json)) }
 
     func receive(_ envelope: Envelope) throws(ComparisonError) -> [Envelope] {
-        guard case .etcd(let message) = envelope.message else { throw .unreadable("a message of the other kind") }
-        return try messages(try process.ask(["op": "deliver", "message": message]))
+        switch envelope.message {
+        case .ours(let message): return try receive(Translator.forEtcd(envelope, message))
+        case .etcd(let message): return try messages(try process.ask(["op": "deliver", "message": message]))
+        }
     }
 
     func told(of envelope: Envelope, arrived: Bool) throws(ComparisonError) -> [Envelope] {

@@ -75,8 +75,10 @@ final class OurMachine: Machine {
     }
 
     func receive(_ envelope: Envelope) throws(ComparisonError) -> [Envelope] {
-        guard case .ours(let message) = envelope.message else { throw .unreadable("a message of the other kind") }
-        try settle([.received(from: envelope.from, message)])
+        switch envelope.message {
+        case .ours(let message): try settle([.received(from: envelope.from, message)])
+        case .etcd(let message): return try receive(Translator.forOurs(envelope, message))
+        }
         return takeMessages()
     }
 

@@ -12,10 +12,11 @@ extension Schedule {
         case 67..<74: try heal()
         case 74..<79: try checkQuorum()
         case 79..<84: try transfer()
-        case 84..<89: try changeMembership()
-        case 89..<93: try restart()
-        case 93..<96: try compact()
-        default: try read()
+        case 84..<88: try restart()
+        case 88..<93 where !isMixed: try changeMembership()
+        case 93..<96 where !isMixed: try compact()
+        case 96... where !isMixed: try read()
+        default: try propose()
         }
         try settle()
         // Where one node is all voters, etcd's leader neither sends its first entry nor asks anyone before a read, until its

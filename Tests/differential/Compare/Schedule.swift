@@ -1,8 +1,8 @@
 import Codec
 import Simulation
 
-/// One random schedule, given to a mesh of ours and to one of etcd's nodes step by step. After every step both meshes
-/// settle and are compared.
+/// One random schedule, given to a mesh of ours and to one of etcd's nodes step by step, or to one in which a node is
+/// etcd's. After every step both meshes settle and are compared.
 final class Schedule {
     struct Outcome {
         var steps = 0
@@ -14,6 +14,8 @@ final class Schedule {
 
     let ours: Mesh
     let theirs: Mesh
+    /// The second mesh has nodes of both kinds, which do without memberships, snapshots and reads.
+    let isMixed: Bool
     private let newMachines: (NodeID, [NodeID]) throws(ComparisonError) -> (any Machine, any Machine)
     var generator: SeededGenerator
     var outcome = Outcome()
@@ -30,9 +32,11 @@ final class Schedule {
     static let highestNumber: UInt64 = 7
 
     init(
-        seed: UInt64, newMachines: @escaping (NodeID, [NodeID]) throws(ComparisonError) -> (any Machine, any Machine)
+        seed: UInt64, isMixed: Bool,
+        newMachines: @escaping (NodeID, [NodeID]) throws(ComparisonError) -> (any Machine, any Machine)
     ) throws(ComparisonError) {
         generator = SeededGenerator(seed: seed)
+        self.isMixed = isMixed
         self.newMachines = newMachines
         let voters = (1...generator.pick(3...5)).map { NodeID(UInt64($0)) }
         ours = Mesh([])
@@ -100,7 +104,7 @@ final class Schedule {
     }
 
     func compare(isCalm: Bool) throws(ComparisonError) {
-        outcome.differences += Difference.between(facts, try theirs.facts(), isCalm: isCalm)
+        outcome.differences += Difference.between(facts, try theirs.facts(), isCalm: isCalm, isMixed: isMixed)
     }
 
     func fact(_ id: NodeID) -> Facts? { facts.first { $0.id == id } }

@@ -18,10 +18,14 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/clientv3"
+	"go.uber.org/zap"
 )
 
 func connect(endpoints ...string) *clientv3.Client {
-	client, err := clientv3.New(clientv3.Config{Endpoints: endpoints, DialTimeout: 5 * time.Second})
+	// What is tried again is no news here.
+	log := zap.NewProductionConfig()
+	log.Level = zap.NewAtomicLevelAt(zap.FatalLevel)
+	client, err := clientv3.New(clientv3.Config{Endpoints: endpoints, DialTimeout: 5 * time.Second, LogConfig: &log})
 	must(err)
 	return client
 }
