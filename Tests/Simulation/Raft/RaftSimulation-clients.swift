@@ -64,6 +64,7 @@ extension RaftSimulation {
         clients[number].floor = oracle.called(action, key: key)
         clients[number].givesUpAt =
             (now + .milliseconds(generator.pick(100...scenario.patienceMilliseconds))).nanoseconds
+        tell("client \(number) begins request \(clients[number].serial): \(action) of key \(key)")
         ask(number)
     }
 
@@ -100,6 +101,7 @@ extension RaftSimulation {
     private func askAgainOrGiveUp(_ number: Int) {
         guard now.nanoseconds >= clients[number].givesUpAt else { return ask(number) }
         // What became of it stays unknown.
+        tell("client \(number) gives up request \(clients[number].serial)")
         clients[number].operation = nil
         think(number)
     }
@@ -114,6 +116,7 @@ extension RaftSimulation {
         clients[number].operation = nil
         history.answer(operation, reply.answer)
         outcome.answers += 1
+        tell("client \(number) is told of request \(serial): \(reply.answer), version \(reply.version)")
         if case .calm = phase { answersInCalm += 1 }
         switch (reply.answer, client.action) {
         case (.seen(let value), _): clients[number].values[client.key] = value
@@ -174,6 +177,7 @@ extension RaftSimulation {
         case .linearizable: return
         case .undecided: outcome.undecided += 1
         case .broken(let operation):
+            for other in history.operations where other.key == operation.key { tell("\(other)") }
             throw checker.fail("the history of the clients is linearizable", "no order explains \(operation)")
         }
     }
