@@ -13,13 +13,13 @@ enum RaftRuns {
             let outcome = RaftSimulation(seed: arguments.from + UInt64(offset)).run()
             total.add(outcome)
             if (offset + 1) % 1_000 == 0, count > 1_000 {
-                print("raft: \(offset + 1) seeds, \(failures) broken, \(rate(offset + 1, clock.now - start)) seeds/s")
+                say("raft: \(offset + 1) seeds, \(failures) broken, \(rate(offset + 1, clock.now - start)) seeds/s")
             }
             guard let violation = outcome.violation else { continue }
             failures += 1
-            print("raft seed \(outcome.seed): \(violation)")
+            say("raft seed \(outcome.seed): \(violation)")
         }
-        print(
+        say(
             """
             raft: \(count) seeds, \(failures) broken: \(total.steps) steps, \(total.committed) entries decided, \
             \(total.reads) reads, \(total.answers) of \(total.operations) requests answered, \
@@ -43,7 +43,7 @@ enum RaftRuns {
             bug?.run(seed: seed, tellsStory: tellsStory) ?? RaftSimulation(seed: seed, options: options).run()
         for line in outcome.story { print(line) }
         if let violation = outcome.violation { print("raft seed \(seed): \(violation)") }
-        print(
+        say(
             """
             raft seed \(seed): \(outcome.steps) steps, \(outcome.committed) entries decided, \
             \(outcome.answers) of \(outcome.operations) requests answered, trace \(outcome.digest.value)
@@ -60,13 +60,13 @@ enum RaftRuns {
             if let (outcome, tried) = bug.hunt(from: arguments.from, limit: arguments.seeds ?? RaftBug.seedLimit) {
                 let rule = outcome.violation.map { "\($0.rule)" } ?? ""
                 worst = max(worst, tried)
-                print("\(name) found after \(tried) seeds (\(outcome.seed)): \(rule)")
+                say("\(name) found after \(tried) seeds (\(outcome.seed)): \(rule)")
             } else {
                 missed += 1
-                print("\(name) NOT FOUND in \(arguments.seeds ?? RaftBug.seedLimit) seeds")
+                say("\(name) NOT FOUND in \(arguments.seeds ?? RaftBug.seedLimit) seeds")
             }
         }
-        print("raft: \(missed) mistakes not found; the slowest of the others took \(worst) seeds")
+        say("raft: \(missed) mistakes not found; the slowest of the others took \(worst) seeds")
         return missed == 0
     }
 }
