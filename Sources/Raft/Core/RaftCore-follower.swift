@@ -47,7 +47,7 @@ extension RaftCore {
             memberships.append(new)
         }
         learnCommit(min(append.commitIndex, last))
-        accept(append, through: has(.acknowledgeBeyondReceived) ? log.lastIndex : last, from: sender)
+        accept(append, through: last, from: sender)
     }
 
     private mutating func truncate(from index: UInt64) {
@@ -56,7 +56,8 @@ extension RaftCore {
         if !has(.keepTruncatedMembership) { memberships.truncate(from: index) }
     }
 
-    private mutating func accept(_ append: RaftMessage.Append, through matchIndex: UInt64, from sender: NodeID) {
+    private mutating func accept(_ append: RaftMessage.Append, through last: UInt64, from sender: NodeID) {
+        let matchIndex = has(.acknowledgeBeyondReceived) ? log.lastIndex : last
         let response = RaftMessage.AppendResponse(
             term: term, previousIndex: append.previousIndex, outcome: .accepted(matchIndex: matchIndex))
         repairIfComplete(through: matchIndex)

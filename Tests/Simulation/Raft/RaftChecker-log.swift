@@ -21,6 +21,14 @@ extension RaftChecker {
         guard !membership.voters.isEmpty else {
             throw fail("a membership has voters", "\(core.id) writes one without at \(index)")
         }
+        // A new leader may hold an undecided change that others, who elected it, do not know of (Ongaro, 2015).
+        if core.role == .leader, core.logTerm(at: index) == core.term {
+            guard core.logTerm(at: core.commitIndex) == core.term else {
+                throw fail(
+                    "a membership changes only after its leader has committed something",
+                    "\(core.id) writes one at \(index) in term \(core.term)")
+            }
+        }
         for other in core.logEntries.reversed() where other.index != index {
             guard other.index > max(committedIndex, core.commitIndex) else { break }
             guard other.index < index, case .membership = other.payload else { continue }

@@ -161,7 +161,7 @@ extension RaftSimulation {
     /// One leader that all members follow and new commands decided.
     private var isWell: Bool {
         guard let position = leaderPosition, let leader = nodes[position].core, leader.isReadyLeader,
-            !leader.isChangingMembership, checker.committedIndex > committedBeforeCalm + 3
+            !leader.isChangingMembership, leader.transferTarget == nil, checker.committedIndex > committedBeforeCalm + 3
         else { return false }
         for other in nodes.indices where other != position {
             guard let core = nodes[other].core else { return false }
