@@ -234,7 +234,8 @@ public struct RaftCore: Sendable {
     }
 
     private mutating func persisted(_ tokens: ClosedRange<UInt64>) {
-        guard disk.confirmed(tokens) else { return }
+        if has(.earlyCompletionIsLost), tokens.lowerBound > disk.durableToken + 1 { return }
+        guard disk.confirmed(has(.completionImpliesEarlier) ? 0...tokens.upperBound : tokens) else { return }
         release()
         // A candidate's vote for itself counts once it cannot be forgotten.
         if role == .candidate, disk.isHardStateDurable, !isHardStateDirty { countBallot(of: id, isGranted: true) }

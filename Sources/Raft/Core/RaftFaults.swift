@@ -66,4 +66,8 @@
     public static let matchFromRefusal = RaftFaults(rawValue: 1 << 27)
     /// Elections start without a pre-vote, so that a node with a bad connection disturbs the others (thesis, 9.6).
     public static let skipPreVote = RaftFaults(rawValue: 1 << 28)
+    /// A write that is done stands for all that were handed out before it (openraft#1960).
+    public static let completionImpliesEarlier = RaftFaults(rawValue: 1 << 29)
+    /// A write that is done before an earlier one is forgotten, and progress with it (openraft#1964).
+    public static let earlyCompletionIsLost = RaftFaults(rawValue: 1 << 30)
 }

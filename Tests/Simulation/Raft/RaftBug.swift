@@ -52,6 +52,8 @@ public struct RaftBug: Sendable {
         RaftBug("acknowledge-beyond-received", .acknowledgeBeyondReceived, 1),
         RaftBug("match-from-refusal", .matchFromRefusal, 1),
         RaftBug("skip-pre-vote", .skipPreVote, 2),
+        RaftBug("completion-implies-earlier", .completionImpliesEarlier, 1),
+        RaftBug("early-completion-is-lost", .earlyCompletionIsLost, 1),
         RaftBug("confirms-before-durable", driver: .confirmsBeforeDurable, 1),
         RaftBug("applied-index-apart", driver: .appliedIndexApart, 1),
         RaftBug("cache-keeps-truncated", driver: .cacheKeepsTruncated, 2),

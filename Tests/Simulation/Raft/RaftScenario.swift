@@ -89,6 +89,7 @@ struct RaftScenario {
             // Slow replication slows the clients down, or the calm is spent on what the storm has piled up.
             configuration.maximumUncommittedBytes = 100 * (padding + 24)
         }
+        finishesInAnyOrder = generator.chance(1, in: 3)
         configuration.snapshotChunkBytes = generator.pick(50...1_000)
         configuration.snapshotThresholdEntries = generator.pick(20...400)
         configuration.trailingEntries = generator.pick(0...50)
