@@ -11,8 +11,8 @@ struct AttemptProcess {
     let output: Int32
     let errorOutput: Int32
 
-    /// Clones it. It waits for `go` before it touches anything, so that limits are in place first.
-    static func clone(_ spec: AttemptSpec) throws(HostError) -> AttemptProcess {
+    /// Clones it into a group whose limits are set. It waits for `go` before it touches anything.
+    static func clone(_ spec: AttemptSpec, into group: Cgroup? = nil) throws(HostError) -> AttemptProcess {
         let output = try pipe()
         let errorOutput: (read: Int32, write: Int32)
         do throws(HostError) { errorOutput = try pipe() } catch {
@@ -21,7 +21,8 @@ struct AttemptProcess {
         }
         defer { closeAll([output.write, errorOutput.write]) }
         var control: Int32 = -1
-        let process = clone(spec, output: output.write, errorOutput: errorOutput.write, control: &control)
+        let process = clone(
+            spec, into: group, output: output.write, errorOutput: errorOutput.write, control: &control)
         guard process > 0 else {
             closeAll([output.read, errorOutput.read])
             throw .system(operation: "clone", path: spec.arguments[0], errorNumber: -process)
@@ -31,7 +32,7 @@ struct AttemptProcess {
     }
 
     private static func clone(
-        _ spec: AttemptSpec, output: Int32, errorOutput: Int32, control: inout Int32
+        _ spec: AttemptSpec, into group: Cgroup?, output: Int32, errorOutput: Int32, control: inout Int32
     ) -> Int32 {
         let arguments = CStrings(spec.arguments)
         let environment = CStrings(spec.environment)
@@ -39,6 +40,7 @@ struct AttemptProcess {
         let writable = CStrings(Self.writable(spec))
         let directory = CStrings([spec.workingDirectory])
         let groups = spec.user?.groups ?? []
+        let doors = group?.doors ?? []
         return groups.withUnsafeBufferPointer { groups in
             var attempt = clinux_attempt()
             attempt.arguments = arguments.pointer
@@ -55,11 +57,16 @@ struct AttemptProcess {
             attempt.groups = groups.baseAddress
             attempt.group_count = attempt.change_user == 1 ? groups.count : 0
             attempt.oom_score_adjustment = oomScoreAdjustment
+            attempt.cgroup = group?.birthplace ?? -1
             attempt.output = output
             attempt.error_output = errorOutput
             // The strings must outlive the call, not only their last mention here.
             return withExtendedLifetime((arguments, environment, candidates, writable, directory)) {
-                clinux_attempt_clone(&attempt, &control)
+                doors.withUnsafeBufferPointer { doors in
+                    attempt.doors = doors.baseAddress
+                    attempt.door_count = doors.count
+                    return clinux_attempt_clone(&attempt, &control)
+                }
             }
         }
     }

@@ -39,6 +39,8 @@ final class Supervisor {
     private let timer: Int32
     private let listening: Int32
     private var journal: SupervisorJournal
+    /// Where its files are now.
+    private(set) var paths: SupervisorPaths
     private var connection: SupervisorPeer?
     private var entries: [AttemptKey: Entry] = [:]
     /// Order of acceptance: what is told never depends on hashing.
@@ -55,7 +57,11 @@ final class Supervisor {
     private var idleSince = HostClock.sinceBoot()
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: outputBufferBytes, alignment: 4096)
 
-    init(listening: Int32, recovered: JournalState, journal: SupervisorJournal, lease: LeasePage) throws(HostError) {
+    init(
+        _ paths: SupervisorPaths, listening: Int32, recovered: JournalState, journal: SupervisorJournal,
+        lease: LeasePage
+    ) throws(HostError) {
+        self.paths = paths
         self.listening = listening
         self.journal = journal
         self.lease = lease
@@ -65,6 +71,7 @@ final class Supervisor {
             throw .system(operation: "signalfd", path: "", errorNumber: -min(signals, timer))
         }
         pool = CgroupPool(hierarchies: CgroupHierarchies.probe())
+        pool.warm()
         try recover(recovered)
     }
 
@@ -210,13 +217,12 @@ final class Supervisor {
             Cgroup.Limits(
                 memoryBytes: spec.memoryBytes, cpuMillis: spec.cpuMillis, processes: Cgroup.processLimit))
         let process: AttemptProcess
-        do throws(HostError) { process = try AttemptProcess.clone(spec) } catch {
+        do throws(HostError) { process = try AttemptProcess.clone(spec, into: group) } catch {
             if let group { pool.giveBack(group) }
             throw error
         }
         let attempt = RunningAttempt(spec: spec, process: process, group: group)
         do throws(HostError) {
-            try group?.attach(process.process)
             if spec.isolation == .userNamespace { try process.mapUsers() }
             process.send(CLINUX_ORDER_GO)
         } catch {
@@ -391,7 +397,11 @@ final class Supervisor {
     private func obey(_ request: SupervisorRequest, from peer: SupervisorPeer) throws(HostError) {
         let now = HostClock.sinceBoot()
         switch request {
-        case .hello:
+        case .hello(_, let directory):
+            if let directory {
+                paths = SupervisorPaths(directory: directory)
+                journal.path = paths.journal
+            }
             // What was not sent yet is part of the replay.
             unsent = []
             peer.isWelcome = true

@@ -62,6 +62,15 @@ public struct SupervisorDirectory: Hashable, Sendable {
         if result < 0 { throw .system(operation: "execute", path: program, errorNumber: -result) }
     }
 
+    /// Gives the files another place, with the supervisor that runs in them: it works through open files, its socket and
+    /// its page are reached by the new name, and `SupervisorRequest.hello` tells it.
+    public func move(to path: String) throws(HostError) -> SupervisorDirectory {
+        guard rename(self.path, path) == 0 else {
+            throw .system(operation: "rename", path: self.path, errorNumber: errno)
+        }
+        return SupervisorDirectory(path: path)
+    }
+
     /// A socket to the supervisor: say `SupervisorRequest.hello` first. The caller owns it.
     public func connect() throws(HostError) -> Int32 {
         let socket = clinux_unix_connect(paths.socket)

@@ -10,7 +10,8 @@ struct SupervisorJournal {
     /// Rewritten without what was acknowledged when it grows beyond this.
     static let compactionBytes = 16 << 20
 
-    private let path: String
+    /// Where the file is; another one once its directory was moved.
+    var path: String
     private var file: Int32
     private var byteCount = 0
     /// Something was appended since the last sync.

@@ -39,10 +39,10 @@ public enum SupervisorMain {
         if dropped < 0 { throw .system(operation: "drop capabilities", path: "", errorNumber: -dropped) }
         let recovered = try JournalState.read(path: paths.journal)
         let supervisor = try Supervisor(
-            listening: try listen(paths), recovered: recovered,
+            paths, listening: try listen(paths), recovered: recovered,
             journal: try SupervisorJournal(path: paths.journal), lease: try LeasePage(path: paths.lease))
         try supervisor.run()
-        unlink(paths.socket)
+        unlink(supervisor.paths.socket)
     }
 
     /// The lock on the pid file says whether a supervisor lives; it goes with the process, whatever ends it.

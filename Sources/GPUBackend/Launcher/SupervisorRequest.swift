@@ -4,7 +4,8 @@ import Scheduler
 /// What a daemon asks of a supervisor.
 public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
     /// First on every connection: the supervisor answers with `welcome`, everything not yet acknowledged, and `replayed`.
-    case hello(version: UInt32)
+    /// `directory` is where its files are now: one that was started ahead has been moved to its job's place.
+    case hello(version: UInt32, directory: String? = nil)
     /// Run it. Asked twice for the same attempt, the supervisor runs it once and repeats what it said.
     case start(AttemptSpec)
     /// End it by SIGTERM, then SIGKILL after `grace` (nil: the one of its spec).
@@ -23,7 +24,7 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
         let map = try cbor.requireMap()
         let kind: UInt64 = try map.require(0)
         switch kind {
-        case 1: self = .hello(version: try map.require(1))
+        case 1: self = .hello(version: try map.require(1), directory: try map.optional(2))
         case 2: self = .start(try map.require(1))
         case 3: self = .cancel(try map.require(1), grace: try map.optional(2))
         case 4: self = .kill(try map.require(1))
@@ -36,9 +37,10 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
     public var cbor: CBOR {
         var map = CBORMap()
         switch self {
-        case .hello(let version):
+        case .hello(let version, let directory):
             map.set(0, UInt64(1))
             map.set(1, version)
+            map.set(2, directory)
         case .start(let spec):
             map.set(0, UInt64(2))
             map.set(1, spec)

@@ -2,7 +2,7 @@ import Glibc
 
 /// The control group of one attempt at a time: limits, what it used, freezing.
 ///
-/// Making groups and moving processes costs milliseconds, so a supervisor keeps a few and uses them again.
+/// Making groups costs time, so a supervisor keeps a few and uses them again.
 final class Cgroup {
     private typealias Controller = CgroupHierarchies.Controller
 
@@ -11,8 +11,10 @@ final class Cgroup {
     private let unifiedControllers: Set<Controller>
     /// Every directory once, in a fixed order.
     private let all: [String]
-    /// Open `cgroup.procs` of each.
-    private var doors: [Int32] = []
+    /// Open `tasks` of each of version 1: an attempt's first process moves itself through them.
+    private(set) var doors: [Int32] = []
+    /// The open directory of the group of version 2, in which an attempt is cloned.
+    private(set) var birthplace: Int32?
     private var limits: Limits?
     private var oomKillsBefore: UInt64 = 0
     private var cpuMicrosecondsBefore: UInt64 = 0
@@ -37,12 +39,19 @@ final class Cgroup {
             if mkdir(path, 0o755) < 0 && errno != EEXIST {
                 throw .system(operation: "mkdir", path: path, errorNumber: errno)
             }
-            doors.append(try HostFiles.open("\(path)/cgroup.procs", O_WRONLY | O_CLOEXEC))
+            if path == unified {
+                birthplace = try HostFiles.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            } else {
+                doors.append(try HostFiles.open("\(path)/tasks", O_WRONLY | O_CLOEXEC))
+            }
         }
         oomKillsBefore = oomKills()
     }
 
-    deinit { for door in doors { close(door) } }
+    deinit {
+        for door in doors { close(door) }
+        if let birthplace { close(birthplace) }
+    }
 
     /// Sets the limits and begins to count anew.
     func prepare(_ limits: Limits) throws(HostError) {
@@ -52,11 +61,6 @@ final class Cgroup {
             self.limits = limits
         }
         if let memory = directories[.memory] { try HostFiles.write("0", to: "\(memory)/memory.max_usage_in_bytes") }
-    }
-
-    func attach(_ process: Int32) throws(HostError) {
-        let number = Array("\(process)".utf8)
-        for (door, path) in zip(doors, all) { try HostFiles.writeAll(number, to: door, path: path) }
     }
 
     /// What an attempt used in this group.

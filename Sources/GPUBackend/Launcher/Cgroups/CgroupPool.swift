@@ -24,6 +24,12 @@ final class CgroupPool {
         }
     }
 
+    /// Makes one ahead, so that the first attempt finds it. What fails now is said when an attempt asks.
+    func warm() {
+        guard idle.isEmpty, hierarchies.unified != nil || !hierarchies.legacy.isEmpty else { return }
+        do throws(HostError) { idle.append(try make()) } catch {}
+    }
+
     var enforcesMemory: Bool { hierarchies.canLimitMemory }
 
     /// A group with these limits, or nil where this host has none.
@@ -33,10 +39,14 @@ final class CgroupPool {
             try group.prepare(limits)
             return group
         }
-        made += 1
-        let group = try Cgroup(name: "\(prefix).\(made)", in: hierarchies)
+        let group = try make()
         try group.prepare(limits)
         return group
+    }
+
+    private func make() throws(HostError) -> Cgroup {
+        made += 1
+        return try Cgroup(name: "\(prefix).\(made)", in: hierarchies)
     }
 
     /// Empty again, to be used for a later attempt.
