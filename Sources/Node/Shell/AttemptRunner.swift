@@ -22,6 +22,7 @@ final class AttemptRunner: @unchecked Sendable {
     /// Jobs whose page stands still, because an attempt of theirs was replaced and is not gone yet.
     private var heldBack: [JobID] = []
     private let leaseMoved: LoopSignal
+    private let spare: SpareSupervisor
 
     /// One attempt on its way. Confined to the loop, as its runner.
     private final class Running: @unchecked Sendable {
@@ -46,6 +47,7 @@ final class AttemptRunner: @unchecked Sendable {
     init(node: MeshNode) {
         self.node = node
         leaseMoved = LoopSignal(node.loop)
+        spare = SpareSupervisor(parent: node.directory.supervisors, loop: node.loop, log: node.log)
     }
 
     private var loop: any EventLoop { node.loop }
@@ -66,6 +68,7 @@ final class AttemptRunner: @unchecked Sendable {
     /// where even that fails, because then something may run here that nobody looks after.
     func adopt() async throws -> [AdoptedAttempt] {
         var adopted: [AdoptedAttempt] = []
+        try spare.sweep()
         for directory in try SupervisorDirectory.scan(node.directory.supervisors) {
             guard let job = JobID(directory.path.split(separator: "/").last ?? "") else { continue }
             do {
@@ -185,11 +188,13 @@ final class AttemptRunner: @unchecked Sendable {
             link.close()
         }
         links = [:]
+        spare.stop()
         leaseMoved.notify()
     }
 
     /// Ends what supervisors of this host still hold, and the supervisors. Waits for them, not for ever.
     func endSupervisors(before deadline: Instant) async throws {
+        spare.stop()
         for (key, running) in attempts where running.stage == .supervised {
             running.stop = .superseded
             links[key.job]?.send(.kill(key))
@@ -209,7 +214,10 @@ final class AttemptRunner: @unchecked Sendable {
     // MARK: What the core asks
 
     func extendLease(until deadline: Instant, heldBack: [JobID]) {
-        if lease.nanoseconds == .min { resumeAdopted() }
+        if lease.nanoseconds == .min {
+            resumeAdopted()
+            keepSpareSoon()
+        }
         lease = max(lease, deadline)
         self.heldBack = heldBack
         for (job, link) in links where !heldBack.contains(job) { link.page.extend(to: deadline) }
@@ -296,13 +304,25 @@ final class AttemptRunner: @unchecked Sendable {
         try await clear(directory)
         // Another task of the job may have been here meanwhile.
         if let link = links[job] { return link }
-        try directory.launch(program: Executable.path)
-        let link = try SupervisorLink(job: job, directory: directory, loop: loop)
+        let link: SupervisorLink
+        if let taken = spare.take(to: directory.path) {
+            link = try SupervisorLink(job: job, directory: taken.directory, socket: taken.socket, loop: loop)
+        } else {
+            try directory.launch(program: Executable.path)
+            link = try SupervisorLink(job: job, directory: directory, loop: loop)
+        }
         links[job] = link
         listen(to: link)
         link.start()
         return link
     }
+
+    /// Another supervisor is made ready, not in the way of what is starting just now.
+    private func keepSpareSoon() {
+        _ = loop.schedule(at: loop.after(AttemptRunner.sparePause)) { [self] in spare.prepare() }
+    }
+
+    private static let sparePause = Interval.milliseconds(5)
 
     /// What a supervisor before left behind goes once the mesh knows the end of all its attempts.
     private func clear(_ directory: SupervisorDirectory) async throws {
@@ -326,6 +346,7 @@ final class AttemptRunner: @unchecked Sendable {
                 attempts[key]?.hasStarted = true
                 node.driver.input(.attempt(AttemptReport(attempt: key, kind: .running, at: at)))
                 watchCheckpoints(of: key)
+                keepSpareSoon()
             case .ended(let key, let result): finish(key, result)
             case .frozen(let key): setFrozen(key, true)
             case .thawed(let key): setFrozen(key, false)

@@ -22,19 +22,19 @@ final class SupervisorLink: @unchecked Sendable {
     /// Requests to one supervisor that may wait to be written: more than it keeps attempts.
     private static let outgoingMax = 16_384
 
-    /// Connects to the supervisor of this directory.
-    init(job: JobID, directory: SupervisorDirectory, loop: any EventLoop) throws {
+    /// Connects to the supervisor of this directory; `socket` is the connection where there is one.
+    init(job: JobID, directory: SupervisorDirectory, socket connected: Int32? = nil, loop: any EventLoop) throws {
         self.job = job
         self.directory = directory
         self.loop = loop
         page = try directory.leasePage()
-        socket = try directory.connect()
+        if let connected { socket = connected } else { socket = try directory.connect() }
         outgoing = LoopQueue(loop, capacity: SupervisorLink.outgoingMax)
     }
 
     /// Begins to read and write. What was not acknowledged comes first, then `.replayed`.
     func start() {
-        send(.hello(version: SupervisorRequest.version))
+        send(.hello(version: SupervisorRequest.version, directory: directory.path))
         loop.spawn("supervisor \(job) writer") { [self] in await write() }
         loop.spawn("supervisor \(job) reader") { [self] in await read() }
     }
