@@ -9,7 +9,7 @@ import Testing
 /// A real supervisor in a directory of its own, spoken to as a daemon would.
 final class SupervisorHarness {
     let root: String
-    let directory: SupervisorDirectory
+    private(set) var directory: SupervisorDirectory
     let lease: LeasePage
     private(set) var socket: Int32 = -1
     private var frames = SupervisorFrames<SupervisorEvent>()
@@ -69,8 +69,14 @@ final class SupervisorHarness {
         frames = SupervisorFrames()
         events = []
         socket = try directory.connect()
-        try send(.hello(version: SupervisorRequest.version))
+        try send(.hello(version: SupervisorRequest.version, directory: directory.path))
         _ = try wait { $0 == .replayed }
+    }
+
+    /// Moves the directory, as the daemon does when a supervisor that is ready gets a job, and connects there.
+    func takePlace(named name: String) throws {
+        directory = try directory.move(to: root + "/" + name)
+        try connect()
     }
 
     func disconnect() {

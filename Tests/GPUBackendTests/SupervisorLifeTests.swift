@@ -44,6 +44,22 @@ struct SupervisorLifeTests {
         #expect(!harness.events.contains { if case .ended = $0 { true } else { false } })
     }
 
+    @Test("a supervisor that was started ahead serves the job whose place it is moved to")
+    func movedToItsJob() throws {
+        let harness = try SupervisorHarness()
+        harness.disconnect()
+        try harness.takePlace(named: "42")
+        let spec = harness.spec(["/bin/sh", "-c", "exit 7"])
+        try harness.send(.start(spec))
+        #expect(try harness.waitForEnd(spec.key).outcome == .exited(7))
+        let journal = try JournalState.read(path: harness.directory.path + "/journal")
+        #expect(journal.attempts.map(\.key) == [spec.key])
+        try harness.send(.acknowledge(spec.key))
+        try harness.send(.shutdown)
+        #expect(try eventually { if case .gone = try harness.directory.condition() { true } else { false } })
+        #expect(!FileManager.default.fileExists(atPath: harness.directory.path + "/socket"))
+    }
+
     @Test("a start asked twice runs once")
     func startTwice() throws {
         let harness = try SupervisorHarness()

@@ -23,6 +23,28 @@ struct JobTests {
         #expect(mesh.state.attempts(on: NodeID(1)).isEmpty && mesh.state.attempts(on: NodeID(2)).isEmpty)
     }
 
+    @Test("a submit that brings its place is placed by the same entry, and only where it fits")
+    func submitWithPlace() throws {
+        var mesh = StateUnderTest("owl", "lynx", cpus: 2)
+        var spec = JobSpec(name: "job", command: ["true"], user: "ana", submitNode: NodeID(1))
+        spec.resources = Resources(cpuMillis: 2_000, memoryBytes: 1 << 30)
+        spec.tasks = 2
+        var entry = mesh.entry(.submit(spec))
+        entry.placements = (0..<2).map { index in
+            Placement(
+                attempt: AttemptKey(job: 0, task: index, attempt: 1), node: NodeID(2), cpuMillis: 2_000,
+                memoryBytes: 1 << 30)
+        }
+        let read = try Entry(encoded: entry.encoded())
+        #expect(read == entry)
+        #expect(mesh.run(read) == .job(1))
+        #expect(mesh.task(1, 0).state == .placed)
+        #expect(mesh.task(1, 1).state == .pending, "there is no room for both")
+        #expect(mesh.run(read) == .job(1))
+        #expect(mesh.state.attempts(on: NodeID(2)).count == 1, "asked twice, placed once")
+        #expect(mesh.state.brokenInvariants().isEmpty)
+    }
+
     @Test("what cannot be a job is refused with the code and the exit code of its kind")
     func refusals() {
         var mesh = StateUnderTest("owl")

@@ -88,8 +88,7 @@ struct LeaderDuties: Sendable {
             decisions.append(.propose(.nodeReturned(node)))
         }
         if mayPlace, !isOpen(.placement) {
-            let placements = Placement.plan(
-                state, avoid: id, limit: NodeConstants.placementsPerEntry, mayTake: { !grants.isCondemned($0) })
+            let placements = plan(state, grants: grants, id: id)
             if placements.isEmpty { mayPlace = false } else { decisions.append(.propose(.place(placements))) }
         }
         if voters.nextLook <= now {
@@ -99,6 +98,24 @@ struct LeaderDuties: Sendable {
             }
         }
         return decisions
+    }
+
+    /// Where the tasks of the job go that this entry submits: decided on what the state will be, so that one write does
+    /// for both. Nothing where anything else waits or is being placed; what is void by then is placed as usual.
+    func placements(with entry: Entry, state: SchedulerState, grants: LeaseGrants, id: NodeID) -> [Placement] {
+        guard case .submit = entry.command, state.pendingCount == 0, !isOpen(.placement) else { return [] }
+        var next = state
+        guard case .job = next.apply(entry).answer else { return [] }
+        return plan(next, grants: grants, id: id).map { placement in
+            var placement = placement
+            placement.attempt.job = 0
+            return placement
+        }
+    }
+
+    private func plan(_ state: SchedulerState, grants: LeaseGrants, id: NodeID) -> [Placement] {
+        Placement.plan(
+            state, avoid: id, limit: NodeConstants.placementsPerEntry, mayTake: { !grants.isCondemned($0) })
     }
 
     /// When a decision may be due without anything else happening.

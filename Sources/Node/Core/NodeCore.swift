@@ -439,6 +439,8 @@ public struct NodeCore: Sendable {
     private mutating func proposeToRaft(_ entry: Entry, at now: Instant) {
         var stamped = entry
         stamped.time = now.nanoseconds + wallClockOffset
+        stamped.placements =
+            raft.isReadyLeader ? duties.placements(with: stamped, state: state, grants: grants, id: id) : []
         raftInputs.append(.propose(id: takeRaftRequest(), entry: stamped.encoded()))
     }
 

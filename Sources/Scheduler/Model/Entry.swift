@@ -7,13 +7,18 @@ public struct Entry: Hashable, Sendable, CBORCodable {
     /// Nanoseconds since the Unix epoch by the leader; the state never goes back.
     public var time: Int64
     public var command: Command
+    /// What the leader places along with a submit, so that one write does for both. Job 0 is the one submitted here.
+    public var placements: [Placement]
     /// Keys of a newer version, kept as they came.
     public var unknown: CBORMap
 
-    public init(request: RequestID, time: Int64, command: Command, unknown: CBORMap = CBORMap()) {
+    public init(
+        request: RequestID, time: Int64, command: Command, placements: [Placement] = [], unknown: CBORMap = CBORMap()
+    ) {
         self.request = request
         self.time = time
         self.command = command
+        self.placements = placements
         self.unknown = unknown
     }
 
@@ -22,7 +27,8 @@ public struct Entry: Hashable, Sendable, CBORCodable {
         request = try map.require(1)
         time = try map.require(2)
         command = try map.require(3)
-        unknown = map.without(0...3)
+        placements = try map.optional(4) ?? []
+        unknown = map.without(0...4)
     }
 
     public var cbor: CBOR {
@@ -30,6 +36,7 @@ public struct Entry: Hashable, Sendable, CBORCodable {
         map.set(1, request)
         map.set(2, time)
         map.set(3, command)
+        map.set(4, placements.isEmpty ? nil : placements)
         return .map(map)
     }
 }

@@ -23,6 +23,13 @@ public struct Placement: Hashable, Sendable, CBORCodable {
         self.resumeFrom = resumeFrom
     }
 
+    /// The same of another job.
+    func of(_ job: JobID) -> Placement {
+        var placement = self
+        placement.attempt.job = job
+        return placement
+    }
+
     public init(cbor: CBOR) throws(CodecError) {
         let map = try cbor.requireMap()
         attempt = try map.require(1)

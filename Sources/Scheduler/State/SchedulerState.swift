@@ -55,7 +55,7 @@ public struct SchedulerState: Sendable {
         var events: [StateEvent] = []
         var answer: Answer
         do {
-            answer = try perform(entry.command, &events)
+            answer = try perform(entry.command, entry.placements, &events)
         } catch {
             answer = Answer(error)
         }
@@ -66,7 +66,7 @@ public struct SchedulerState: Sendable {
     }
 
     private mutating func perform(
-        _ command: Command, _ events: inout [StateEvent]
+        _ command: Command, _ placements: [Placement], _ events: inout [StateEvent]
     ) throws(SchedulerError) -> Answer {
         switch command {
         case .found(let meshName, let meshKeyID, let meshKey, let node):
@@ -79,7 +79,10 @@ public struct SchedulerState: Sendable {
         case .nodeLost(let node): try nodeLost(node, &events)
         case .nodeReturned(let node): try nodeReturned(node, &events)
         case .removeNode(let node): try removeNode(node, &events)
-        case .submit(let spec): return .job(try submit(spec, &events))
+        case .submit(let spec):
+            let job = try submit(spec, &events)
+            for placement in placements { place(placement.of(job), &events) }
+            return .job(job)
         case .place(let placements): for placement in placements { place(placement, &events) }
         case .report(let node, let reports): for report in reports { self.report(report, from: node, &events) }
         case .cancel(let job, let person): try cancel(job, by: person, &events)

@@ -75,6 +75,19 @@ struct LeaderDutiesTests {
         #expect(mesh[2].leaseDeadline > mesh.now)
     }
 
+    @Test("a job that fits at once is placed by the entry that submits it")
+    func placedWithSubmit() throws {
+        let mesh = try CoreMesh()
+        mesh.run(seconds: 2)
+        var spec = JobSpec(name: "job", command: ["true"], user: "ana", submitNode: NodeID(1))
+        spec.resources = Resources(cpuMillis: 1_000, memoryBytes: 1 << 20)
+        let before = mesh[1].appliedIndex
+        mesh.propose(at: 1, .submit(spec))
+        #expect(mesh.run(seconds: 5) { mesh[1].state.jobCount == 1 })
+        #expect(mesh[1].appliedIndex == before + 1)
+        #expect(mesh[1].state.attempts(on: NodeID(1)).count == 1)
+    }
+
     @Test("when the leader falls silent, another one places its attempts anew after lease and margin")
     func leaderLost() throws {
         let mesh = try CoreMesh()
