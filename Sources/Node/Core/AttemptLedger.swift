@@ -9,9 +9,13 @@ import Scheduler
 /// applied state is as new as this daemon (`LeaseHolder.hasCaughtUp`).
 struct AttemptLedger: Sendable {
     enum Phase: Hashable, Sendable {
+        /// It has no room yet; its directories are made.
+        case waiting
         case starting
         case running
         case ended
+
+        var isLive: Bool { self == .starting || self == .running }
     }
 
     struct Held: Hashable, Sendable {
@@ -20,6 +24,7 @@ struct AttemptLedger: Sendable {
     }
 
     enum Step: Hashable, Sendable {
+        case prepare(AttemptKey)
         case start(AttemptKey)
         case stop(AttemptKey, AttemptStop)
         case settled(AttemptKey)
@@ -28,6 +33,7 @@ struct AttemptLedger: Sendable {
     /// Ascending by key.
     private var keys: [AttemptKey] = []
     private var held: [AttemptKey: Held] = [:]
+    private var lines = WaitingLines()
     /// In the order they happened.
     private var reports: [AttemptReport] = []
     /// The entry that carries the first `reportsInFlight` reports.
@@ -38,8 +44,11 @@ struct AttemptLedger: Sendable {
     init(faults: NodeFaults = []) { self.faults = faults }
 
     /// Whether a supervisor of this host may still be running something.
-    var isIdle: Bool { held.values.allSatisfy { $0.phase == .ended } }
+    var isIdle: Bool { held.values.allSatisfy { !$0.phase.isLive } }
     subscript(key: AttemptKey) -> Held? { held[key] }
+
+    /// When waiting attempts are given back, if nothing ends before.
+    var nextDeadline: Instant? { lines.nextDeadline }
 
     /// A supervisor that outlived the last daemon holds it.
     mutating func adopt(_ attempt: AdoptedAttempt) {
@@ -55,7 +64,9 @@ struct AttemptLedger: Sendable {
         switch report.kind {
         case .preparing: break
         case .running: held[report.attempt]?.phase = .running
-        case .ended: held[report.attempt]?.phase = .ended
+        case .ended:
+            held[report.attempt]?.phase = .ended
+            if attempt.phase.isLive { lines.freed(by: report.attempt.job) } else { lines.left(report.attempt) }
         }
         reports.append(report)
     }
@@ -81,7 +92,7 @@ struct AttemptLedger: Sendable {
     /// The attempt was replaced: known as soon as the state says so, however old the rest of it may be, because a
     /// replaced attempt never becomes the current one again.
     mutating func superseded(_ key: AttemptKey) -> Step? {
-        guard let attempt = held[key], attempt.phase != .ended, attempt.stopping != .superseded else { return nil }
+        guard let attempt = held[key], attempt.phase.isLive, attempt.stopping != .superseded else { return nil }
         held[key]?.stopping = .superseded
         return .stop(key, .superseded)
     }
@@ -93,45 +104,74 @@ struct AttemptLedger: Sendable {
     ///   - mayStart: whether the lease lasts long enough to start something.
     ///   - isLeaving: whether this node gives everything back because it leaves the mesh.
     mutating func compare(
-        with wanted: [WantedAttempt], mayStart: Bool, isLeaving: Bool, now wallClock: Int64
+        with wanted: [WantedAttempt], mayStart: Bool, isLeaving: Bool, at now: Instant, wallClock: Int64
     ) -> [Step] {
         var steps: [Step] = []
-        let wantedKeys = Set(wanted.map(\.key))
+        lines.begin()
         for attempt in wanted {
-            guard let current = held[attempt.key] else {
-                // What a leaving node never began is given up with its membership: given back before, it could be
-                // placed here again.
-                if isLeaving { continue }
-                if attempt.hasStarted {
-                    // It ran here and no supervisor knows it: the host was reset. It must be replaced, not begun anew.
-                    insert(attempt.key, Held(phase: .ended))
-                    reports.append(AttemptReport(attempt: attempt.key, kind: .ended(.lost), at: wallClock))
-                } else if attempt.isCancelled {
-                    insert(attempt.key, Held(phase: .ended))
-                    reports.append(AttemptReport(attempt: attempt.key, kind: .ended(.cancelled), at: wallClock))
-                } else if mayStart {
-                    insert(attempt.key, Held(phase: .starting))
-                    steps.append(.start(attempt.key))
-                }
-                continue
-            }
-            if isLeaving, let stop = superseded(attempt.key) {
-                steps.append(stop)
-            } else if attempt.isCancelled, current.phase != .ended, current.stopping == nil {
-                held[attempt.key]?.stopping = .cancelled
-                steps.append(.stop(attempt.key, .cancelled))
-            }
+            compare(attempt, mayStart: mayStart, isLeaving: isLeaving, wallClock, &steps)
+            lines.count(attempt, held[attempt.key]?.phase, mayWait: !isLeaving && !attempt.isCancelled)
         }
+        lines.finish(now: now)
+        let wantedKeys = Set(wanted.map(\.key))
         for key in keys where !wantedKeys.contains(key) {
             guard let attempt = held[key] else { continue }
-            if attempt.phase == .ended {
+            if attempt.phase.isLive {
+                if let stop = superseded(key) { steps.append(stop) }
+            } else {
                 steps.append(.settled(key))
-            } else if let stop = superseded(key) {
-                steps.append(stop)
             }
         }
         for case .settled(let key) in steps { forget(key) }
         return steps
+    }
+
+    private mutating func compare(
+        _ attempt: WantedAttempt, mayStart: Bool, isLeaving: Bool, _ wallClock: Int64, _ steps: inout [Step]
+    ) {
+        let key = attempt.key
+        guard let current = held[key], current.phase != .waiting else {
+            // What a leaving node never began is given up with its membership: given back before, it could be
+            // placed here again.
+            if isLeaving { return }
+            if attempt.hasStarted {
+                // It ran here and no supervisor knows it: the host was reset. It must be replaced, not begun anew.
+                end(key, .lost, at: wallClock)
+            } else if attempt.isCancelled {
+                end(key, .cancelled, at: wallClock)
+            } else if attempt.turn != nil {
+                guard held[key] == nil else { return }
+                insert(key, Held(phase: .waiting))
+                steps.append(.prepare(key))
+            } else if mayStart {
+                insert(key, Held(phase: .starting))
+                steps.append(.start(key))
+            }
+            return
+        }
+        if isLeaving, let stop = superseded(key) {
+            steps.append(stop)
+        } else if attempt.isCancelled, current.phase != .ended, current.stopping == nil {
+            held[key]?.stopping = .cancelled
+            steps.append(.stop(key, .cancelled))
+        }
+    }
+
+    /// What waits begins where an attempt of its job has ended, in the order of the state, before the mesh has heard of
+    /// that end: the state gives the same room to the same attempt when it does. What waited too long is given back.
+    mutating func moveLines(mayStart: Bool, at now: Instant, wallClock: Int64) -> [Step] {
+        var steps: [Step] = []
+        while mayStart, let key = lines.takeNext(now: now) {
+            held[key]?.phase = .starting
+            steps.append(.start(key))
+        }
+        for key in lines.takeOverdue(now: now) { end(key, .returned, at: wallClock) }
+        return steps
+    }
+
+    private mutating func end(_ key: AttemptKey, _ outcome: Outcome, at wallClock: Int64) {
+        insert(key, Held(phase: .ended))
+        reports.append(AttemptReport(attempt: key, kind: .ended(outcome), at: wallClock))
     }
 
     /// Jobs of which an attempt was replaced and is not gone yet: their lease page stands still.
@@ -147,7 +187,7 @@ struct AttemptLedger: Sendable {
 
     private mutating func insert(_ key: AttemptKey, _ attempt: Held) {
         if held.updateValue(attempt, forKey: key) == nil {
-            let index = keys.firstIndex { key < $0 } ?? keys.endIndex
+            let index = keys.lastIndex { $0 < key }.map { $0 + 1 } ?? keys.startIndex
             keys.insert(key, at: index)
         }
     }
@@ -163,4 +203,13 @@ struct WantedAttempt: Hashable, Sendable {
     var key: AttemptKey
     var hasStarted: Bool
     var isCancelled: Bool
+    /// Its place in the line for room of its job; nil: it has room.
+    var turn: UInt64?
+
+    init(key: AttemptKey, hasStarted: Bool, isCancelled: Bool, turn: UInt64? = nil) {
+        self.key = key
+        self.hasStarted = hasStarted
+        self.isCancelled = isCancelled
+        self.turn = turn
+    }
 }

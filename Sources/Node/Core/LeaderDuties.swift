@@ -30,13 +30,20 @@ struct LeaderDuties: Sendable {
     private var mayPlace = true
     private var returned: [NodeID] = []
     private var voters = VoterKeeper()
+    private var pace = TaskPace()
 
     /// A lost node has asked for a lease.
     mutating func hasReturned(_ node: NodeID) {
         if !returned.contains(node) { returned.append(node) }
     }
 
-    mutating func noticed(_ event: StateEvent, now: Instant) {
+    mutating func noticed(_ event: StateEvent, _ state: SchedulerState, now: Instant) {
+        switch event {
+        case .attemptEnded(let key, let outcome):
+            if let attempt = state.attempt(key) { pace.ended(attempt, of: key.job, with: outcome) }
+        case .jobEnded(let job): pace.forget(job)
+        default: break
+        }
         switch event {
         case .nodeChanged(let node):
             mayPlace = true
@@ -115,7 +122,8 @@ struct LeaderDuties: Sendable {
 
     private func plan(_ state: SchedulerState, grants: LeaseGrants, id: NodeID) -> [Placement] {
         Placement.plan(
-            state, avoid: id, limit: NodeConstants.placementsPerEntry, mayTake: { !grants.isCondemned($0) })
+            state, avoid: id, limit: NodeConstants.placementsPerEntry, ahead: { pace.depth(of: $0) },
+            mayTake: { !grants.isCondemned($0) })
     }
 
     /// When a decision may be due without anything else happening.

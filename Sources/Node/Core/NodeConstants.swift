@@ -23,6 +23,10 @@ public enum NodeConstants {
     public static let readRetry = Interval.milliseconds(200)
     /// How many attempts one placement entry may hold: keeps a turn of the control ring short.
     public static let placementsPerEntry = 256
+    /// How much work of one array may lie ahead on a node, behind each of its attempts there.
+    public static let ahead = Interval.milliseconds(50)
+    /// A task that lies ahead and does not get its turn for so long is given back.
+    public static let aheadPatience = Interval.milliseconds(250)
     /// How many reports one entry may hold.
     public static let reportsPerEntry = 1_024
     /// A snapshot is taken when this many entries have been applied since the last.

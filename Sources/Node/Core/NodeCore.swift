@@ -43,6 +43,9 @@ public struct NodeCore: Sendable {
     private var requestIDs: RequestIDSource
     private var wallClockOffset: Int64 = 0
     private var isLeaving = false
+    /// Whether the state, or what is held here, may have changed since the two were compared.
+    private var isComparisonDue = true
+    private var mightStart = false
     /// What this turn has for Raft.
     private var raftInputs: [RaftInput] = []
     private var failure: String?
@@ -99,6 +102,7 @@ public struct NodeCore: Sendable {
         {
             next = due
         }
+        if lease.hasCaughtUp, let due = ledger.nextDeadline, due < next { next = due }
         return next
     }
 
@@ -136,14 +140,18 @@ public struct NodeCore: Sendable {
             proposals.add(entry)
         case .abandon(let request): _ = proposals.remove(request)
         case .adopted(let attempts): for attempt in attempts { ledger.adopt(attempt) }
-        case .attempt(let report): ledger.heard(report)
+        case .attempt(let report):
+            ledger.heard(report)
+            // The end of what is wanted says nothing new until the state knows it.
+            if !state.isLive(report.attempt) { isComparisonDue = true }
         case .wallClock(let time): wallClockOffset = time - now.nanoseconds
         case .read(let id): reads.add(id)
         case .abandonRead(let id): reads.abandon(id)
         case .refresh: lease.hasten(now: now)
         case .transfer(let target): raftInputs.append(.transfer(to: target))
-        case .leave: isLeaving = true
-        case .stay: isLeaving = false
+        case .leave, .stay:
+            if case .leave = input { isLeaving = true } else { isLeaving = false }
+            isComparisonDue = true
         }
     }
 
@@ -249,6 +257,7 @@ public struct NodeCore: Sendable {
         }
         let (answer, events) = state.apply(entry)
         if !events.isEmpty {
+            isComparisonDue = true
             follow(events, at: now, into: &effects)
             effects.append(.changed(events))
         }
@@ -271,7 +280,7 @@ public struct NodeCore: Sendable {
                 if case .stop(let key, let stop) = ledger.superseded(key) { effects.append(.stop(key, stop)) }
             default: break
             }
-            duties.noticed(event, now: now)
+            duties.noticed(event, state, now: now)
         }
     }
 
@@ -287,6 +296,7 @@ public struct NodeCore: Sendable {
             return fail("the leader's snapshot cannot be read: \(error.message)", into: &effects)
         }
         appliedIndex = snapshot.index
+        isComparisonDue = true
         duties.everythingChanged()
         membersChanged(at: now, into: &effects)
         // Answers may have been among the entries that the snapshot stands for: asked again, they are given again.
@@ -369,22 +379,37 @@ public struct NodeCore: Sendable {
         let extended = lease.applied(upTo: appliedIndex)
         guard lease.hasCaughtUp else { return }
         let mayStart = lease.deadline - now >= NodeConstants.leaseToStart
-        let wanted = state.attempts(on: id).map { key in
-            WantedAttempt(
-                key: key, hasStarted: state.attempt(key)?.startedAt != nil,
-                isCancelled: state.job(key.job)?.cancelRequestedBy != nil)
+        let wallClock = now.nanoseconds + wallClockOffset
+        var steps: [AttemptLedger.Step] = []
+        if isComparisonDue || mayStart != mightStart {
+            steps = ledger.compare(
+                with: wanted(), mayStart: mayStart, isLeaving: isLeaving, at: now, wallClock: wallClock)
+            isComparisonDue = false
+            mightStart = mayStart
         }
-        let steps = ledger.compare(
-            with: wanted, mayStart: mayStart, isLeaving: isLeaving, now: now.nanoseconds + wallClockOffset)
+        steps += ledger.moveLines(mayStart: mayStart, at: now, wallClock: wallClock)
         // What was replaced is stopped before the lease that would let it go on moves.
         for case .stop(let key, let stop) in steps { effects.append(.stop(key, stop)) }
         if let extended { effects.append(.extendLease(until: extended, heldBack: ledger.jobsHeldBack)) }
         for step in steps {
             switch step {
+            case .prepare(let key): effects.append(.prepare(key))
             case .start(let key): effects.append(.start(key))
             case .settled(let key): effects.append(.settled(key))
             case .stop: break
             }
+        }
+    }
+
+    /// What the state wants on this node.
+    private func wanted() -> [WantedAttempt] {
+        var cancelled: (job: JobID, isCancelled: Bool)?
+        return state.attempts(on: id).map { key in
+            if cancelled?.job != key.job { cancelled = (key.job, state.job(key.job)?.cancelRequestedBy != nil) }
+            let attempt = state.attempt(key)
+            return WantedAttempt(
+                key: key, hasStarted: attempt?.startedAt != nil, isCancelled: cancelled?.isCancelled ?? false,
+                turn: attempt?.turn)
         }
     }
 

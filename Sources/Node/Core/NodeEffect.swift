@@ -8,6 +8,8 @@ public enum NodeEffect: Sendable {
     /// Make this durable, then say `.persisted`.
     case persist(RaftPersist)
     case send(NodeID, NodeMessage)
+    /// Make ready for this attempt what can be made before it has room here; a start may follow.
+    case prepare(AttemptKey)
     /// Start this attempt of the state; it has a place here and a lease.
     case start(AttemptKey)
     case stop(AttemptKey, AttemptStop)

@@ -33,6 +33,8 @@ final class AttemptRunner: @unchecked Sendable {
         var hasStarted = false
         var preparation: Task<Void, Never>?
         var watcher: Task<Void, Never>?
+        /// Notified when it gets room here; nil: it has some.
+        var turn: LoopSignal?
         init(_ stage: Stage) { self.stage = stage }
     }
 
@@ -224,9 +226,18 @@ final class AttemptRunner: @unchecked Sendable {
         leaseMoved.notify()
     }
 
+    /// Goes as far as it can go before there is room; `start` lets it go on.
+    func prepare(_ key: AttemptKey) { begin(key, turn: LoopSignal(loop)) }
+
     func start(_ key: AttemptKey) {
+        if let running = attempts[key], let turn = exchange(&running.turn, with: nil) { return turn.notify() }
+        begin(key, turn: nil)
+    }
+
+    private func begin(_ key: AttemptKey, turn: LoopSignal?) {
         guard attempts[key] == nil, !isStopped else { return }
         let running = Running(.preparing)
+        running.turn = turn
         attempts[key] = running
         prepare(key, running)
     }
@@ -234,7 +245,7 @@ final class AttemptRunner: @unchecked Sendable {
     private func prepare(_ key: AttemptKey, _ running: Running) {
         running.preparation = loop.spawn("prepare \(key.job).\(key.task)") { [self] in
             do {
-                try await prepareAndStart(key)
+                try await prepareAndStart(key, running)
             } catch {
                 guard running.stage == .preparing else { return }
                 ended(key, outcome: outcome(ofFailure: error, running), at: EventLoops.wallClock.nanoseconds)
@@ -258,6 +269,11 @@ final class AttemptRunner: @unchecked Sendable {
     /// The mesh knows the end of the attempt: its supervisor may forget it.
     func settled(_ key: AttemptKey) {
         attempts[key]?.watcher?.cancel()
+        if let running = attempts[key], running.turn != nil {
+            // It never had its turn.
+            running.stage = .ended
+            running.preparation?.cancel()
+        }
         attempts[key] = nil
         node.driver.changes.notify()
         guard let link = links[key.job] else {
@@ -270,11 +286,12 @@ final class AttemptRunner: @unchecked Sendable {
 
     // MARK: Starting
 
-    private func prepareAndStart(_ key: AttemptKey) async throws {
+    private func prepareAndStart(_ key: AttemptKey, _ running: Running) async throws {
         guard let plan = node.plan(for: key) else { throw NodeError.jobNotFound(key.job) }
         try await node.files.prepare(plan)
         try Task.checkCancellation()
         let spec = try plan.spec(isolation: node.host.isolation)
+        while let turn = running.turn { try await turn.wait() }
         let link = try await self.link(for: key.job)
         while loop.now + NodeConstants.leaseToStart > lease || heldBack.contains(key.job) {
             try await leaseMoved.wait()

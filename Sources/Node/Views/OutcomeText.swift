@@ -14,6 +14,7 @@ enum OutcomeText {
         case .hostFailed(_, let message): message
         case .lost: "host lost"
         case .cancelled: "cancelled"
+        case .returned: "given back before it began"
         }
     }
 
@@ -24,7 +25,7 @@ enum OutcomeText {
         switch outcome {
         case .exited: return nil
         case .signalled: return nil
-        case .cancelled: return nil
+        case .cancelled, .returned: return nil
         case .outOfMemory(let limit):
             return APIFailure(
                 code: "job.out_of_memory", message: "job \(job) used more than its \(SizeText.of(limit)) of memory",

@@ -21,10 +21,13 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
     public var outcome: Outcome?
     /// The checkpoint it was given.
     public var resumedFrom: UInt64?
+    /// Its turn among those that wait on the node for the room of an attempt of their job; nil: it has room of its own.
+    public var turn: UInt64?
 
     public init(
         number: UInt32, node: NodeID, gpus: [UInt32] = [], cpuMillis: UInt64, memoryBytes: UInt64, placedAt: Int64,
-        startedAt: Int64? = nil, endedAt: Int64? = nil, outcome: Outcome? = nil, resumedFrom: UInt64? = nil
+        startedAt: Int64? = nil, endedAt: Int64? = nil, outcome: Outcome? = nil, resumedFrom: UInt64? = nil,
+        turn: UInt64? = nil
     ) {
         self.number = number
         self.node = node
@@ -36,6 +39,7 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
         self.endedAt = endedAt
         self.outcome = outcome
         self.resumedFrom = resumedFrom
+        self.turn = turn
     }
 
     public init(cbor: CBOR) throws(CodecError) {
@@ -50,6 +54,7 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
         endedAt = try map.optional(8)
         outcome = try map.optional(9)
         resumedFrom = try map.optional(10)
+        turn = try map.optional(11)
     }
 
     public var cbor: CBOR {
@@ -64,6 +69,7 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
         map.set(8, endedAt)
         map.set(9, outcome)
         map.set(10, resumedFrom)
+        map.set(11, turn)
         return .map(map)
     }
 }

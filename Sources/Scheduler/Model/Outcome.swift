@@ -14,6 +14,8 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
     /// Its host was lost, or lost it.
     case lost
     case cancelled
+    /// Its node gave it back before it had begun: it waited there for room that did not come soon.
+    case returned
 
     /// What a shell would say: 0 to 255.
     public var exitCode: Int32 {
@@ -25,7 +27,7 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
         case .commandNotFound: return 127
         case .commandNotExecutable: return 126
         case .hostFailed: return 125
-        case .lost: return 75
+        case .lost, .returned: return 75
         case .cancelled: return 130
         }
     }
@@ -45,6 +47,7 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
         case 6: self = .hostFailed(code: try map.require(1), message: try map.require(2))
         case 7: self = .lost
         case 8: self = .cancelled
+        case 9: self = .returned
         default: throw .unknownKind("Outcome", kind)
         }
     }
@@ -64,6 +67,7 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
             }
         case .lost: return .kind(7)
         case .cancelled: return .kind(8)
+        case .returned: return .kind(9)
         }
     }
 }

@@ -10,10 +10,12 @@ public struct Placement: Hashable, Sendable, CBORCodable {
     public var memoryBytes: UInt64
     /// The checkpoint it goes on from.
     public var resumeFrom: UInt64?
+    /// It gets no room of its own: it takes over that of an attempt of its job that ends on the node.
+    public var waits: Bool
 
     public init(
         attempt: AttemptKey, node: NodeID, gpus: [UInt32] = [], cpuMillis: UInt64, memoryBytes: UInt64,
-        resumeFrom: UInt64? = nil
+        resumeFrom: UInt64? = nil, waits: Bool = false
     ) {
         self.attempt = attempt
         self.node = node
@@ -21,6 +23,7 @@ public struct Placement: Hashable, Sendable, CBORCodable {
         self.cpuMillis = cpuMillis
         self.memoryBytes = memoryBytes
         self.resumeFrom = resumeFrom
+        self.waits = waits
     }
 
     /// The same of another job.
@@ -38,6 +41,7 @@ public struct Placement: Hashable, Sendable, CBORCodable {
         cpuMillis = try map.require(4)
         memoryBytes = try map.require(5)
         resumeFrom = try map.optional(6)
+        waits = try map.optional(7) ?? false
     }
 
     public var cbor: CBOR {
@@ -48,6 +52,7 @@ public struct Placement: Hashable, Sendable, CBORCodable {
         map.set(4, cpuMillis)
         map.set(5, memoryBytes)
         map.set(6, resumeFrom)
+        map.set(7, waits ? true : nil)
         return .map(map)
     }
 }

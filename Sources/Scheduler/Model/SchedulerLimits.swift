@@ -26,6 +26,8 @@ public enum SchedulerLimits {
     public static let endedNanoseconds: Int64 = 7 * 86_400_000_000_000
     /// Ended jobs forgotten by one entry at most, so that no entry takes long.
     public static let forgottenPerEntryMax = 8
+    /// Attempts that may wait on one node for the room of others.
+    public static let waitingPerNodeMax = 1_024
     /// Checkpoints of one task that stay, whatever its policy says.
     public static let checkpointsMax = 100
     /// An encoded `JobSpec`.

@@ -5,11 +5,15 @@ extension Placement {
     ///
     /// Best fit: fewest GPUs left over, the smallest devices that do, then the fullest node; among equals not `avoid`
     /// (the leader itself), then a node that has the files already.
+    ///
+    /// - Parameter ahead: how many tasks of a job may wait on a node for each of its attempts there, so that the next
+    ///   begins when one ends and does not wait for the log.
     public static func plan(
-        _ state: SchedulerState, avoid: NodeID? = nil, limit: Int = 1_000, mayTake: (NodeID) -> Bool = { _ in true }
+        _ state: SchedulerState, avoid: NodeID? = nil, limit: Int = 1_000, ahead: (JobID) -> Int = { _ in 0 },
+        mayTake: (NodeID) -> Bool = { _ in true }
     ) -> [Placement] {
         var planner = Planner(state, mayTake: mayTake, avoid: avoid)
-        return planner.plan(limit: limit)
+        return planner.plan(limit: limit, ahead: ahead)
     }
 
     /// Why tasks of a job wait, for `ps`; nil where none does.

@@ -51,27 +51,69 @@ struct Planner {
         }
     }
 
-    mutating func plan(limit: Int) -> [Placement] {
+    mutating func plan(limit: Int, ahead: (JobID) -> Int = { _ in 0 }) -> [Placement] {
         var placements: [Placement] = []
         var examined = 0
+        // Only the first job that could use the room at all: the line of a later one would pass it by.
+        var mayGoAhead = true
         for (job, _) in state.waiting {
             guard placements.count < limit, examined < Self.jobsExaminedMax else { break }
             examined += 1
-            place(job, limit: limit, into: &placements)
+            guard let rest = place(job, limit: limit, into: &placements), mayGoAhead,
+                let resources = state.jobRows[job]?.spec.value.resources,
+                rooms.contains(where: { Fit.everFits(resources, $0.capacity) })
+            else { continue }
+            mayGoAhead = false
+            placeAhead(job, from: rest, depth: ahead(job), limit: limit, into: &placements)
         }
         return placements
     }
 
-    private mutating func place(_ job: JobID, limit: Int, into placements: inout [Placement]) {
-        guard let position = state.jobRows.find(job) else { return }
+    /// Lines of tasks that nobody has tried yet, behind the attempts of their job. A line is filled when it is half empty,
+    /// so that many go into one entry.
+    private func placeAhead(
+        _ job: JobID, from first: UInt32, depth: Int, limit: Int, into placements: inout [Placement]
+    ) {
+        guard depth > 0, let row = state.jobRows[job], row.spec.value.resources.gpus == 0,
+            // Lost with its node, it could not be told from one that had begun.
+            row.spec.value.retry != .never
+        else { return }
+        let resources = row.spec.value.resources
+        var lines: [(room: Room, open: Int)] = []
+        for room in rooms {
+            guard let node = state.nodeRows[room.id] else { continue }
+            let wanted = min(
+                state.rooms(of: job, on: node, atMost: .max) * depth, SchedulerLimits.waitingPerNodeMax)
+            let have = node.line.count
+            if have * 2 <= wanted { lines.append((room, wanted - have)) }
+        }
+        for range in row.pending.ranges where range.upperBound > first {
+            for index in range where index >= first && row.tasks[index].attempts.isEmpty {
+                guard placements.count < limit, let last = lines.indices.last else { return }
+                let room = lines[last].room
+                placements.append(
+                    Placement(
+                        attempt: AttemptKey(TaskKey(job: job, index: index), attempt: 1), node: room.id,
+                        cpuMillis: resources.cpuMillis,
+                        memoryBytes: MemoryRule.bytes(for: resources, on: room.capacity),
+                        waits: true))
+                lines[last].open -= 1
+                if lines[last].open == 0 { lines.removeLast() }
+            }
+        }
+    }
+
+    /// The first task of the job that has no place, where some wait.
+    private mutating func place(_ job: JobID, limit: Int, into placements: inout [Placement]) -> UInt32? {
+        guard let position = state.jobRows.find(job) else { return nil }
         let row = state.jobRows[position]
         let resources = row.spec.value.resources
-        if hopeless.contains(resources) { return }
+        if hopeless.contains(resources) { return row.pending.ranges.first?.lowerBound }
         let treeHolders = row.spec.value.workingTree.map { state.holders(ofTree: $0) } ?? []
         var lastRoom: Int?
         for range in row.pending.ranges {
             for index in range {
-                guard placements.count < limit else { return }
+                guard placements.count < limit else { return index }
                 let task = row.tasks[index]
                 let key = TaskKey(job: job, index: index)
                 let checkpoint = task.checkpoints.isEmpty ? nil : state.newestCheckpoint(key, where: state.isPresent)
@@ -81,13 +123,14 @@ struct Planner {
                 let holders = checkpoint?.holders ?? treeHolders
                 guard let room = reused ?? best(resources, holders: holders, history: task.attempts) else {
                     hopeless.insert(resources)
-                    return
+                    return index
                 }
                 lastRoom = task.attempts.isEmpty ? room : nil
                 placements.append(
                     take(room, resources, AttemptKey(key, attempt: task.nextAttempt), checkpoint?.number))
             }
         }
+        return nil
     }
 
     private func fits(_ resources: Resources, in room: Room) -> Bool {

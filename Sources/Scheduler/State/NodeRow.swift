@@ -3,12 +3,19 @@ import Codec
 /// What the state holds of a node.
 struct NodeRow: Sendable {
     var record: NodeRecord
-    /// Attempts placed here that have not ended, ascending. Derived, as are the three below.
+    /// Attempts placed here that have not ended, ascending. Derived, as are the four below.
     private(set) var attempts: [AttemptKey] = []
     private(set) var usedCPUMillis: UInt64 = 0
     private(set) var usedMemoryBytes: UInt64 = 0
     /// Indices, ascending.
     private(set) var usedGPUs: [UInt32] = []
+    /// Those of the attempts that wait for the room of another one of their job, by their turn.
+    private(set) var line: [Waiting] = []
+
+    struct Waiting: Hashable, Sendable {
+        var turn: UInt64
+        var key: AttemptKey
+    }
 
     init(record: NodeRecord) { self.record = record }
 
@@ -37,6 +44,10 @@ struct NodeRow: Sendable {
 
     mutating func hold(_ key: AttemptKey, _ attempt: Attempt) {
         guard attempts.insertSorted(key) else { return }
+        if let turn = attempt.turn {
+            let place = line.lastIndex { $0.turn < turn }.map { $0 + 1 } ?? 0
+            return line.insert(Waiting(turn: turn, key: key), at: place)
+        }
         usedCPUMillis += attempt.cpuMillis
         usedMemoryBytes += attempt.memoryBytes
         for gpu in attempt.gpus { usedGPUs.insertSorted(gpu) }
@@ -44,8 +55,15 @@ struct NodeRow: Sendable {
 
     mutating func release(_ key: AttemptKey, _ attempt: Attempt) {
         guard attempts.removeSorted(key) else { return }
+        if attempt.turn != nil { return line.removeAll { $0.key == key } }
         usedCPUMillis -= attempt.cpuMillis
         usedMemoryBytes -= attempt.memoryBytes
         for gpu in attempt.gpus { usedGPUs.removeSorted(gpu) }
     }
+
+    /// The turn of one that joins the line now.
+    var nextTurn: UInt64 { (line.last?.turn ?? 0) + 1 }
+
+    /// Who takes over room of this job next.
+    func next(of job: JobID) -> AttemptKey? { line.first { $0.key.job == job }?.key }
 }

@@ -10,11 +10,13 @@ extension SchedulerState {
             jobRows[job].cancelRequestedBy == nil, jobRows[job].pending.contains(key.task),
             jobRows[job].tasks[key.task].nextAttempt == key.attempt,
             let node = nodeRows.find(placement.node), nodeRows[node].record.presence == .present,
-            placement.gpus.count == Int(jobRows[job].spec.value.resources.gpus), nodeRows[node].canHold(placement)
+            placement.gpus.count == Int(jobRows[job].spec.value.resources.gpus),
+            placement.waits ? mayWait(placement, on: node) : nodeRows[node].canHold(placement)
         else { return }
         let attempt = Attempt(
             number: key.attempt, node: placement.node, gpus: placement.gpus, cpuMillis: placement.cpuMillis,
-            memoryBytes: placement.memoryBytes, placedAt: time, resumedFrom: placement.resumeFrom)
+            memoryBytes: placement.memoryBytes, placedAt: time, resumedFrom: placement.resumeFrom,
+            turn: placement.waits ? nodeRows[node].nextTurn : nil)
         nodeRows[node].hold(key, attempt)
         jobRows[job].tasks[key.task].attempts.append(attempt)
         if jobRows[job].tasks[key.task].attempts.count > TaskRecord.attemptsKeptMax {
@@ -22,6 +24,22 @@ extension SchedulerState {
         }
         events.append(.attemptPlaced(key, placement.node))
         change(job, key.task, to: .placed, &events)
+    }
+
+    /// Room to wait for is there while an attempt of the job has some: it passes from one to the next.
+    private func mayWait(_ placement: Placement, on node: RowPosition) -> Bool {
+        placement.gpus.isEmpty && nodeRows[node].line.count < SchedulerLimits.waitingPerNodeMax
+            && rooms(of: placement.attempt.job, on: nodeRows[node], atMost: 1) > 0
+    }
+
+    /// How many attempts of a job have room on a node, as far as they are counted.
+    func rooms(of job: JobID, on node: NodeRow, atMost limit: Int) -> Int {
+        guard let position = jobRows.find(job) else { return 0 }
+        var count = 0
+        for key in node.attempts where key.job == job && count < limit {
+            if jobRows[position].tasks[key.task].liveAttempt?.turn == nil { count += 1 }
+        }
+        return count
     }
 
     mutating func report(_ report: AttemptReport, from node: NodeID, _ events: inout [StateEvent]) {
@@ -91,17 +109,35 @@ extension SchedulerState {
             $0.outcome = outcome
             $0.endedAt = max(at, $0.startedAt ?? $0.placedAt)
         }
-        if let node = nodeRows.find(attempt.node) { nodeRows[node].release(key, attempt) }
+        if let node = nodeRows.find(attempt.node) {
+            nodeRows[node].release(key, attempt)
+            if attempt.turn == nil { handOver(attempt, of: job, on: node) }
+        }
         events.append(outcome == .lost ? .attemptLost(key, attempt.node) : .attemptEnded(key, outcome))
         let next = stateAfter(job, index, outcome)
         if next == .failed, jobRows[job].firstFailure == nil { jobRows[job].firstFailure = outcome.exitCode }
         change(job, index, to: next, &events)
     }
 
+    /// The room of an attempt that ended goes to the next of its job that waits for it: as it is, because its node may
+    /// have let that one begin already.
+    private mutating func handOver(_ room: Attempt, of job: RowPosition, on node: RowPosition) {
+        guard let next = nodeRows[node].next(of: jobRows.key(at: job)),
+            var heir = jobRows[job].tasks[next.task].liveAttempt
+        else { return }
+        nodeRows[node].release(next, heir)
+        heir.turn = nil
+        heir.cpuMillis = room.cpuMillis
+        heir.memoryBytes = room.memoryBytes
+        nodeRows[node].hold(next, heir)
+        changeAttempt(job, next.task) { $0 = heir }
+    }
+
     private mutating func stateAfter(_ job: RowPosition, _ index: UInt32, _ outcome: Outcome) -> TaskState {
         if outcome.isSuccess { return .succeeded }
         if jobRows[job].cancelRequestedBy != nil || outcome == .cancelled { return .cancelled }
         let retry = jobRows[job].spec.value.retry
+        if outcome == .returned { return .pending }
         if outcome == .lost { return retry == .never ? .failed : .pending }
         jobRows[job].tasks[index].failures += 1
         if case .times(let count) = retry, jobRows[job].tasks[index].failures <= count { return .pending }

@@ -59,8 +59,13 @@ extension SchedulerState {
         var cpus: UInt64 = 0
         var memory: UInt64 = 0
         var gpus: [UInt32] = []
+        var waiting: [AttemptKey] = []
         for key in row.attempts {
             guard let attempt = attempt(key) else { continue }
+            if attempt.turn != nil {
+                waiting.append(key)
+                continue
+            }
             cpus += attempt.cpuMillis
             memory += attempt.memoryBytes
             gpus += attempt.gpus
@@ -68,6 +73,10 @@ extension SchedulerState {
         var broken: [String] = []
         if cpus != row.usedCPUMillis || memory != row.usedMemoryBytes || gpus.sorted() != row.usedGPUs {
             broken.append("\(row.record.id) miscounts what its attempts hold, or gives a GPU twice")
+        }
+        if row.line.map(\.key).sorted() != waiting { broken.append("the line on \(row.record.id) is not who waits") }
+        for key in waiting where rooms(of: key.job, on: row, atMost: 1) == 0 {
+            broken.append("\(key.job)_\(key.task) waits on \(row.record.id) for room that nobody has")
         }
         return broken
     }

@@ -30,6 +30,11 @@ extension SchedulerState {
     /// Attempts placed there that have not ended, ascending: what the node may run, and nothing else.
     public func attempts(on id: NodeID) -> [AttemptKey] { nodeRows[id]?.attempts ?? [] }
 
+    /// How many attempts of a job have room on a node.
+    public func rooms(of job: JobID, on id: NodeID) -> Int {
+        nodeRows[id].map { rooms(of: job, on: $0, atMost: .max) } ?? 0
+    }
+
     public var invitations: [InvitationRecord] { invitationRows.map(\.row) }
 
     public func invitation(_ jti: String) -> InvitationRecord? { invitationRows[jti] }

@@ -16,7 +16,7 @@ struct AttemptLedgerTests {
     private func compare(
         _ ledger: inout AttemptLedger, _ wanted: [WantedAttempt], mayStart: Bool = true, isLeaving: Bool = false
     ) -> [AttemptLedger.Step] {
-        ledger.compare(with: wanted, mayStart: mayStart, isLeaving: isLeaving, now: 77)
+        ledger.compare(with: wanted, mayStart: mayStart, isLeaving: isLeaving, at: .zero, wallClock: 77)
     }
 
     /// A ledger whose only attempt runs.
@@ -35,6 +35,63 @@ struct AttemptLedgerTests {
         #expect(compare(&ledger, [wanted(key)]) == [.start(key)])
         #expect(compare(&ledger, [wanted(key)]).isEmpty)
         #expect(!ledger.isIdle)
+    }
+
+    private let second = AttemptKey(job: 1, task: 1, attempt: 1)
+    private let third = AttemptKey(job: 1, task: 2, attempt: 1)
+
+    private func waits(_ key: AttemptKey, turn: UInt64, cancelled: Bool = false) -> WantedAttempt {
+        WantedAttempt(key: key, hasStarted: false, isCancelled: cancelled, turn: turn)
+    }
+
+    private func move(_ ledger: inout AttemptLedger, at now: Instant = .zero) -> [AttemptLedger.Step] {
+        ledger.moveLines(mayStart: true, at: now, wallClock: 77)
+    }
+
+    @Test("what waits for room begins when an attempt of its job ends, in the order of the turns, one for one")
+    func takesOver() {
+        var ledger = running()
+        let all = [wanted(key, started: true), waits(second, turn: 2), waits(third, turn: 1)]
+        #expect(compare(&ledger, all) == [.prepare(second), .prepare(third)])
+        #expect(move(&ledger).isEmpty)
+        ledger.heard(AttemptReport(attempt: key, kind: .ended(.exited(0)), at: 2))
+        #expect(move(&ledger) == [.start(third)])
+        #expect(move(&ledger).isEmpty)
+        // The state passes the room on in its turn: nothing begins twice, and nobody else begins.
+        let after = [wanted(third), waits(second, turn: 2)]
+        #expect(compare(&ledger, after) == [.settled(key)])
+        #expect(move(&ledger).isEmpty)
+        ledger.heard(AttemptReport(attempt: third, kind: .ended(.exited(0)), at: 3))
+        #expect(move(&ledger) == [.start(second)])
+    }
+
+    @Test("who has got room by the state goes before those who wait, also while there is no lease")
+    func roomFirst() {
+        var ledger = running()
+        _ = compare(&ledger, [wanted(key, started: true), waits(second, turn: 1), waits(third, turn: 2)])
+        ledger.heard(AttemptReport(attempt: key, kind: .ended(.exited(0)), at: 2))
+        #expect(ledger.moveLines(mayStart: false, at: .zero, wallClock: 77).isEmpty)
+        let after = [wanted(second), waits(third, turn: 2)]
+        #expect(compare(&ledger, after, mayStart: false) == [.settled(key)])
+        #expect(move(&ledger).isEmpty)
+        #expect(compare(&ledger, after) == [.start(second)])
+        #expect(move(&ledger).isEmpty)
+    }
+
+    @Test("what waits for long is given back, and what is cancelled while it waits never begins")
+    func givenBack() {
+        var ledger = running()
+        _ = compare(&ledger, [wanted(key, started: true), waits(second, turn: 1)])
+        #expect(ledger.nextDeadline == .zero + NodeConstants.aheadPatience)
+        #expect(move(&ledger, at: .zero + NodeConstants.aheadPatience).isEmpty)
+        let reports = ledger.takeReports(as: request)?.map { "\($0.attempt) \($0.kind)" } ?? []
+        #expect(reports.last == "\(second) \(AttemptReportKind.ended(.returned))")
+        ledger.answered(request)
+        _ = compare(&ledger, [wanted(key, started: true), waits(third, turn: 1)])
+        _ = compare(&ledger, [wanted(key, started: true, cancelled: true), waits(third, turn: 1, cancelled: true)])
+        ledger.heard(AttemptReport(attempt: key, kind: .ended(.cancelled), at: 3))
+        #expect(move(&ledger).isEmpty)
+        #expect(ledger[third]?.phase == .ended)
     }
 
     @Test("what started and is held by no supervisor is reported lost and never begun anew")

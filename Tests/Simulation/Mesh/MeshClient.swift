@@ -25,23 +25,31 @@ struct SimulatedWork {
     var milliseconds: Int64
     /// Attempts up to this one fail.
     var failingAttempts: UInt32
+    /// Every so many tasks one takes `longMilliseconds`; 0: none does.
+    var longEvery: UInt32
 
-    init(milliseconds: Int64, failingAttempts: UInt32) {
+    private static let longMilliseconds: Int64 = 3_000
+
+    init(milliseconds: Int64, failingAttempts: UInt32 = 0, longEvery: UInt32 = 0) {
         self.milliseconds = milliseconds
         self.failingAttempts = failingAttempts
+        self.longEvery = longEvery
     }
 
     init(_ spec: JobSpec) {
         milliseconds = spec.command.count > 1 ? Int64(spec.command[1]) ?? 1 : 1
         failingAttempts = spec.command.count > 2 ? UInt32(spec.command[2]) ?? 0 : 0
+        longEvery = spec.command.count > 3 ? UInt32(spec.command[3]) ?? 0 : 0
     }
 
-    var command: [String] { ["work", "\(milliseconds)", "\(failingAttempts)"] }
+    var command: [String] { ["work", "\(milliseconds)", "\(failingAttempts)", "\(longEvery)"] }
 
     func process(_ key: AttemptKey, _ spec: JobSpec, now: Instant) -> SimulatedSupervisors.Process {
-        SimulatedSupervisors.Process(
+        let isLong = longEvery > 0 && key.task % longEvery == longEvery - 1
+        return SimulatedSupervisors.Process(
             key: key, mayBeReplaced: spec.retry != .never,
-            plannedOutcome: .exited(key.attempt <= failingAttempts ? 7 : 0), workLeft: .milliseconds(milliseconds),
+            plannedOutcome: .exited(key.attempt <= failingAttempts ? 7 : 0),
+            workLeft: .milliseconds(isLong ? Self.longMilliseconds : milliseconds),
             resumedAt: now)
     }
 }

@@ -98,6 +98,7 @@ extension MeshSimulation {
                 let mayBeReplaced = machines[machine - 1].supervisors.process(key)?.mayBeReplaced ?? true
                 if let broken = truth.started(key, mayBeReplaced: mayBeReplaced) { give(broken) }
                 checkAlone(key, machine)
+                checkRoom(machine)
                 report(key, .running, on: machine)
             case .frozen(let key): tell("host \(machine) freezes \(key.job)_\(key.task) attempt \(key.attempt)")
             case .thawed(let key):
@@ -124,6 +125,18 @@ extension MeshSimulation {
             }
         }
         if let broken = truth.running(key, on: machine, beside: others) { give(broken) }
+    }
+
+    /// What a host runs together fits into it, but for what is being killed there.
+    private func checkRoom(_ machine: Int) {
+        guard let daemon = machines[machine - 1].daemon else { return }
+        let state = daemon.core.state
+        var taken: UInt64 = 0
+        for process in machines[machine - 1].supervisors.processes
+        where process.outcome == nil && daemon.stops[process.key] != .superseded {
+            taken += state.job(process.key.job)?.spec.resources.cpuMillis ?? 0
+        }
+        if taken > Self.cpuMillis { give("host \(machine) runs work for \(taken) thousandths of its CPUs at once") }
     }
 
     /// Lost where no daemon listens; the journal tells the next one.

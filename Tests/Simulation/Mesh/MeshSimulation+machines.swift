@@ -134,6 +134,7 @@ extension MeshSimulation {
             machines[machine - 1].disk.add(change, at: now)
             beginWrite(machine)
         case .send(let peer, let message): send(message, from: machine, to: peer)
+        case .prepare: break
         case .start(let key): prepare(key, on: machine)
         case .stop(let key, let stop): self.stop(key, stop, on: machine)
         case .extendLease(let until, let heldBack): extendLease(of: machine, until: until, heldBack: heldBack)

@@ -7,6 +7,9 @@ import Scheduler
 extension MeshSimulation {
     static func key(_ number: Int) -> Bytes { Bytes(Array(repeating: UInt8(number), count: 32)) }
 
+    /// What each host offers.
+    static let cpuMillis: UInt64 = 4_000
+
     private func record(_ machine: Int) -> NodeRecord {
         let gpus = (0..<UInt32(machine % 3)).map {
             GPU(index: $0, uuid: "GPU-\(machine)-\($0)", model: "SIM", memoryBytes: 8 << 30, simulated: true)
@@ -14,7 +17,7 @@ extension MeshSimulation {
         return NodeRecord(
             name: "host\(machine)", identityKey: Self.key(machine), noiseKey: Self.key(machine),
             labels: [Label(name: "rack", value: "r\(machine % 3)")],
-            capacity: Capacity(cpuMillis: 4_000, memoryBytes: 16 << 30, gpus: gpus))
+            capacity: Capacity(cpuMillis: Self.cpuMillis, memoryBytes: 16 << 30, gpus: gpus))
     }
 
     func found() {
@@ -49,6 +52,7 @@ extension MeshSimulation {
             addClient(.submit(spec), at: at)
             if below(6) == 0 { addCancel(JobID(1 + below(settings.jobs)), at: at + between(100, 5_000)) }
         }
+        addArray()
         schedule(.read, in: between(0, 500))
         addChangesOfVoters()
     }
@@ -103,6 +107,18 @@ extension MeshSimulation {
                 "host \(machine) reads its state as of entry \(core.appliedIndex); entry \(floor) was applied elsewhere "
                     + "before it was asked")
         }
+    }
+
+    /// Many short tasks, which are placed ahead of their turn, and some among them that hold up the line.
+    private func addArray() {
+        var spec = JobSpec(name: "array", command: [], user: "ana", submitNode: NodeID(1))
+        spec.command = SimulatedWork(milliseconds: 2, longEvery: [0, 0, 9, 23][below(4)]).command
+        spec.tasks = UInt32(20 + below(60))
+        spec.retry = [.times(0), .times(1)][below(2)]
+        spec.resources = Resources(cpuMillis: 1_000, memoryBytes: 1 << 28)
+        let at = between(0, settings.chaos.milliseconds)
+        addClient(.submit(spec), at: at)
+        if below(5) == 0 { addCancel(JobID(settings.jobs + 1), at: at + between(50, 2_000)) }
     }
 
     private func addCancel(_ job: JobID, at delay: Interval) { addClient(.cancel(job, by: "ana"), at: delay) }
