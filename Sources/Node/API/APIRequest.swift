@@ -35,6 +35,8 @@ public enum APIRequest: Hashable, Sendable {
     case setting(String)
     case configure(ConfigureRequest)
 
+    case followArray(FollowArrayRequest)
+
     /// Whether the caller has more to send before the answer is complete.
     var isConversation: Bool {
         switch self {
@@ -46,7 +48,7 @@ public enum APIRequest: Hashable, Sendable {
     /// Whether its answer may be a long time coming, and nothing more is asked meanwhile.
     var waitsForEvents: Bool {
         switch self {
-        case .follow, .logs, .wait: true
+        case .follow, .followArray, .logs, .wait: true
         default: false
         }
     }
@@ -78,6 +80,7 @@ extension APIRequest: CBORCodable {
         case 21: self = .settings
         case 22: self = .setting(try String(cbor: content))
         case 23: self = .configure(try ConfigureRequest(cbor: content))
+        case 24: self = .followArray(try FollowArrayRequest(cbor: content))
         default: throw .invalid("request \(number) is not known to this version")
         }
     }
@@ -106,6 +109,7 @@ extension APIRequest: CBORCodable {
         case .settings: numbered(21)
         case .setting(let key): numbered(22, key.cbor)
         case .configure(let request): numbered(23, request.cbor)
+        case .followArray(let request): numbered(24, request.cbor)
         }
     }
 }

@@ -11,6 +11,8 @@ public enum FollowEvent: Hashable, Sendable {
     /// The attempt stands still (true) or goes on (false) because its node cannot or can renew its lease.
     case frozen(Bool)
     case ended(JobEnded)
+    /// Of an array: the output that follows is that of this task, from its beginning.
+    case task(UInt32)
 }
 
 extension FollowEvent: CBORCodable {
@@ -24,6 +26,7 @@ extension FollowEvent: CBORCodable {
         case 5: self = .checkpoint(try CheckpointSafe(cbor: content))
         case 6: self = .frozen(try Bool(cbor: content))
         case 7: self = .ended(try JobEnded(cbor: content))
+        case 8: self = .task(try UInt32(cbor: content))
         default: throw .invalid("event \(number) is not known to this version")
         }
     }
@@ -37,6 +40,7 @@ extension FollowEvent: CBORCodable {
         case .checkpoint(let safe): numbered(5, safe.cbor)
         case .frozen(let frozen): numbered(6, frozen.cbor)
         case .ended(let ended): numbered(7, ended.cbor)
+        case .task(let task): numbered(8, task.cbor)
         }
     }
 }

@@ -16,7 +16,9 @@ struct LeaseHolder: Sendable {
     }
 
     private var renewals: [Renewal] = []
-    private var grant: Grant?
+    /// Those whose index is not applied yet, by when their renewal was sent. A node that always lags behind a little
+    /// reaches the older ones while newer ones come.
+    private var grants: [Grant] = []
     private var sequence: UInt64 = 0
     /// Never moves back.
     private(set) var deadline = Instant(nanoseconds: .min)
@@ -45,16 +47,19 @@ struct LeaseHolder: Sendable {
 
     mutating func granted(sequence: UInt64, index: UInt64, now: Instant) {
         guard let renewal = renewals.first(where: { $0.sequence == sequence }) else { return }
-        if let grant, grant.sent >= renewal.sent { return }
         let isEarly = faults.contains(.leaseBeforeApplied)
         let counts = faults.contains(.leaseFromArrival) ? now : renewal.sent
-        grant = Grant(sent: counts, index: isEarly ? 0 : index)
+        // Renewals come twice a second, and those older than a lease give nothing: a handful at most.
+        grants.removeAll { now - $0.sent > NodeConstants.lease || $0.sent == counts }
+        let place = grants.lastIndex { $0.sent < counts }.map { $0 + 1 } ?? 0
+        grants.insert(Grant(sent: counts, index: isEarly ? 0 : index), at: place)
     }
 
     /// The state is applied up to here; the answer is the new deadline if a grant has been reached.
     mutating func applied(upTo index: UInt64) -> Instant? {
-        guard let reached = grant, reached.index <= index else { return nil }
-        grant = nil
+        guard let newest = grants.lastIndex(where: { $0.index <= index }) else { return nil }
+        let reached = grants[newest]
+        grants.removeFirst(newest + 1)
         hasCaughtUp = true
         let until = reached.sent + NodeConstants.lease
         guard until > deadline else { return nil }

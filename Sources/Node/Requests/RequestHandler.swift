@@ -32,6 +32,10 @@ struct RequestHandler {
         case .approve(let name): try await approve(name)
         case .submit(let request): try await submit(request)
         case .follow(let request): try await follow(request)
+        case .followArray(let request):
+            try await ArrayOutput(node: node, job: request.job).run(from: request.task) { event in
+                try await reply(.follow(event))
+            }
         case .logs(let request): try await logs(request)
         case .jobs(let request):
             let jobs = node.views.jobs(all: request.all)
@@ -73,7 +77,9 @@ struct RequestHandler {
 
     private static func reads(_ request: APIRequest) -> Bool {
         switch request {
-        case .members, .follow, .logs, .jobs, .inspectJob, .inspectNode, .cancel, .wait, .fetch, .settings: true
+        case .members, .follow, .followArray, .logs, .jobs, .inspectJob, .inspectNode, .cancel, .wait, .fetch,
+            .settings:
+            true
         default: false
         }
     }

@@ -4,6 +4,6 @@ import Scheduler
 enum GPUText {
     /// `GPU 0 (RTX 4090 24 GiB)`, `GPU 1 (A100 80 GiB, simulated)`.
     static func one(_ gpu: GPU) -> String {
-        "GPU \(gpu.index) (\(gpu.model) \(SizeText.of(gpu.marketedMemoryBytes))\(gpu.simulated ? ", simulated" : ""))"
+        "GPU \(gpu.index) (\(gpu.model) \(ByteSize.text(gpu.marketedMemoryBytes))\(gpu.simulated ? ", simulated" : ""))"
     }
 }

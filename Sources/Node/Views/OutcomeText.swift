@@ -7,7 +7,7 @@ enum OutcomeText {
         switch outcome {
         case .exited(let code): "exit \(code)"
         case .signalled(let number): "killed by signal \(number)" + (signalName(number).map { " (\($0))" } ?? "")
-        case .outOfMemory(let limit): "out of memory (limit \(SizeText.of(limit)))"
+        case .outOfMemory(let limit): "out of memory (limit \(ByteSize.text(limit)))"
         case .timeLimit: "time limit"
         case .commandNotFound: "command not found"
         case .commandNotExecutable(let reason): "not executable: \(reason)"
@@ -28,7 +28,7 @@ enum OutcomeText {
         case .cancelled, .returned: return nil
         case .outOfMemory(let limit):
             return APIFailure(
-                code: "job.out_of_memory", message: "job \(job) used more than its \(SizeText.of(limit)) of memory",
+                code: "job.out_of_memory", message: "job \(job) used more than its \(ByteSize.text(limit)) of memory",
                 hint: "ask for more: --mem \(more(than: limit))", exitCode: code)
         case .timeLimit:
             return APIFailure(

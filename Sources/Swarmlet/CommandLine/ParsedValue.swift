@@ -1,4 +1,5 @@
 import Codec
+import Node
 
 /// The checked value of a flag.
 enum ParsedValue: Sendable {

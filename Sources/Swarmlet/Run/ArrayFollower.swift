@@ -3,7 +3,7 @@ import Glibc
 import Node
 import Scheduler
 
-/// Waits for an array to end, then prints what its tasks wrote in the order of their index, so that the output of two runs
+/// Follows an array to its end and prints what its tasks wrote in the order of their index, so that the output of two runs
 /// can be compared.
 final class ArrayFollower {
     private let directory: DataDirectory
@@ -12,6 +12,10 @@ final class ArrayFollower {
     private let signals: Signals
     private let terminal: Terminal
     private var interrupts: Interrupts
+    /// The task whose output is being shown, and how much of it has been: after a reconnect so much is passed over.
+    private var task: UInt32 = 0
+    private var shownBytes = 0
+    private var position = 0
 
     private static let progressPeriod = Interval(nanoseconds: 1_000_000_000)
 
@@ -28,16 +32,17 @@ final class ArrayFollower {
     func follow(_ place: RunSession.Place) throws(CommandError) -> Int32 {
         interrupts.place = place
         terminal.note(
-            "job \(job): \(spec.tasks) tasks; their output follows when all have ended. One now: swarmlet logs \(job)_0"
+            "job \(job): \(spec.tasks) tasks; the output of each follows when it has ended. One now: swarmlet logs \(job)_0"
         )
         var patience = ReconnectPatience(isSubmitted: true)
         while true {
             do throws(CommandError) {
-                switch try wait() {
+                switch try followOnce(&patience) {
                 case .left(let code): return code
                 case .ended(let end): return try finish(end)
                 }
             } catch {
+                if case .outputClosed = error { return try interrupts.cancelUnread(directory) }
                 guard let number = try patience.wait(after: error, signals: signals, terminal) else { continue }
                 if let code = try interrupts.act(on: number, directory, terminal) { return code }
             }
@@ -49,12 +54,19 @@ final class ArrayFollower {
         case left(Int32)
     }
 
-    private func wait() throws(CommandError) -> Outcome {
+    private func followOnce(_ patience: inout ReconnectPatience) throws(CommandError) -> Outcome {
         let client = try LocalClient(directory)
-        try client.send(.wait([job]))
+        try client.send(.followArray(FollowArrayRequest(job: job, task: task)))
+        position = 0
         while true {
             switch try client.next(signals: signals, until: Clock.sinceBoot() + Self.progressPeriod) {
             case .reply(.follow(.ended(let end))): return .ended(end)
+            case .reply(.follow(.task(let index))):
+                if index != task { shownBytes = 0 }
+                task = index
+                position = 0
+                patience = ReconnectPatience(isSubmitted: true)
+            case .reply(.follow(.output(let chunk))): try show(chunk)
             case .reply: throw .badAnswer(reason: "another reply than the end of a job")
             case .closed: throw .connectionLost(reason: "it closed the connection")
             case .deadline: try showProgress()
@@ -71,10 +83,6 @@ final class ArrayFollower {
     }
 
     private func finish(_ end: JobEnded) throws(CommandError) -> Int32 {
-        for task in 0..<spec.tasks {
-            if let number = signals.next() { return ExitCode.signalled(number) }
-            try printLog(of: task)
-        }
         terminal.clearProgress()
         if let failure = end.failure {
             terminal.report(.refused(LocalCommand.explained(failure, command: spec.command[0])))
@@ -85,33 +93,12 @@ final class ArrayFollower {
     }
 
     /// The log of an ended task does not change any more, so after a reconnect as many bytes are skipped as were shown.
-    private func printLog(of task: UInt32) throws(CommandError) {
-        var shownBytes = 0
-        var patience = ReconnectPatience(isSubmitted: true)
-        while true {
-            do throws(CommandError) {
-                let client = try LocalClient(directory)
-                try client.send(.logs(LogsRequest(job: job, task: task, attempt: nil, follow: false, tailLines: nil)))
-                return try copy(client, &shownBytes)
-            } catch {
-                try patience.wait(after: error, signals: nil, terminal)
-            }
-        }
-    }
-
-    private func copy(_ client: LocalClient, _ shownBytes: inout Int) throws(CommandError) {
-        var position = 0
-        while true {
-            switch try client.reply() {
-            case .done: return
-            case .log(let chunk) where chunk.stream == 0: LogWriter.tellGap(chunk, terminal)
-            case .log(let chunk):
-                let bytes = chunk.bytes.array.dropFirst(max(0, shownBytes - position))
-                position += chunk.bytes.count
-                try terminal.pass(Array(bytes), to: chunk.stream == 2 ? .stderr : .stdout)
-                shownBytes = max(shownBytes, position)
-            default: throw .badAnswer(reason: "another reply than a log")
-            }
-        }
+    private func show(_ chunk: LogChunk) throws(CommandError) {
+        terminal.clearProgress()
+        guard chunk.stream != 0 else { return LogWriter.tellGap(chunk, terminal) }
+        let bytes = chunk.bytes.array.dropFirst(max(0, shownBytes - position))
+        position += chunk.bytes.count
+        try terminal.pass(Array(bytes), to: chunk.stream == 2 ? .stderr : .stdout)
+        shownBytes = max(shownBytes, position)
     }
 }

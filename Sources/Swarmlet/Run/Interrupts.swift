@@ -51,6 +51,12 @@ struct Interrupts {
         return .cancel
     }
 
+    /// Nobody reads the output any more: as for a process in a pipe, that is the end.
+    func cancelUnread(_ directory: DataDirectory) throws(CommandError) -> Int32 {
+        _ = try LocalClient.call(.cancel(CancelRequest(job: job)), directory)
+        return ExitCode.signalled(SIGPIPE)
+    }
+
     /// Does what a signal means now; the exit code when that ends this program.
     mutating func act(on number: Int32, _ directory: DataDirectory, _ terminal: Terminal) throws(CommandError) -> Int32?
     {

@@ -39,7 +39,7 @@ final class JobFollower {
                 case .ended(let end): return try finish(end, results: results)
                 }
             } catch {
-                if case .outputClosed = error { return try cancelUnread() }
+                if case .outputClosed = error { return try interrupts.cancelUnread(directory) }
                 guard let number = try patience.wait(after: error, signals: signals, terminal) else { continue }
                 if let code = try interrupts.act(on: number, directory, terminal) { return code }
             }
@@ -90,16 +90,8 @@ final class JobFollower {
         case .frozen(true):
             terminal.warn("job \(job): stands still: its node cannot reach the mesh; it goes on when it can")
         case .frozen(false): terminal.warn("job \(job): goes on")
-        case .ended: break
+        case .ended, .task: break
         }
-    }
-
-    // MARK: Signals
-
-    /// Nobody reads the output any more: as for a process in a pipe, that is the end.
-    private func cancelUnread() throws(CommandError) -> Int32 {
-        _ = try LocalClient.call(.cancel(CancelRequest(job: job)), directory)
-        return ExitCode.signalled(SIGPIPE)
     }
 
     // MARK: The end

@@ -39,7 +39,8 @@ enum APIExamples {
             .follow(FollowRequest(job: 1, task: 2, cursor: cursor, seenAttempt: 1)),
             .logs(LogsRequest(job: 1, task: 2, attempt: 3, follow: true, tailLines: 10, cursor: cursor)),
             .jobs(JobsRequest(all: true)), .inspectJob(1), .inspectNode("owl"), .cancel(CancelRequest(job: 1)),
-            .wait([1, 2, 3]), .fetch(FetchRequest(job: 1, task: 2, path: "out", attempt: 3)),
+            .followArray(FollowArrayRequest(job: 1, task: 2)), .wait([1, 2, 3]),
+            .fetch(FetchRequest(job: 1, task: 2, path: "out", attempt: 3)),
             .leave(LeaveRequest(forget: true)), .doctor, .settings, .setting("user.x"),
             .configure(ConfigureRequest(request: RequestID(high: 1, low: 2), key: "user.x", value: "1")),
         ] + transfers.map(APIRequest.transfer)

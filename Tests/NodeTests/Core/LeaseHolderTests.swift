@@ -42,6 +42,17 @@ struct LeaseHolderTests {
         #expect(lease.deadline == later)
     }
 
+    @Test("a node that always lags behind by a renewal still moves on")
+    func lagging() {
+        var lease = LeaseHolder(now: start)
+        for round in 0..<20 {
+            let now = start + .milliseconds(Int64(round) * 500)
+            lease.granted(sequence: lease.renew(now: now), index: UInt64(round), now: now)
+            guard round > 0 else { continue }
+            #expect(lease.applied(upTo: UInt64(round - 1)) == now - .milliseconds(500) + NodeConstants.lease)
+        }
+    }
+
     @Test("a grant for a renewal older than a lease, or for none, gives nothing")
     func lateGrant() {
         var lease = LeaseHolder(now: start)

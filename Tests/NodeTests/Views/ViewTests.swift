@@ -14,7 +14,7 @@ struct ViewTests {
             ((1 << 20) - 1, "1 MiB"), ((1 << 30) - 1, "1 GiB"), (1 << 40, "1 TiB"), (.max, "16384 PiB"),
         ] as [(UInt64, String)])
     func sizes(bytes: UInt64, text: String) {
-        #expect(SizeText.of(bytes) == text)
+        #expect(ByteSize.text(bytes) == text)
     }
 
     @Test("a device is called by its marketed size, and a simulated one says that it is")
