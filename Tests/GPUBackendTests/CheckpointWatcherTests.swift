@@ -26,6 +26,18 @@ struct CheckpointWatcherTests {
         #expect(watcher.look(listing, at: at(5000)) == nil)
     }
 
+    @Test("what lies there when the job has ended is taken at once, however soon after the last, and once")
+    func lastLook() {
+        var watcher = watcher(every: .seconds(60))
+        _ = watcher.look([file("a.pt")], at: at(0))
+        #expect(watcher.look([file("a.pt")], at: at(100)) != nil)
+        #expect(watcher.lookLast([file("a.pt")]) == nil)
+        let saved = [file("a.pt", modified: 2), file("b.tmp", inode: 3)]
+        #expect(watcher.look(saved, at: at(150)) == nil)
+        #expect(watcher.lookLast(saved)?.files == [file("a.pt", modified: 2)])
+        #expect(watcher.lookLast(saved) == nil)
+    }
+
     @Test("a file that is being written holds back the whole set")
     func writing() {
         var watcher = watcher()

@@ -49,6 +49,15 @@ public struct CheckpointWatcher: Sendable {
         return set
     }
 
+    /// Looks a last time, when the job has ended by itself: nothing is being written any more, and the next attempt goes on
+    /// from what lies there, however soon after the last set.
+    public mutating func lookLast(_ listing: [FileFacts]) -> CheckpointSet? {
+        let set = CheckpointSet(listing.filter { rules.counts($0.path) }.sorted { $0.path < $1.path })
+        guard !set.files.isEmpty, set != taken else { return nil }
+        taken = set
+        return set
+    }
+
     /// The set could not be read whole (a file changed or went): it was no checkpoint, and it may be taken again.
     public mutating func retract(_ set: CheckpointSet) {
         guard taken == set else { return }

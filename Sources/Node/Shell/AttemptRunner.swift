@@ -33,6 +33,8 @@ final class AttemptRunner: @unchecked Sendable {
         var hasStarted = false
         var preparation: Task<Void, Never>?
         var watcher: Task<Void, Never>?
+        /// Its command exited with an error: a next attempt goes on from what it saved last.
+        var leavesCheckpoint = false
         /// Notified when it gets room here; nil: it has some.
         var turn: LoopSignal?
         init(_ stage: Stage) { self.stage = stage }
@@ -319,6 +321,7 @@ final class AttemptRunner: @unchecked Sendable {
         let directory = SupervisorDirectory(path: "\(node.directory.supervisors)/\(job)")
         try HostFiles.makeDirectories("\(node.directory.logs)/\(job)", mode: 0o700)
         try await clear(directory)
+        try await spare.settle()
         // Another task of the job may have been here meanwhile.
         if let link = links[job] { return link }
         let link: SupervisorLink
@@ -401,10 +404,16 @@ final class AttemptRunner: @unchecked Sendable {
     private func finish(_ key: AttemptKey, _ result: AttemptResult) {
         guard let running = attempts[key], running.stage != .ended else { return }
         running.stage = .ended
-        running.watcher?.cancel()
         node.driver.changes.notify()
         let outcome: Outcome = running.stop == .superseded ? .lost : result.outcome
+        // What was killed may have been killed while it saved.
+        if case .exited = outcome, !outcome.isSuccess {
+            running.leavesCheckpoint = true
+        } else {
+            running.watcher?.cancel()
+        }
         loop.spawn("results of \(key.job).\(key.task)") { [self] in
+            if running.leavesCheckpoint { await running.watcher?.value }
             if outcome.isSuccess, let plan = node.plan(for: key), !plan.job.outputs.isEmpty {
                 do {
                     try await node.files.collectResults(plan)
@@ -468,7 +477,7 @@ final class AttemptRunner: @unchecked Sendable {
             plan.job.checkpoint != nil
         else { return }
         running.watcher = loop.spawn("checkpoints of \(key.job).\(key.task)") { [self] in
-            await node.files.watchCheckpoints(plan)
+            await node.files.watchCheckpoints(plan) { running.leavesCheckpoint }
         }
     }
 }

@@ -118,8 +118,9 @@ final class FileService: @unchecked Sendable {
 
     // MARK: Checkpoints
 
-    /// Copies what the attempt saves, as it saves it, until cancelled.
-    func watchCheckpoints(_ plan: AttemptPlan) async {
+    /// Copies what the attempt saves, as it saves it, until cancelled, or until it has ended by itself and its last set
+    /// is copied.
+    func watchCheckpoints(_ plan: AttemptPlan, hasEnded: () -> Bool) async {
         guard let policy = plan.job.checkpoint else { return }
         let rules = CheckpointRules(
             patterns: policy.patterns, takesAll: policy.patterns.isEmpty,
@@ -129,10 +130,12 @@ final class FileService: @unchecked Sendable {
         var told: String?
         while !Task.isCancelled {
             var taken: CheckpointSet?
+            let isLast = hasEnded()
             do {
                 // Looked up anew each time: a job may move its directory away and make another.
                 if let directory = try JobDirectory.checkpoint(of: plan, user: try plan.user()) {
-                    taken = watcher.look(try await list(directory), at: node.loop.now)
+                    let listing = try await list(directory)
+                    taken = isLast ? watcher.lookLast(listing) : watcher.look(listing, at: node.loop.now)
                     do {
                         if let set = taken { recorded = try await ship(set, in: directory, plan, after: recorded) }
                     } catch {
@@ -147,6 +150,7 @@ final class FileService: @unchecked Sendable {
                 if reason != told { node.log.note("a checkpoint of job \(plan.key.job) was not taken: \(reason)") }
                 told = reason
             }
+            if isLast { return }
             do { try await node.loop.sleep(for: CheckpointWatcher.settle / 2) } catch { return }
         }
     }

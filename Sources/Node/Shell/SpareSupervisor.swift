@@ -20,6 +20,7 @@ final class SpareSupervisor: @unchecked Sendable {
     private let log: DaemonLog
     private var ready: Taken?
     private var isStarting = false
+    private let started: LoopSignal
     private var isStopped = false
     private var count = 0
 
@@ -29,6 +30,7 @@ final class SpareSupervisor: @unchecked Sendable {
         self.parent = parent
         self.loop = loop
         self.log = log
+        started = LoopSignal(loop)
     }
 
     /// Ends what the last daemon kept ready. Before anything is started.
@@ -47,14 +49,15 @@ final class SpareSupervisor: @unchecked Sendable {
         let program = Executable.path
         loop.spawn("start a spare supervisor") { [self] in
             // The caller stands still until the program is executed: not this loop.
-            let started = await loop.offload {
+            let outcome = await loop.offload {
                 Result { () throws(HostError) -> Int32 in
                     try directory.launch(program: program)
                     return try directory.connect()
                 }
             }
             isStarting = false
-            switch started {
+            defer { started.notify() }
+            switch outcome {
             case .success(let socket):
                 ready = Taken(directory: directory, socket: socket)
                 if isStopped { stop() }
@@ -63,6 +66,11 @@ final class SpareSupervisor: @unchecked Sendable {
                 SpareSupervisor.end(directory, by: SIGKILL, log)
             }
         }
+    }
+
+    /// Returns when the one that is being started is ready: sooner than another would be.
+    func settle() async throws {
+        while isStarting, ready == nil { try await started.wait() }
     }
 
     /// The one that is ready, moved to this place; nil where there is none, or where the place is taken.

@@ -47,6 +47,30 @@ struct JobFilesTests {
         #expect(try node.run(["logs", "1_2"]).stdout == "2\n")
     }
 
+    @Test("the output of an array's first tasks is there while its last one runs")
+    func arrayFollows() throws {
+        let node = try RealNode()
+        let (process, output) = try node.start([
+            "run", "--no-send", "--cpus", "0.1", "--mem", "32M", "--array", "3", "sh", "-c",
+            "echo $SWARMLET_TASK_ID; [ $SWARMLET_TASK_ID != 2 ] || exec sleep 60",
+        ])
+        var seen = Data()
+        while seen.count < 4, case let more = output.availableData, !more.isEmpty { seen += more }
+        #expect(String(decoding: seen, as: UTF8.self) == "0\n1\n")
+        #expect(try node.run(["cancel", "1"]).exitCode == 0)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 130)
+    }
+
+    @Test("a checkpoint written just before a failure is what the next try goes on from")
+    func lastCheckpoint() throws {
+        let node = try RealNode()
+        let script = "if [ -n \"$SWARMLET_RESUME\" ]; then cat ckpt/a.pt; else echo saved > ckpt/a.pt; exit 1; fi"
+        let outcome = try node.run(["run", "--no-send", "--retry", "1", "--checkpoint", "ckpt", "sh", "-c", script])
+        #expect(outcome.exitCode == 0)
+        #expect(outcome.stdout == "saved\n")
+    }
+
     @Test("logs shows both streams in order, one of them, the last lines, and the time before each")
     func logs() throws {
         let node = try RealNode()
