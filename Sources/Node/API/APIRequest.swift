@@ -34,7 +34,6 @@ public enum APIRequest: Hashable, Sendable {
     /// The value of one setting, as of now: linearizable.
     case setting(String)
     case configure(ConfigureRequest)
-
     case followArray(FollowArrayRequest)
 
     /// Whether the caller has more to send before the answer is complete.
