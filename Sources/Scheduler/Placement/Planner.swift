@@ -85,7 +85,7 @@ struct Planner {
             let wanted = min(
                 state.rooms(of: job, on: node, atMost: .max) * depth, SchedulerLimits.waitingPerNodeMax)
             let have = node.line.count
-            if have * 2 <= wanted { lines.append((room, wanted - have)) }
+            if have < wanted, have * 2 <= wanted { lines.append((room, wanted - have)) }
         }
         for range in row.pending.ranges where range.upperBound > first {
             for index in range where index >= first && row.tasks[index].attempts.isEmpty {

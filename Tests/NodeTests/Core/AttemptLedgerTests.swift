@@ -82,7 +82,7 @@ struct AttemptLedgerTests {
     func givenBack() {
         var ledger = running()
         _ = compare(&ledger, [wanted(key, started: true), waits(second, turn: 1)])
-        #expect(ledger.nextDeadline == .zero + NodeConstants.aheadPatience)
+        #expect(ledger.nextDeadline == Instant.zero + NodeConstants.aheadPatience)
         #expect(move(&ledger, at: .zero + NodeConstants.aheadPatience).isEmpty)
         let reports = ledger.takeReports(as: request)?.map { "\($0.attempt) \($0.kind)" } ?? []
         #expect(reports.last == "\(second) \(AttemptReportKind.ended(.returned))")
