@@ -39,6 +39,7 @@ struct AttemptLedger: Sendable {
     /// The entry that carries the first `reportsInFlight` reports.
     private var carrier: RequestID?
     private var reportsInFlight = 0
+    private var tookReportsAt = Instant.zero
     private let faults: NodeFaults
 
     init(faults: NodeFaults = []) { self.faults = faults }
@@ -47,8 +48,11 @@ struct AttemptLedger: Sendable {
     var isIdle: Bool { held.values.allSatisfy { !$0.phase.isLive } }
     subscript(key: AttemptKey) -> Held? { held[key] }
 
-    /// When waiting attempts are given back, if nothing ends before.
-    var nextDeadline: Instant? { lines.nextDeadline }
+    /// When waiting attempts are given back, if nothing ends before, or reports are due.
+    var nextDeadline: Instant? {
+        guard let due = reportsDue else { return lines.nextDeadline }
+        return lines.nextDeadline.map { min($0, due) } ?? due
+    }
 
     /// A supervisor that outlived the last daemon holds it.
     mutating func adopt(_ attempt: AdoptedAttempt) {
@@ -72,14 +76,22 @@ struct AttemptLedger: Sendable {
     }
 
     /// The next batch of reports for the log, if none is under way.
-    mutating func takeReports(as request: RequestID) -> [AttemptReport]? {
+    mutating func takeReports(as request: RequestID, at now: Instant = .zero) -> [AttemptReport]? {
         guard carrier == nil, !reports.isEmpty else { return nil }
         carrier = request
+        tookReportsAt = now
         reportsInFlight = min(reports.count, NodeConstants.reportsPerEntry)
         return Array(reports.prefix(reportsInFlight))
     }
 
-    var hasReportsToTake: Bool { carrier == nil && !reports.isEmpty }
+    func hasReportsToTake(at now: Instant) -> Bool { reportsDue.map { $0 <= now } ?? false }
+
+    /// When reports go to the log: at once, but while a line goes on by itself nobody waits for them, and many go together.
+    private var reportsDue: Instant? {
+        guard carrier == nil, !reports.isEmpty else { return nil }
+        guard lines.areMoving, reports.count < NodeConstants.reportsPerEntry else { return tookReportsAt }
+        return tookReportsAt + NodeConstants.reportPause
+    }
 
     /// An entry of this node has been applied.
     mutating func answered(_ request: RequestID) {

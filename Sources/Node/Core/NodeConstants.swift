@@ -27,6 +27,8 @@ public enum NodeConstants {
     public static let ahead = Interval.milliseconds(50)
     /// A task that lies ahead and does not get its turn for so long is given back.
     public static let aheadPatience = Interval.milliseconds(250)
+    /// How long reports are gathered while tasks follow each other by themselves.
+    public static let reportPause = Interval.milliseconds(10)
     /// How many reports one entry may hold.
     public static let reportsPerEntry = 1_024
     /// A snapshot is taken when this many entries have been applied since the last.

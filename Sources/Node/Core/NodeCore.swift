@@ -312,9 +312,9 @@ public struct NodeCore: Sendable {
         if lease.nextRenewal <= now { requestLease(at: now, into: &effects) }
         if raft.role == .leader { lead(at: now, into: &effects) }
         runAttempts(at: now, into: &effects)
-        if ledger.hasReportsToTake {
+        if ledger.hasReportsToTake(at: now) {
             let request = requestIDs.next()
-            if let reports = ledger.takeReports(as: request) {
+            if let reports = ledger.takeReports(as: request, at: now) {
                 proposals.add(Entry(request: request, time: 0, command: .report(id, reports)))
             }
         }

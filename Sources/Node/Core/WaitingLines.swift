@@ -80,6 +80,9 @@ struct WaitingLines: Sendable {
         lines.filter { !$0.waiting.isEmpty }.compactMap { $0.movedAt.map { $0 + NodeConstants.aheadPatience } }.min()
     }
 
+    /// Whether there is somebody to go on when an attempt ends.
+    var areMoving: Bool { lines.contains { !$0.waiting.isEmpty } }
+
     /// Who has waited too long, in their order.
     mutating func takeOverdue(now: Instant) -> [AttemptKey] {
         var overdue: [AttemptKey] = []

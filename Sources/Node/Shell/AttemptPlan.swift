@@ -11,6 +11,16 @@ struct AttemptPlan: Sendable {
     let directory: DataDirectory
     let nodeName: String
     let gpus: [GPU]
+    /// Whom it runs as, where that was looked up for another attempt of the job.
+    var account: Account?
+
+    /// The user of a job on this host.
+    struct Account: Sendable {
+        var user: JobUser?
+        var name: String
+        /// nil: there is none, or it is not on this host.
+        var home: String?
+    }
 
     /// `/…/work/42.0.1`: job, task, attempt.
     var workingDirectory: String { AttemptPlan.workingDirectory(key, in: directory) }
@@ -29,7 +39,7 @@ struct AttemptPlan: Sendable {
     }
 
     /// As it was asked for: absolute, or below the working directory.
-    var checkpointName: String { job.checkpoint?.directory ?? ".swarmlet/checkpoint" }
+    var checkpointName: String { job.checkpoint?.directory ?? ".swarmlet-checkpoint" }
     /// Whether checkpoints are kept outside the working directory.
     var hasCheckpointElsewhere: Bool { checkpointName.hasPrefix("/") }
 
@@ -38,6 +48,7 @@ struct AttemptPlan: Sendable {
     /// Never root unless root asked for it: root's own jobs run as `nobody` otherwise. A submitter who has no account
     /// on this host runs as `nobody` too, never as somebody else who happens to have the same number.
     func user() throws -> JobUser? {
+        if let account { return account.user }
         guard geteuid() == 0 else { return nil }
         if let name = job.runAs {
             if name == "root" {
@@ -57,12 +68,18 @@ struct AttemptPlan: Sendable {
         return Accounts.user(named: "nobody") ?? JobUser(user: 65534, group: 65534)
     }
 
-    func environment(user: JobUser?) -> [String] {
+    /// Whom it runs as, looked up in the host's list of users.
+    func lookedUpAccount() throws -> Account {
+        let user = try user()
+        let number = user?.user ?? geteuid()
+        return Account(user: user, name: Accounts.name(of: number) ?? "nobody", home: Accounts.home(of: number))
+    }
+
+    func environment(_ account: Account) -> [String] {
         var variables: [(String, String)] = [
             ("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"),
-            ("HOME", Accounts.home(of: user?.user ?? geteuid()) ?? workingDirectory), ("PWD", workingDirectory),
-            ("TMPDIR", "/tmp"), ("LANG", "C.UTF-8"),
-            ("USER", user.flatMap { Accounts.name(of: $0.user) } ?? Accounts.name(of: geteuid()) ?? "nobody"),
+            ("HOME", account.home ?? workingDirectory), ("PWD", workingDirectory), ("TMPDIR", "/tmp"),
+            ("LANG", "C.UTF-8"), ("USER", account.name),
         ]
         variables += job.environment.map { ($0.name, $0.value) }
         variables += [
@@ -82,12 +99,12 @@ struct AttemptPlan: Sendable {
     }
 
     func spec(isolation: Isolation) throws -> AttemptSpec {
-        let user = try user()
+        let account = try account ?? lookedUpAccount()
         var writable: [String] = []
         if hasCheckpointElsewhere { writable.append(checkpointDirectory) }
         return AttemptSpec(
-            key: key, arguments: job.command, environment: environment(user: user),
-            workingDirectory: workingDirectory, writableDirectories: writable, user: user,
+            key: key, arguments: job.command, environment: environment(account),
+            workingDirectory: workingDirectory, writableDirectories: writable, user: account.user,
             cpuMillis: attempt.cpuMillis, memoryBytes: attempt.memoryBytes,
             timeLimit: job.timeLimitMilliseconds.map { Interval.milliseconds(Int64(clamping: $0)) },
             grace: .milliseconds(Int64(clamping: job.graceMilliseconds)), isolation: isolation, gpus: attempt.gpus,

@@ -23,6 +23,8 @@ final class AttemptRunner: @unchecked Sendable {
     private var heldBack: [JobID] = []
     private let leaseMoved: LoopSignal
     private let spare: SpareSupervisor
+    /// Whom the jobs run as that are here, so that an array does not look it up for every task.
+    private var accounts: [JobID: AttemptPlan.Account] = [:]
 
     /// One attempt on its way. Confined to the loop, as its runner.
     private final class Running: @unchecked Sendable {
@@ -289,7 +291,9 @@ final class AttemptRunner: @unchecked Sendable {
     // MARK: Starting
 
     private func prepareAndStart(_ key: AttemptKey, _ running: Running) async throws {
-        guard let plan = node.plan(for: key) else { throw NodeError.jobNotFound(key.job) }
+        guard var plan = node.plan(for: key) else { throw NodeError.jobNotFound(key.job) }
+        plan.account = try accounts[key.job] ?? plan.lookedUpAccount()
+        accounts[key.job] = plan.account
         try await node.files.prepare(plan)
         try Task.checkCancellation()
         let spec = try plan.spec(isolation: node.host.isolation)
@@ -339,6 +343,7 @@ final class AttemptRunner: @unchecked Sendable {
 
     /// Another supervisor is made ready, not in the way of what is starting just now.
     private func keepSpareSoon() {
+        guard spare.isMissing else { return }
         _ = loop.schedule(at: loop.after(AttemptRunner.sparePause)) { [self] in spare.prepare() }
     }
 
@@ -412,6 +417,8 @@ final class AttemptRunner: @unchecked Sendable {
         } else {
             running.watcher?.cancel()
         }
+        let hasOutputs = outcome.isSuccess && node.state.job(key.job)?.spec.outputs.isEmpty == false
+        guard hasOutputs || running.watcher != nil else { return ended(key, outcome: outcome, at: result.endedAt) }
         loop.spawn("results of \(key.job).\(key.task)") { [self] in
             if running.leavesCheckpoint { await running.watcher?.value }
             if outcome.isSuccess, let plan = node.plan(for: key), !plan.job.outputs.isEmpty {
@@ -439,6 +446,7 @@ final class AttemptRunner: @unchecked Sendable {
     private func supervisorEnded(_ link: SupervisorLink) {
         guard links[link.job] === link else { return }
         links[link.job] = nil
+        accounts[link.job] = nil
         node.driver.changes.notify()
         let left = attempts.keys.sorted().filter { $0.job == link.job && attempts[$0]?.stage == .supervised }
         guard !left.isEmpty else { return removeDirectory(of: link.job) }
@@ -473,7 +481,8 @@ final class AttemptRunner: @unchecked Sendable {
     }
 
     private func watchCheckpoints(of key: AttemptKey) {
-        guard let running = attempts[key], running.watcher == nil, let plan = node.plan(for: key),
+        guard let running = attempts[key], running.watcher == nil,
+            node.state.job(key.job)?.spec.checkpoint != nil, let plan = node.plan(for: key),
             plan.job.checkpoint != nil
         else { return }
         running.watcher = loop.spawn("checkpoints of \(key.job).\(key.task)") { [self] in

@@ -28,7 +28,8 @@ final class FileService: @unchecked Sendable {
         let user = try plan.user()
         let owner = user.map { Materializer.Owner(userID: $0.user, groupID: $0.group) }
         let directory = plan.workingDirectory
-        try await trees.perform { _ in try HostFiles.removeTree(directory) }
+        // Only a try of the daemon before this one can have left it; to delete it may take long.
+        if HostFiles.exists(directory) { try await trees.perform { _ in try HostFiles.removeTree(directory) } }
         let working = try JobDirectory.makeWorking(of: plan, owner: user)
         if let tree = plan.job.workingTree {
             try await bring(tree, what: "the working directory of job \(plan.key.job)") { [self] in

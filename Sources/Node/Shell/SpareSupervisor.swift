@@ -40,9 +40,12 @@ final class SpareSupervisor: @unchecked Sendable {
         }
     }
 
+    /// Whether there is none, and none on its way.
+    var isMissing: Bool { ready == nil && !isStarting && !isStopped }
+
     /// Starts one if there is none.
     func prepare() {
-        guard ready == nil, !isStarting, !isStopped else { return }
+        guard isMissing else { return }
         isStarting = true
         count += 1
         let directory = SupervisorDirectory(path: "\(parent)/\(SpareSupervisor.prefix)\(count)")

@@ -21,6 +21,7 @@ final class SupervisorLink: @unchecked Sendable {
 
     /// Requests to one supervisor that may wait to be written: more than it keeps attempts.
     private static let outgoingMax = 16_384
+    private static let sendBytes = 64 * 1024
 
     /// Connects to the supervisor of this directory; `socket` is the connection where there is one.
     init(job: JobID, directory: SupervisorDirectory, socket connected: Int32? = nil, loop: any EventLoop) throws {
@@ -52,7 +53,13 @@ final class SupervisorLink: @unchecked Sendable {
 
     private func write() async {
         do {
-            while let frame = try await outgoing.next() { try await loop.send(socket, frame, deadline: nil) }
+            while var bytes = try await outgoing.next() {
+                // What waits already goes with it.
+                while outgoing.count > 0, bytes.count < SupervisorLink.sendBytes, let more = try await outgoing.next() {
+                    bytes += more
+                }
+                try await loop.send(socket, bytes, deadline: nil)
+            }
         } catch {
             close()
         }

@@ -46,7 +46,7 @@ struct AttemptPlanTests {
 
     @Test("checkpoints lie where they were asked for, else in the working directory")
     func checkpoints() {
-        #expect(plan().checkpointDirectory == "/data/work/42.7.2/.swarmlet/checkpoint")
+        #expect(plan().checkpointDirectory == "/data/work/42.7.2/.swarmlet-checkpoint")
         #expect(plan(checkpoint: "ckpt").checkpointDirectory == "/data/work/42.7.2/ckpt")
         #expect(plan(checkpoint: "/scratch/ckpt").checkpointDirectory == "/scratch/ckpt")
         #expect(plan(checkpoint: "/scratch/ckpt").hasCheckpointElsewhere)
@@ -54,20 +54,23 @@ struct AttemptPlanTests {
 
     // MARK: Environment
 
+    private let ana = AttemptPlan.Account(user: nil, name: "ana", home: "/home/ana")
+
     @Test("the environment tells a job who it is, where it is and what it may use")
     func environment() {
-        let lines = plan().environment(user: nil)
+        let lines = plan().environment(ana)
         for line in [
             "SWARMLET_JOB_ID=42", "SWARMLET_TASK_ID=7", "SWARMLET_TASKS=9", "SWARMLET_ATTEMPT=2",
             "SWARMLET_NODE=lynx", "PWD=/data/work/42.7.2", "SWARMLET_GPUS=",
-            "CUDA_VISIBLE_DEVICES=", "SWARMLET_CHECKPOINT_DIR=/data/work/42.7.2/.swarmlet/checkpoint",
+            "CUDA_VISIBLE_DEVICES=", "SWARMLET_CHECKPOINT_DIR=/data/work/42.7.2/.swarmlet-checkpoint",
         ] {
             #expect(lines.contains(line))
         }
-        let home = Accounts.home(of: geteuid()) ?? plan().workingDirectory
-        #expect(lines.contains("HOME=\(home)"), "the home of the user it runs as")
+        #expect(lines.contains("HOME=/home/ana") && lines.contains("USER=ana"))
+        let homeless = plan().environment(AttemptPlan.Account(user: nil, name: "ana", home: nil))
+        #expect(homeless.contains("HOME=/data/work/42.7.2"), "who has no home here is at home in the job's directory")
         #expect(!lines.contains { $0.hasPrefix("SWARMLET_RESUME=") })
-        #expect(plan(resumedFrom: 3).environment(user: nil).contains("SWARMLET_RESUME=1"))
+        #expect(plan(resumedFrom: 3).environment(ana).contains("SWARMLET_RESUME=1"))
     }
 
     @Test("a job's own variables replace the usual ones but not what swarmlet says, and none is there twice")
@@ -76,7 +79,7 @@ struct AttemptPlanTests {
             Label(name: "PATH", value: "/opt/bin"), Label(name: "LR", value: "0.1"), Label(name: "LR", value: "0.2"),
             Label(name: "SWARMLET_JOB_ID", value: "1"), Label(name: "CUDA_VISIBLE_DEVICES", value: "0,1,2"),
         ]
-        let lines = plan(environment: own).environment(user: nil)
+        let lines = plan(environment: own).environment(ana)
         #expect(lines.contains("PATH=/opt/bin") && lines.contains("LR=0.2"))
         #expect(lines.contains("SWARMLET_JOB_ID=42") && lines.contains("CUDA_VISIBLE_DEVICES="))
         let names = lines.map { $0.prefix { $0 != "=" } }
@@ -87,10 +90,10 @@ struct AttemptPlanTests {
     func devices() {
         let real = GPU(index: 1, uuid: "GPU-b", model: "A100", memoryBytes: 80 << 30)
         let simulated = GPU(index: 2, uuid: "SIM-c", model: "A100", memoryBytes: 80 << 30, simulated: true)
-        let first = plan(gpus: [real]).environment(user: nil)
+        let first = plan(gpus: [real]).environment(ana)
         #expect(first.contains("CUDA_VISIBLE_DEVICES=GPU-b") && first.contains("SWARMLET_GPUS=1"))
         #expect(!first.contains("SWARMLET_GPUS_SIMULATED=1"))
-        let second = plan(gpus: [simulated]).environment(user: nil)
+        let second = plan(gpus: [simulated]).environment(ana)
         #expect(second.contains("CUDA_VISIBLE_DEVICES=") && second.contains("SWARMLET_GPUS=2"))
         #expect(second.contains("SWARMLET_GPUS_SIMULATED=1"))
     }

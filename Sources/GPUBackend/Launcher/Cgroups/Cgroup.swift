@@ -15,6 +15,9 @@ final class Cgroup {
     private(set) var doors: [Int32] = []
     /// The open directory of the group of version 2, in which an attempt is cloned.
     private(set) var birthplace: Int32?
+    /// Open counters of version 1, read after every attempt.
+    private var peak: Int32?
+    private var kills: Int32?
     private var limits: Limits?
     private var oomKillsBefore: UInt64 = 0
     private var cpuMicrosecondsBefore: UInt64 = 0
@@ -45,12 +48,16 @@ final class Cgroup {
                 doors.append(try HostFiles.open("\(path)/tasks", O_WRONLY | O_CLOEXEC))
             }
         }
+        if let memory = directories[.memory] {
+            peak = try HostFiles.open("\(memory)/memory.max_usage_in_bytes", O_RDWR | O_CLOEXEC)
+            kills = try HostFiles.open("\(memory)/memory.oom_control", O_RDONLY | O_CLOEXEC)
+        }
         oomKillsBefore = oomKills()
     }
 
     deinit {
         for door in doors { close(door) }
-        if let birthplace { close(birthplace) }
+        for file in [birthplace, peak, kills] { if let file { close(file) } }
     }
 
     /// Sets the limits and begins to count anew.
@@ -60,7 +67,9 @@ final class Cgroup {
             try limitLegacy(limits)
             self.limits = limits
         }
-        if let memory = directories[.memory] { try HostFiles.write("0", to: "\(memory)/memory.max_usage_in_bytes") }
+        if let peak, pwrite(peak, "0", 1, 0) < 0 {
+            throw .system(operation: "write", path: "memory.max_usage_in_bytes", errorNumber: errno)
+        }
     }
 
     /// What an attempt used in this group.
@@ -86,7 +95,7 @@ final class Cgroup {
     }
 
     private var peakMemoryBytes: UInt64 {
-        if let memory = directories[.memory] { return number("\(memory)/memory.max_usage_in_bytes") }
+        if let peak { return UInt64(text(peak).prefix { $0 != "\n" }) ?? 0 }
         // memory.peak cannot be reset before Linux 6.12: with reuse it would tell of an earlier attempt.
         return 0
     }
@@ -172,7 +181,7 @@ final class Cgroup {
     // -- Counters --
 
     private func oomKills() -> UInt64 {
-        if let memory = directories[.memory] { return value(of: "oom_kill", in: text("\(memory)/memory.oom_control")) }
+        if let kills { return value(of: "oom_kill", in: text(kills)) }
         guard let unified, unifiedControllers.contains(.memory) else { return 0 }
         return value(of: "oom_kill", in: text("\(unified)/memory.events"))
     }
@@ -190,7 +199,12 @@ final class Cgroup {
         return 0
     }
 
-    private func number(_ path: String) -> UInt64 { UInt64(text(path).prefix { $0 != "\n" }) ?? 0 }
+    /// A counter as it is now.
+    private func text(_ file: Int32) -> String {
+        var bytes = [UInt8](repeating: 0, count: 256)
+        let count = pread(file, &bytes, bytes.count, 0)
+        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+    }
 
     private func text(_ path: String) -> String {
         // A counter that cannot be read counts nothing; limits are enforced by the kernel all the same.
