@@ -13,7 +13,7 @@ public final class Daemon: @unchecked Sendable {
     let directory: DataDirectory
     private(set) var identity: NodeIdentity
     let host: HostFacts
-    let log = DaemonLog()
+    let log: DaemonLog
     var node: MeshNode?
     private var admission: AdmissionServer?
     private var listener: SessionListener?
@@ -62,6 +62,7 @@ public final class Daemon: @unchecked Sendable {
     private init(_ options: DaemonOptions, loop: any EventLoop) throws {
         self.loop = loop
         directory = options.directory
+        log = DaemonLog(path: directory.daemonLog)
         identity = try NodeIdentity(options.directory)
         settings = try DaemonSettings.read(options.directory, options: options)
         host = try HostFacts(simulated: settings.simulatedGPUs)
