@@ -33,7 +33,7 @@ struct AttemptLedger: Sendable {
     /// Ascending by key.
     private var keys: [AttemptKey] = []
     private var held: [AttemptKey: Held] = [:]
-    private var lines = WaitingLines()
+    private var lines: WaitingLines
     /// In the order they happened.
     private var reports: [AttemptReport] = []
     /// The entry that carries the first `reportsInFlight` reports.
@@ -42,7 +42,10 @@ struct AttemptLedger: Sendable {
     private var tookReportsAt = Instant.zero
     private let faults: NodeFaults
 
-    init(faults: NodeFaults = []) { self.faults = faults }
+    init(faults: NodeFaults = []) {
+        self.faults = faults
+        lines = WaitingLines(faults: faults)
+    }
 
     /// Whether a supervisor of this host may still be running something.
     var isIdle: Bool { held.values.allSatisfy { !$0.phase.isLive } }

@@ -25,6 +25,8 @@
     public static let newRequestOnRetry = NodeFaults(rawValue: 1 << 8)
     /// Reports are forgotten when they are sent, not when they are applied.
     public static let forgetReportsOnSend = NodeFaults(rawValue: 1 << 9)
+    /// What waits for room of its job begins without it.
+    public static let beginWithoutRoom = NodeFaults(rawValue: 1 << 10)
     /// The leader answers reads without asking whether it still leads.
     public static let readWithoutConfirmation = NodeFaults(rawValue: 1 << 10)
 }

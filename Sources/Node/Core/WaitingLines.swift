@@ -22,6 +22,9 @@ struct WaitingLines: Sendable {
     /// Ascending by job.
     private var lines: [Line] = []
     private var before: [Line] = []
+    private let faults: NodeFaults
+
+    init(faults: NodeFaults = []) { self.faults = faults }
 
     /// A new look at the state begins.
     mutating func begin() {
@@ -70,7 +73,10 @@ struct WaitingLines: Sendable {
 
     /// Who begins now.
     mutating func takeNext(now: Instant) -> AttemptKey? {
-        guard let index = lines.firstIndex(where: { !$0.waiting.isEmpty && $0.taken < $0.rooms }) else { return nil }
+        let extra = faults.contains(.beginWithoutRoom) ? 1 : 0
+        guard let index = lines.firstIndex(where: { !$0.waiting.isEmpty && $0.taken < $0.rooms + extra }) else {
+            return nil
+        }
         lines[index].taken += 1
         lines[index].movedAt = now
         return lines[index].waiting.removeLast().key

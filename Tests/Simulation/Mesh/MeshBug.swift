@@ -22,6 +22,7 @@ public struct MeshBug: Sendable {
         MeshBug(name: "forget-supervisors", faults: .forgetSupervisors, knownSeed: 1),
         MeshBug(name: "new-request-on-retry", faults: .newRequestOnRetry, knownSeed: 2),
         MeshBug(name: "forget-reports-on-send", faults: .forgetReportsOnSend, knownSeed: 2),
+        MeshBug(name: "begin-without-room", faults: .beginWithoutRoom, knownSeed: 1),
         MeshBug(name: "read-without-confirmation", faults: .readWithoutConfirmation, knownSeed: 1),
     ]
 
