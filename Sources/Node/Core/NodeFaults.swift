@@ -26,7 +26,7 @@
     /// Reports are forgotten when they are sent, not when they are applied.
     public static let forgetReportsOnSend = NodeFaults(rawValue: 1 << 9)
     /// What waits for room of its job begins without it.
-    public static let beginWithoutRoom = NodeFaults(rawValue: 1 << 10)
+    public static let beginWithoutRoom = NodeFaults(rawValue: 1 << 11)
     /// The leader answers reads without asking whether it still leads.
     public static let readWithoutConfirmation = NodeFaults(rawValue: 1 << 10)
 }

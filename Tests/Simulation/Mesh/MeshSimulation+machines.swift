@@ -61,7 +61,7 @@ extension MeshSimulation {
         machines[machine - 1].boot += 1
         machines[machine - 1].stalledUntil = .zero
         machines[machine - 1].backlog = []
-        machines[machine - 1].disk.crash(&random, faults: [])
+        machines[machine - 1].disk.crash(&random)
         for peer in machines.indices.map({ $0 + 1 }) where peer != machine && machines[peer - 1].isUp && below(4) > 0 {
             schedule(.unreachable(peer, boot: machines[peer - 1].boot, peer: machine), in: between(0, 20))
         }
@@ -131,7 +131,7 @@ extension MeshSimulation {
         let boot = machines[machine - 1].boot
         switch effect {
         case .persist(let change):
-            machines[machine - 1].disk.add(change, at: now)
+            machines[machine - 1].disk.add(change)
             beginWrite(machine)
         case .send(let peer, let message): send(message, from: machine, to: peer)
         case .prepare: break
