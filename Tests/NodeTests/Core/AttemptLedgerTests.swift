@@ -78,6 +78,24 @@ struct AttemptLedgerTests {
         #expect(move(&ledger).isEmpty)
     }
 
+    @Test("reports go at once, but gather for a moment while tasks follow each other by themselves")
+    func reportsGather() {
+        var ledger = running()
+        #expect(ledger.hasReportsToTake(at: .zero))
+        _ = ledger.takeReports(as: request, at: .zero)
+        ledger.answered(request)
+        _ = compare(&ledger, [wanted(key, started: true), waits(second, turn: 1), waits(third, turn: 2)])
+        ledger.heard(AttemptReport(attempt: key, kind: .ended(.exited(0)), at: 2))
+        #expect(move(&ledger) == [.start(second)])
+        #expect(!ledger.hasReportsToTake(at: .zero))
+        let due = Instant.zero + NodeConstants.reportPause
+        #expect(ledger.nextDeadline == due)
+        #expect(ledger.hasReportsToTake(at: due))
+        ledger.heard(AttemptReport(attempt: second, kind: .ended(.exited(0)), at: 3))
+        #expect(move(&ledger) == [.start(third)])
+        #expect(ledger.hasReportsToTake(at: .zero), "nobody waits any more who goes on without the log")
+    }
+
     @Test("what waits for long is given back, and what is cancelled while it waits never begins")
     func givenBack() {
         var ledger = running()
@@ -129,9 +147,9 @@ struct AttemptLedgerTests {
         #expect(ledger.takeReports(as: RequestID(high: 1, low: 2)) == nil, "one entry of reports at a time")
         #expect(compare(&ledger, [wanted(key, started: true)]).isEmpty, "the state does not know yet")
         ledger.answered(RequestID(high: 9, low: 9))
-        #expect(!ledger.hasReportsToTake)
+        #expect(!ledger.hasReportsToTake(at: .zero))
         ledger.answered(request)
-        #expect(!ledger.hasReportsToTake)
+        #expect(!ledger.hasReportsToTake(at: .zero))
         #expect(compare(&ledger, []) == [.settled(key)])
         #expect(ledger[key] == nil)
         #expect(compare(&ledger, []).isEmpty)
@@ -160,7 +178,7 @@ struct AttemptLedgerTests {
     func stranger() {
         var ledger = AttemptLedger()
         ledger.heard(AttemptReport(attempt: key, kind: .running, at: 1))
-        #expect(!ledger.hasReportsToTake)
+        #expect(!ledger.hasReportsToTake(at: .zero))
     }
 
     @Test("a replaced attempt is stopped once, and holds back the lease of its job until it is gone")
