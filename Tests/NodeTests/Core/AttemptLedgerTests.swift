@@ -99,6 +99,8 @@ struct AttemptLedgerTests {
     @Test("what waits for long is given back, and what is cancelled while it waits never begins")
     func givenBack() {
         var ledger = running()
+        _ = ledger.takeReports(as: request)
+        ledger.answered(request)
         _ = compare(&ledger, [wanted(key, started: true), waits(second, turn: 1)])
         #expect(ledger.nextDeadline == Instant.zero + NodeConstants.aheadPatience)
         #expect(move(&ledger, at: .zero + NodeConstants.aheadPatience).isEmpty)
