@@ -60,6 +60,15 @@ struct SupervisorLifeTests {
         #expect(!FileManager.default.fileExists(atPath: harness.directory.path + "/socket"))
     }
 
+    @Test("what a supervisor starts is ordinary work, whatever it is itself")
+    func ordinaryWork() throws {
+        let harness = try SupervisorHarness()
+        // Fields 18, 19 and 41 of proc(5): priority, nice value and scheduling policy, here SCHED_OTHER.
+        let (result, log) = try harness.shell("cut -d' ' -f18,19,41 /proc/self/stat")
+        #expect(result.outcome == .exited(0))
+        #expect(log == "20 0 0\n")
+    }
+
     @Test("a start asked twice runs once")
     func startTwice() throws {
         let harness = try SupervisorHarness()
