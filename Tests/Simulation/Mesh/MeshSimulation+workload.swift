@@ -52,7 +52,7 @@ extension MeshSimulation {
             addClient(.submit(spec), at: at)
             if below(6) == 0 { addCancel(JobID(1 + below(settings.jobs)), at: at + between(100, 5_000)) }
         }
-        addArray()
+        if below(3) == 0 { addArray() }
         schedule(.read, in: between(0, 500))
         addChangesOfVoters()
     }
