@@ -24,6 +24,7 @@ extension RaftCore {
         guard follow(sender) else { return }
         guard append.isInOrder else { return }
         let entries = append.entries
+        let endBefore = has(.acknowledgeBeyondReceived) ? log.lastIndex : 0
         let last = append.previousIndex + UInt64(entries.count)
         // What is compacted here is committed, so it is the same in the leader's log: start behind it.
         guard last >= log.baseIndex else { return accept(append, through: commitIndex, from: sender) }
@@ -47,7 +48,7 @@ extension RaftCore {
             memberships.append(new)
         }
         learnCommit(min(append.commitIndex, last))
-        accept(append, through: last, from: sender)
+        accept(append, through: max(last, endBefore), from: sender)
     }
 
     private mutating func truncate(from index: UInt64) {
@@ -56,8 +57,7 @@ extension RaftCore {
         if !has(.keepTruncatedMembership) { memberships.truncate(from: index) }
     }
 
-    private mutating func accept(_ append: RaftMessage.Append, through last: UInt64, from sender: NodeID) {
-        let matchIndex = has(.acknowledgeBeyondReceived) ? log.lastIndex : last
+    private mutating func accept(_ append: RaftMessage.Append, through matchIndex: UInt64, from sender: NodeID) {
         let response = RaftMessage.AppendResponse(
             term: term, previousIndex: append.previousIndex, outcome: .accepted(matchIndex: matchIndex))
         repairIfComplete(through: matchIndex)

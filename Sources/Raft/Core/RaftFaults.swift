@@ -60,7 +60,7 @@
     public static let stalledLeaderStays = RaftFaults(rawValue: 1 << 24)
     /// Heartbeats are answered beside the main path, with a copy of the term that is out of date (hashicorp/raft#695).
     public static let heartbeatWithStaleTerm = RaftFaults(rawValue: 1 << 25)
-    /// An append is acknowledged with the end of the log instead of the end of the append (microsoft/CCF#6016).
+    /// An append is acknowledged with what was the end of the log instead of the end of the append (microsoft/CCF#6016).
     public static let acknowledgeBeyondReceived = RaftFaults(rawValue: 1 << 26)
     /// A leader takes the hint of a refusal for a match (microsoft/CCF#5674 and its "commit advance on refusal").
     public static let matchFromRefusal = RaftFaults(rawValue: 1 << 27)
