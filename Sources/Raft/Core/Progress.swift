@@ -27,6 +27,8 @@ struct Progress: Sendable {
     var sentCommit: UInt64 = 0
     /// The newest heartbeat round that it has answered in this term.
     var round: UInt64 = 0
+    /// When that round was sent; nothing for rounds that nobody remembers.
+    var roundSentAt: Instant?
     var heardAt: Instant
     /// When `match` or the snapshot last moved.
     var movedAt: Instant

@@ -15,6 +15,15 @@ public struct RaftConfiguration: Sendable, Hashable {
     /// A leader whose disk has not finished a write for this long hands over to one that has a working disk.
     public var diskStallLimit: Interval = .seconds(3)
 
+    /// Answer reads without asking the voters while a majority of them has promised not to elect another leader.
+    ///
+    /// Off by default, because then a stale read is possible where clocks drift apart by more than
+    /// `maximumClockDriftPermille`; without it no promise depends on clocks. With it a follower keeps its promise through
+    /// broken connections and restarts, which makes the election after a leader's death slower. The same for all members.
+    public var readsFromLease = false
+    /// How much faster or slower than real time a member's clock may run, in thousandths, for leases.
+    public var maximumClockDriftPermille: Int64 = 50
+
     /// Entry bytes of one append message.
     public var maximumAppendBytes = 1 << 20
     /// Entries of one append message.
@@ -48,4 +57,11 @@ public struct RaftConfiguration: Sendable, Hashable {
     @_spi(Simulation) public var faults: RaftFaults = []
 
     public init() {}
+
+    /// How long a leader may trust the answers to a heartbeat round, counted from when the round was sent: shorter than
+    /// the time for which the voters have promised to refuse others, by what the clocks may differ (thesis, 6.4.1).
+    var leaseDuration: Interval {
+        let drift = min(max(maximumClockDriftPermille, 0), 1_000)
+        return Interval(nanoseconds: electionTimeoutMinimum.nanoseconds / (1_000 + drift) * (1_000 - drift))
+    }
 }

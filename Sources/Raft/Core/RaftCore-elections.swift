@@ -18,12 +18,19 @@ extension RaftCore {
 
     mutating func electionTimer() {
         guard role != .leader, now >= electionDeadline, maySeekElection else { return }
+        // Its own vote is promised too.
+        if let promisedAt, hasOtherVoters {
+            electionDeadline = max(electionDeadline, promisedAt + configuration.electionTimeoutMinimum)
+            guard now >= electionDeadline else { return }
+        }
         electionDeadline = now + electionTimeout
         // Without a working disk it could not serve.
         guard !isDiskStalled else { return }
         isTransferElection = false
         startElection(has(.skipPreVote) ? .vote : .preVote)
     }
+
+    private var hasOtherVoters: Bool { memberships.latest.isJoint || memberships.latest.voters != [id] }
 
     var isDiskStalled: Bool {
         guard !has(.stalledLeaderStays), let start = disk.oldestWriteStart else { return false }
@@ -70,7 +77,7 @@ extension RaftCore {
         let isFree = request.term > term || vote == candidate || (vote == nil && leader == nil)
         let isUpToDate =
             (request.lastTerm, request.lastIndex) >= (log.lastTerm, log.lastIndex) || has(.voteWithoutLogCheck)
-        guard isCurrent, isFree, isUpToDate, damage == nil else {
+        guard isCurrent, isFree, isUpToDate, damage == nil, request.isTransfer || !isPromised else {
             let refusal = RaftMessage.VoteResponse(term: term, ballot: request.ballot, isGranted: false)
             return send(.voteResponse(refusal), to: candidate)
         }
@@ -86,8 +93,16 @@ extension RaftCore {
     /// True while this node leads, or heard its leader less than the shortest election timeout ago.
     private var hearsLeader: Bool {
         if role == .leader { return true }
+        if isPromised { return true }
         guard leader != nil, let leaderHeardAt else { return false }
         return now - leaderHeardAt < configuration.electionTimeoutMinimum
+    }
+
+    /// True while this node owes it to a leader that reads from its lease not to help another one into office. A promise
+    /// outlives what this node believes about terms.
+    private var isPromised: Bool {
+        guard let promisedAt else { return false }
+        return now - promisedAt < configuration.electionTimeoutMinimum
     }
 
     mutating func voteAnswered(_ response: RaftMessage.VoteResponse, by voter: NodeID) {

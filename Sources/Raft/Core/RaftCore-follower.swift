@@ -10,6 +10,7 @@ extension RaftCore {
         }
         if role != .follower || leader != sender { becomeFollower(term: term, leader: sender) }
         leaderHeardAt = now
+        if configuration.readsFromLease { promisedAt = now }
         electionDeadline = now + electionTimeout
         return true
     }

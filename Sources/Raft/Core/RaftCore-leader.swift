@@ -4,7 +4,9 @@ import Codec
 extension RaftCore {
     mutating func leaderTimer() {
         guard now >= heartbeatDeadline else { return }
-        guard !isDiskStalled, isQuorumHeard else { return becomeFollower(term: term, leader: nil) }
+        guard isQuorumHeard else { return becomeFollower(term: term, leader: nil) }
+        // Without a working disk it only holds the others up: somebody else takes over.
+        guard !isDiskStalled else { return handOver() }
         if let transfer, now >= transfer.deadline { self.transfer = nil }
         continueTransfer()
         for position in peers.indices where now - peers[position].heardAt > configuration.electionTimeoutMinimum {
@@ -23,7 +25,7 @@ extension RaftCore {
 
     /// Starts a round: answers to it show that this node still led after the round began.
     mutating func sendHeartbeats() {
-        reads.round += 1
+        reads.startRound(at: now)
         for position in peers.indices {
             let match = has(.commitBeyondReceived) ? commitIndex : peers[position].match
             let heartbeat = RaftMessage.Heartbeat(
@@ -123,7 +125,10 @@ extension RaftCore {
     mutating func heartbeatAnswered(_ response: RaftMessage.HeartbeatResponse, by sender: NodeID) {
         guard role == .leader, let position = position(of: sender) else { return }
         peers[position].heardAt = now
-        peers[position].round = max(peers[position].round, response.round)
+        if response.round > peers[position].round {
+            peers[position].round = response.round
+            peers[position].roundSentAt = reads.sendTime(of: response.round)
+        }
         peers[position].resumeProbe()
         // A message may have been lost on the way: ask where nothing has moved for a while.
         guard now - peers[position].movedAt > configuration.heartbeatInterval else { return }

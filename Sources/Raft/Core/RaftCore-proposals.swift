@@ -78,9 +78,8 @@ extension RaftCore {
     /// A leader that its own, committed change has removed hands over and goes.
     mutating func stepDownIfRemoved() {
         guard role == .leader, !membership.isVoter(id), memberships.latestIndex <= commitIndex else { return }
-        if let successor = mostAdvancedVoter { send(.timeoutNow(term: term), to: successor) }
         for position in peers.indices { sendCommit(to: position) }
-        becomeFollower(term: term, leader: nil)
+        handOver()
     }
 
     // MARK: Leadership transfer (thesis, 3.10)
@@ -95,7 +94,19 @@ extension RaftCore {
     /// Hands over once the target has everything.
     mutating func continueTransfer() {
         guard let transfer, let position = position(of: transfer.target) else { return }
-        if peers[position].match == log.lastIndex { send(.timeoutNow(term: term), to: transfer.target) }
+        if peers[position].match == log.lastIndex { sendTimeoutNow(to: transfer.target) }
+    }
+
+    /// Leaves the leadership to whoever is furthest, without waiting for it.
+    mutating func handOver() {
+        if let successor = mostAdvancedVoter { sendTimeoutNow(to: successor) }
+        becomeFollower(term: term, leader: nil)
+    }
+
+    private mutating func sendTimeoutNow(to successor: NodeID) {
+        // From now on there may be another leader at any moment.
+        reads.mayUseLease = false
+        send(.timeoutNow(term: term), to: successor)
     }
 
     /// The other voter with the longest log, the smallest number among equals.

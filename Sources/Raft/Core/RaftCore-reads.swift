@@ -15,15 +15,29 @@ extension RaftCore {
     mutating func startReadRound() {
         guard role == .leader, !reads.waiting.isEmpty else { return }
         guard isReadyLeader || has(.readBeforeFirstCommit) else { return }
+        if hasLease {
+            // Nobody else can lead yet, so nothing that others have decided is missing here.
+            for request in reads.waiting { answers.append(.readReady(id: request, index: commitIndex)) }
+            reads.count -= reads.waiting.count
+            reads.waiting = []
+            return
+        }
         guard reads.batches.count < ReadQueue.maximumRounds else { return }
         if has(.readWithReusedRound) {
-            reads.round = 0
+            reads.reuseRounds()
             for position in peers.indices { peers[position].round = 0 }
         }
         sendHeartbeats()
         reads.batches.append(
             ReadQueue.Batch(round: reads.round, index: commitIndex, requests: reads.waiting))
         reads.waiting = []
+    }
+
+    /// True while a majority of the voters has promised this leader not to elect another one.
+    private var hasLease: Bool {
+        guard configuration.readsFromLease, reads.mayUseLease else { return false }
+        let promised = quorumReached(own: now, unlimited: now, stranger: .zero) { $0[$1].roundSentAt ?? .zero }
+        return promised > .zero && now - promised < configuration.leaseDuration
     }
 
     /// Answers the reads whose round a quorum has answered.

@@ -56,6 +56,8 @@ public struct RaftCore: Sendable {
     var electionDeadline: Instant
     /// When the leader was last heard; nil once it is known to be gone.
     var leaderHeardAt: Instant?
+    /// When this node last promised a leader not to help another one into office; only kept for leases.
+    var promisedAt: Instant?
     /// Answers to the election under way, by voter.
     var ballots: [(voter: NodeID, isGranted: Bool)] = []
     var isTransferElection = false
@@ -105,6 +107,8 @@ public struct RaftCore: Sendable {
         appliedIndex = log.snapshotIndex
         memberships = MembershipHistory(log)
         disk = DiskView(lastIndex: log.lastIndex)
+        // What was promised before a crash is not known: keep it as if it had been promised now.
+        promisedAt = configuration.readsFromLease ? now : nil
         announced = (.follower, 0, nil)
         electionTimeout = configuration.electionTimeoutMaximum
         electionDeadline = now
@@ -136,7 +140,7 @@ public struct RaftCore: Sendable {
         peers.map { peer in
             RaftPeerProgress(
                 id: peer.id, isVoter: membership.isVoter(peer.id), matchIndex: peer.match, phase: peer.publicPhase,
-                heardAt: peer.heardAt)
+                behind: log.lastIndex - peer.match, heardAt: peer.heardAt)
         }
     }
 
@@ -226,7 +230,9 @@ public struct RaftCore: Sendable {
         if role == .leader {
             if let position = position(of: peer) { peers[position].lostContact() }
         } else if role == .follower, leader == peer {
-            // Its process is gone, so nothing is disturbed by asking soon; others that still hear it will refuse.
+            // Its process is gone, so nothing is disturbed by asking soon; others that still hear it will refuse. Where it
+            // may be alive behind a broken connection and read from its lease, the promise to it holds.
+            guard !configuration.readsFromLease else { return }
             leaderHeardAt = nil
             let longest = configuration.lostLeaderTimeoutMaximum
             electionDeadline = min(electionDeadline, now + random(between: longest / 4, and: longest))

@@ -17,6 +17,15 @@ public struct RaftPeerProgress: Hashable, Sendable {
     /// The last entry that is known to be durable there.
     public var matchIndex: UInt64
     public var phase: Phase
+    /// Entries of the leader's log that are not known to be durable there.
+    public var behind: UInt64
     /// When the leader last heard from it.
     public var heardAt: Instant
+
+    /// True for a member that takes entries as they come: as a voter it would not hold the others up. A learner is made a
+    /// voter when this holds and not before.
+    public var hasCaughtUp: Bool { phase == .replicate && behind <= Self.caughtUpEntries }
+
+    /// Entries that a member at full speed may be behind.
+    public static let caughtUpEntries: UInt64 = 64
 }
