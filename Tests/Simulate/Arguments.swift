@@ -10,6 +10,7 @@ struct Arguments {
         usage: simulate [raft | mesh] [--seeds N] [--from S]
                simulate [raft | mesh] --bugs [--only NAME] [--seeds N] [--from S]
                simulate raft | mesh --seed S [--story] [--only NAME]
+               simulate raft --seed S --trace FILE
                simulate gossip [--nodes N] [--seed S]
                simulate --speed
         """
@@ -24,6 +25,8 @@ struct Arguments {
     /// The name of the only mistake to hunt.
     var onlyBug: String?
     var measuresSpeed = false
+    /// Where the steps of all cores go, as lines of JSON for tools that check them.
+    var traceFile: String?
     /// Members of the mesh whose gossip is measured.
     var nodes = 100
 
@@ -41,6 +44,9 @@ struct Arguments {
             case "--story": tellsStory = true
             case "--speed": measuresSpeed = true
             case "--bugs": huntsBugs = true
+            case "--trace":
+                guard let name = rest.popFirst() else { return nil }
+                traceFile = name
             case "--only":
                 guard let name = rest.popFirst() else { return nil }
                 onlyBug = name

@@ -8,3 +8,11 @@ func say(_ line: String) {
     print(line)
     fflush(nil)
 }
+
+/// Writes lines to a file; false where that fails.
+func write(_ lines: [String], to path: String) -> Bool {
+    guard let file = fopen(path, "w") else { return false }
+    var isWritten = true
+    for line in lines where fputs(line + "\n", file) < 0 { isWritten = false }
+    return fclose(file) == 0 && isWritten
+}

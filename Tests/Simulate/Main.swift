@@ -7,6 +7,7 @@ import Simulation
 /// `simulate [raft | mesh] --bugs [--only NAME] [--seeds N] [--from S]`: each known mistake put back, or one; all must
 /// be found, within N seeds where given.
 /// `simulate gossip [--nodes N] [--seed S]`: what gossip does in a mesh of N (100) when nodes crash, hang, part and start.
+/// `simulate raft --seed S --trace FILE`: one seed, and each step of its cores as a line of JSON (docs/raft.md).
 /// `simulate --speed`: commits per second of the bare core, as lines for `scripts/bench`.
 ///
 /// Exit 0: all rules held (or all mistakes were found). Exit 1: not so. Exit 2: wrong arguments.
@@ -30,6 +31,7 @@ import Simulation
         switch kind {
         case .raft:
             if arguments.huntsBugs { return RaftRuns.hunt(arguments) }
+            if let seed = arguments.seed, let file = arguments.traceFile { return RaftRuns.trace(seed, to: file) }
             if let seed = arguments.seed { return RaftRuns.tell(seed, arguments.tellsStory, bug: arguments.onlyBug) }
             return RaftRuns.run(arguments)
         case .gossip: return GossipRuns.run(arguments)

@@ -35,6 +35,20 @@ enum RaftRuns {
         return "\(tenths / 10).\(tenths % 10)"
     }
 
+    /// Runs one seed and writes down what each core did; false where a rule is broken or the file cannot be written.
+    static func trace(_ seed: UInt64, to file: String) -> Bool {
+        var options = RaftSimulationOptions()
+        options.keepsTrace = true
+        let outcome = RaftSimulation(seed: seed, options: options).run()
+        if let violation = outcome.violation { say("raft seed \(seed): \(violation)") }
+        guard write(outcome.trace.map(\.line), to: file) else {
+            say("raft seed \(seed): \(file) cannot be written")
+            return false
+        }
+        say("raft seed \(seed): \(outcome.trace.count) steps of cores in \(file)")
+        return outcome.violation == nil
+    }
+
     static func tell(_ seed: UInt64, _ tellsStory: Bool, bug name: String?) -> Bool {
         var options = RaftSimulationOptions()
         options.tellsStory = tellsStory

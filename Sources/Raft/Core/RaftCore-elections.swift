@@ -52,6 +52,7 @@ extension RaftCore {
             vote = id
             isHardStateDirty = true
             incomingSnapshot = nil
+            note(.becomeCandidate)
         }
         let request = RaftMessage.VoteRequest(
             term: ballot == .vote ? term : term + 1, ballot: ballot, isTransfer: isTransferElection,
@@ -158,6 +159,7 @@ extension RaftCore {
     mutating func becomeFollower(term newTerm: UInt64, leader newLeader: NodeID?) {
         precondition(newTerm >= term, "a term never goes back")
         let wasLeader = role == .leader
+        let isNews = role != .follower || newTerm > term
         if newTerm > term {
             term = newTerm
             vote = nil
@@ -168,6 +170,7 @@ extension RaftCore {
         if role != .follower { electionDeadline = now + electionTimeout }
         role = .follower
         leader = newLeader
+        if isNews { note(.becomeFollower) }
         ballots = []
         isTransferElection = false
         if wasLeader {
@@ -183,6 +186,7 @@ extension RaftCore {
         precondition(role == .candidate)
         role = .leader
         leader = id
+        note(.becomeLeader)
         ballots = []
         isTransferElection = false
         incomingSnapshot = nil

@@ -175,6 +175,7 @@ extension RaftCore {
         guard index > commitIndex, log.term(at: index) == term || has(.commitOlderTermByCounting) else { return }
         uncommittedWeight -= log.weight(max(commitIndex + 1, firstIndexOfTerm), through: index)
         commitIndex = index
+        note(.commit)
     }
 
     /// Only for `evenQuorumByHalf`.

@@ -29,7 +29,11 @@ extension RaftCore {
         uncommittedWeight += entry.weight
         if case .membership(let membership) = payload {
             memberships.append(membership, at: entry.index)
+            note(.changeConfiguration)
+            note(.applyConfigurationChange)
             trackMembers()
+        } else {
+            note(.replicate)
         }
     }
 

@@ -49,12 +49,14 @@ extension RaftCore {
             snapshotToWrite = nil
         }
         effects.append(.persist(persist))
+        note(.ready)
     }
 
     // MARK: Messages
 
     /// Sends a message, at once or as soon as everything that it promises is on disk.
     mutating func send(_ message: RaftMessage, to peer: NodeID) {
+        noteSent(message, to: peer)
         let token = tokenBefore(message)
         guard token > disk.durableToken else { return effects.append(.send(to: peer, message)) }
         // By token, or a short wait could hide behind a long one.

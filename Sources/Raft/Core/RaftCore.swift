@@ -83,6 +83,8 @@ public struct RaftCore: Sendable {
     /// Messages that wait until `token` is durable, by token.
     var held: [(token: UInt64, send: RaftEffect)] = []
     var restoredSnapshot: RaftSnapshot?
+    /// Steps that somebody wants to see; nil where nobody does.
+    var trace: [RaftTraceEvent]?
     var announced: (role: RaftRole, term: UInt64, leader: NodeID?)
     /// `memberships.revision` as last announced.
     var announcedRevision: UInt64?
@@ -197,6 +199,7 @@ public struct RaftCore: Sendable {
 
     /// Terms are compared here, once, for all messages (Raft, section 5.1).
     private mutating func received(_ message: RaftMessage, from sender: NodeID) {
+        noteReceived(message, from: sender)
         switch message {
         case .voteRequest(let request):
             return voteRequested(request, by: sender)

@@ -231,6 +231,11 @@ public final class RaftSimulation {
         }
     }
 
+    private func keepTrace(of position: Int) {
+        guard options.keepsTrace, let steps = nodes[position].core?.takeTrace() else { return }
+        outcome.trace += steps
+    }
+
     /// A node that is paused gets things when it goes on.
     private func postponed(_ event: Event, for position: Int) -> Bool {
         guard nodes[position].pausedUntil > now else { return false }
@@ -288,6 +293,8 @@ public final class RaftSimulation {
         nodes[position].core = RaftCore(
             id: node.id, restored: disks[position].durable, configuration: scenario.configuration,
             seed: generator.next(), now: nodes[position].clock.local(now))
+        if options.keepsTrace { nodes[position].core?.startTracing() }
+        keepTrace(of: position)
         noteDeadline(of: position)
         scheduleKeeping(position)
     }
@@ -305,6 +312,7 @@ public final class RaftSimulation {
         let committedBefore = nodes[position].core!.commitIndex
         var effects: [RaftEffect] = []
         nodes[position].core!.handle(inputs, at: nodes[position].clock.local(now), into: &effects)
+        keepTrace(of: position)
         noteDeadline(of: position)
         guard let core = nodes[position].core else { return }
         trace(core, effects, position)

@@ -9,6 +9,8 @@ public struct RaftSimulationOptions: Sendable {
     public var calmMilliseconds: Int64 = 15_000
     /// Writes down what happens.
     public var tellsStory = false
+    /// Keeps the steps of all cores, for tools that check them.
+    public var keepsTrace = false
     /// A known mistake to put into every node.
     @_spi(Simulation) public var faults: RaftFaults = []
     /// A known mistake to put into what surrounds every node.

@@ -1,3 +1,5 @@
+import Raft
+
 /// What a simulated run came to.
 public struct RaftSimulationOutcome: Sendable {
     public var seed: UInt64
@@ -7,6 +9,8 @@ public struct RaftSimulationOutcome: Sendable {
     public var digest: TraceDigest
     /// What happened, line by line, where it was asked for.
     public var story: [String]
+    /// The steps of all cores in order, where they were asked for.
+    public var trace: [RaftTraceEvent] = []
     public var steps = 0
     public var elections = 0
     public var committed: UInt64 = 0
