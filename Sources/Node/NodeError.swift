@@ -30,6 +30,15 @@ public enum NodeError: Error, Hashable, Sendable {
     case jobsDoNotEnd
     /// No other node can take the seat of this one among the voters.
     case noSuccessor
+    case notVoter(String)
+    /// nil: to anybody.
+    case transferFailed(String?)
+    /// Its daemon holds the data directory that is to be recovered.
+    case recoverRunning(process: Int32?)
+    /// There is no log to recover from.
+    case recoverNothing(path: String)
+    /// The mesh was recovered elsewhere, and this node's log does not count any more.
+    case meshRecovered
     case noAdmission(node: String)
     case approvalExpired
     case userUnknown(String, node: String)
@@ -67,6 +76,11 @@ public enum NodeError: Error, Hashable, Sendable {
         case .lastNode: "mesh.leave.last_node"
         case .jobsDoNotEnd: "mesh.leave.jobs"
         case .noSuccessor: "mesh.leave.no_successor"
+        case .notVoter: "raft.transfer.no_voter"
+        case .transferFailed: "raft.transfer.failed"
+        case .recoverRunning: "raft.recover.running"
+        case .recoverNothing: "raft.recover.no_log"
+        case .meshRecovered: "mesh.recovered"
         case .noAdmission: "mesh.join.no_admission"
         case .approvalExpired: "mesh.join.not_approved"
         case .userUnknown: "job.user_unknown"
@@ -111,6 +125,13 @@ public enum NodeError: Error, Hashable, Sendable {
         case .listenFailed(let address, let reason): "cannot listen on \(address): \(reason)"
         case .removed(let mesh): "this node was removed from mesh \(mesh)"
         case .lastNode(let mesh): "this is the last node of mesh \(mesh): its key and its history would be deleted"
+        case .notVoter(let name): "\(name) is no voter"
+        case .transferFailed(let name):
+            "the leadership was not taken over" + (name.map { " by \($0)" } ?? "") + " in time"
+        case .recoverRunning(let process):
+            "the daemon of this data directory is running" + (process.map { " (process \($0))" } ?? "")
+        case .recoverNothing(let path): "\(path) holds no log of a mesh"
+        case .meshRecovered: "the mesh was recovered on another node"
         case .noSuccessor: "no other node can take this one's seat among the voters"
         case .jobsDoNotEnd: "the jobs of this host do not end"
         case .noAdmission(let node): "\(node) may not admit nodes"
@@ -150,6 +171,12 @@ public enum NodeError: Error, Hashable, Sendable {
         case .listenFailed: "choose another address or port: --listen ADDRESS:PORT"
         case .removed: "to join again: swarmlet leave --forget, then swarmlet join"
         case .lastNode: "if that is what you want: swarmlet leave --forget"
+        case .notVoter: "who votes: swarmlet raft ls"
+        case .transferFailed: "how things are now: swarmlet raft ls"
+        case .recoverRunning(let process):
+            process.map { "stop it first: kill \($0)" } ?? "stop it first"
+        case .recoverNothing: "name the data directory of a node that was in the mesh: --data-dir DIR"
+        case .meshRecovered: "nothing is to be done: this node puts its log aside and learns from that node"
         case .noSuccessor:
             "is another one up, and not a worker? swarmlet members. To give up the mesh: swarmlet leave --forget"
         case .jobsDoNotEnd: "what there is: swarmlet ps; try again, or cancel them first"

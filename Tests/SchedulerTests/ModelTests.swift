@@ -42,7 +42,8 @@ struct ModelTests {
         .checkpoint(key, Checkpoint(number: 1, attempt: 3, tree: .zero, bytes: 5, holders: [NodeID(1)])),
         .holders(job: 4, task: 2, checkpoint: 1, added: NodeID(5)),
         .results(key, ResultFiles(tree: .zero, bytes: 1, files: 2, holders: [])), .treeHeld(tree: .zero, by: NodeID(2)),
-        .tick, .standDown(NodeID(3), true),
+        .tick, .standDown(NodeID(3), true), .recovered(epoch: 2), .raiseLevel(3),
+        .levels(NodeID(3), ProtocolLevels(lowest: 1, highest: 2)),
     ]
 
     @Test("an entry is the same after encoding and decoding", arguments: commands.indices)

@@ -23,6 +23,9 @@ public enum APIReply: Hashable, Sendable {
     case doctor([CheckView])
     case settings(SettingsView)
     case setting(SettingView)
+    case raft(RaftView)
+    /// A piece of a file; `done` follows the last.
+    case bytes(Bytes)
 }
 
 extension APIReply: CBORCodable {
@@ -46,6 +49,8 @@ extension APIReply: CBORCodable {
         case 17: self = .doctor(try [CheckView](cbor: content))
         case 18: self = .settings(try SettingsView(cbor: content))
         case 19: self = .setting(try SettingView(cbor: content))
+        case 20: self = .raft(try RaftView(cbor: content))
+        case 21: self = .bytes(try Bytes(cbor: content))
         default: throw .invalid("reply \(number) is not known to this version")
         }
     }
@@ -69,6 +74,8 @@ extension APIReply: CBORCodable {
         case .doctor(let checks): numbered(17, checks.cbor)
         case .settings(let view): numbered(18, view.cbor)
         case .setting(let view): numbered(19, view.cbor)
+        case .raft(let view): numbered(20, view.cbor)
+        case .bytes(let bytes): numbered(21, bytes.cbor)
         }
     }
 }

@@ -35,11 +35,17 @@ public enum APIRequest: Hashable, Sendable {
     case setting(String)
     case configure(ConfigureRequest)
     case followArray(FollowArrayRequest)
+    /// How far each member's copy of the log is.
+    case raft(RaftScope)
+    /// Hands the leadership to the voter of this name or short id; empty: to the one that is furthest.
+    case raftTransfer(String)
+    /// The replicated state as of now, as the bytes of a file.
+    case raftSnapshot
 
     /// Whether the caller has more to send before the answer is complete.
     var isConversation: Bool {
         switch self {
-        case .submit, .join: true
+        case .submit, .join, .raftSnapshot: true
         default: false
         }
     }
@@ -80,6 +86,14 @@ extension APIRequest: CBORCodable {
         case 22: self = .setting(try String(cbor: content))
         case 23: self = .configure(try ConfigureRequest(cbor: content))
         case 24: self = .followArray(try FollowArrayRequest(cbor: content))
+        case 25:
+            let number = try UInt64(cbor: content)
+            guard let scope = RaftScope(rawValue: number) else {
+                throw .invalid("scope \(number) is not known to this version")
+            }
+            self = .raft(scope)
+        case 26: self = .raftTransfer(try String(cbor: content))
+        case 27: self = .raftSnapshot
         default: throw .invalid("request \(number) is not known to this version")
         }
     }
@@ -109,6 +123,9 @@ extension APIRequest: CBORCodable {
         case .setting(let key): numbered(22, key.cbor)
         case .configure(let request): numbered(23, request.cbor)
         case .followArray(let request): numbered(24, request.cbor)
+        case .raft(let scope): numbered(25, scope.rawValue.cbor)
+        case .raftTransfer(let name): numbered(26, name.cbor)
+        case .raftSnapshot: numbered(27)
         }
     }
 }

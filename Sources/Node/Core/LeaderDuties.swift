@@ -16,6 +16,7 @@ struct LeaderDuties: Sendable {
     private enum Subject: Hashable, Sendable {
         case placement
         case loss(of: NodeID)
+        case level
         case returning(of: NodeID)
     }
 
@@ -73,7 +74,7 @@ struct LeaderDuties: Sendable {
         switch open.remove(at: index).subject {
         case .placement: mayPlace = true
         case .returning(let node): returned.removeAll { $0 == node }
-        case .loss: break
+        case .loss, .level: break
         }
     }
 
@@ -99,6 +100,9 @@ struct LeaderDuties: Sendable {
             if placements.isEmpty { mayPlace = false } else { decisions.append(.propose(.place(placements))) }
         }
         if voters.nextLook <= now {
+            if !isOpen(.level), let level = LevelPlan.next(state, voters: raft.membership) {
+                decisions.append(.propose(.raiseLevel(level)))
+            }
             let view = VoterKeeper.View(state: state, grants: grants, raft: raft, id: id, wallClock: wallClock)
             if let change = voters.look(view, now: now) {
                 decisions.append(.change(voters: change.voters, learners: change.learners))
@@ -148,6 +152,7 @@ struct LeaderDuties: Sendable {
         switch command {
         case .place: .placement
         case .nodeLost(let node): .loss(of: node)
+        case .raiseLevel: .level
         case .nodeReturned(let node): .returning(of: node)
         default: nil
         }

@@ -31,6 +31,8 @@ public struct NodeCore: Sendable {
     /// When a leader was last known: `ps` says how old its view is.
     public private(set) var leaderHeard: Instant?
 
+    /// Which levels of the protocol this program speaks.
+    private let levels: ProtocolLevels
     private let faults: NodeFaults
     private var lease: LeaseHolder
     private var grants: LeaseGrants
@@ -56,19 +58,20 @@ public struct NodeCore: Sendable {
     ///   - generation: of this start; a later one is greater.
     public init(
         id: NodeID, restored: RaftRestored, raftConfiguration: RaftConfiguration = RaftConfiguration(), boot: UInt64,
-        generation: UInt64, now: Instant
+        generation: UInt64, now: Instant, levels: ProtocolLevels = .current
     ) throws(CodecError) {
         try self.init(
             id: id, restored: restored, raftConfiguration: raftConfiguration, boot: boot, generation: generation,
-            now: now, faults: [])
+            now: now, levels: levels, faults: [])
     }
 
     /// With known mistakes put back on purpose, so that the simulator can show that it finds them.
     @_spi(Simulation) public init(
         id: NodeID, restored: RaftRestored, raftConfiguration: RaftConfiguration = RaftConfiguration(), boot: UInt64,
-        generation: UInt64, now: Instant, faults: NodeFaults
+        generation: UInt64, now: Instant, levels: ProtocolLevels = .current, faults: NodeFaults
     ) throws(CodecError) {
         self.id = id
+        self.levels = levels
         raft = RaftCore(id: id, restored: restored, configuration: raftConfiguration, seed: boot, now: now)
         if let snapshot = restored.snapshot {
             state = try SchedulerState(encoded: snapshot.data)
@@ -137,6 +140,10 @@ public struct NodeCore: Sendable {
                 effects.append(.answered(entry.request, NodeError.busy.answer))
                 break
             }
+            if let refusal = refusal(of: entry) {
+                effects.append(.answered(entry.request, Answer(refusal)))
+                break
+            }
             proposals.add(entry)
         case .abandon(let request): _ = proposals.remove(request)
         case .adopted(let attempts): for attempt in attempts { ledger.adopt(attempt) }
@@ -165,16 +172,34 @@ public struct NodeCore: Sendable {
         case .swim(let message): gossip(.received(from: sender, message), at: now, into: &effects)
         case .propose(let entry):
             // Not the leader: the sender asks again when it has heard who is.
-            guard raft.role == .leader else { return }
-            proposeToRaft(entry, at: now)
-        case .proposeAll(let entries):
-            guard raft.role == .leader else { return }
-            for entry in entries { proposeToRaft(entry, at: now) }
+            propose([entry], for: sender, at: now, into: &effects)
+        case .proposeAll(let entries): propose(entries, for: sender, at: now, into: &effects)
+        case .refused(let request, let answer):
+            if proposals.remove(request) { effects.append(.answered(request, answer)) }
         case .renew(let sequence): renew(sender, sequence: sequence, at: now)
         case .granted(let sequence, let index): lease.granted(sequence: sequence, index: index, now: now)
         case .read(let sequence): read(sequence, for: sender, into: &effects)
         case .readable(let sequence, let index): reads.answered(sequence, index: index)
         }
+    }
+
+    private mutating func propose(
+        _ entries: [Entry], for sender: NodeID, at now: Instant, into effects: inout [NodeEffect]
+    ) {
+        guard raft.role == .leader else { return }
+        for entry in entries {
+            if let refusal = refusal(of: entry) {
+                effects.append(.send(sender, .refused(entry.request, Answer(refusal))))
+            } else {
+                proposeToRaft(entry, at: now)
+            }
+        }
+    }
+
+    /// Not every member would understand it.
+    private func refusal(of entry: Entry) -> SchedulerError? {
+        guard let needed = entry.command.level else { return .unrecognised }
+        return needed <= state.level ? nil : .levelNotReached(needed: needed, mesh: state.level)
     }
 
     private mutating func renew(_ node: NodeID, sequence: UInt64, at now: Instant) {
@@ -244,9 +269,18 @@ public struct NodeCore: Sendable {
         effects.append(.failed(reason))
     }
 
+    /// Whether this program speaks what the mesh speaks; where it does not, it may not go on.
+    public var speaksLevel: Bool { levels.contains(state.level) }
+
+    private mutating func checkLevel(into effects: inout [NodeEffect]) {
+        guard !speaksLevel, failure == nil else { return }
+        fail(SchedulerError.levelTooOld(node: levels, mesh: state.level).message, into: &effects)
+    }
+
     // MARK: The replicated state
 
     private mutating func apply(_ committed: RaftEntry, at now: Instant, into effects: inout [NodeEffect]) {
+        guard failure == nil else { return }
         appliedIndex = committed.index
         guard let command = committed.command else { return }
         let entry: Entry
@@ -256,6 +290,8 @@ public struct NodeCore: Sendable {
             return fail("entry \(committed.index) of the log cannot be read: \(error.message)", into: &effects)
         }
         let (answer, events) = state.apply(entry)
+        // What comes after it may mean what this program does not know.
+        checkLevel(into: &effects)
         if !events.isEmpty {
             isComparisonDue = true
             follow(events, at: now, into: &effects)
@@ -297,6 +333,7 @@ public struct NodeCore: Sendable {
         }
         appliedIndex = snapshot.index
         isComparisonDue = true
+        checkLevel(into: &effects)
         duties.everythingChanged()
         membersChanged(at: now, into: &effects)
         // Answers may have been among the entries that the snapshot stands for: asked again, they are given again.

@@ -19,6 +19,8 @@ public enum NodeMessage: Hashable, Sendable {
     case read(sequence: UInt64)
     /// To a node: the read of this number sees everything once the log is applied up to this index.
     case readable(sequence: UInt64, index: UInt64)
+    /// To a node: what it wanted proposed is not put into the log, and why.
+    case refused(RequestID, Answer)
 }
 
 extension NodeMessage: CBORCodable {
@@ -37,6 +39,9 @@ extension NodeMessage: CBORCodable {
         case 8:
             let map = try content.requireMap()
             self = .readable(sequence: try map.require(1), index: try map.require(2))
+        case 9:
+            let map = try content.requireMap()
+            self = .refused(try map.require(1), try map.require(2))
         default: throw .invalid("message \(number) is not known to this version")
         }
     }
@@ -59,6 +64,11 @@ extension NodeMessage: CBORCodable {
             map.set(1, sequence)
             map.set(2, index)
             return numbered(8, .map(map))
+        case .refused(let request, let answer):
+            var map = CBORMap()
+            map.set(1, request)
+            map.set(2, answer)
+            return numbered(9, .map(map))
         }
     }
 }

@@ -50,6 +50,17 @@ struct RequestHandler {
             try await reply(.settings(SettingsView(settings: settings, staleMilliseconds: staleness)))
         case .setting(let key): try await setting(key)
         case .configure(let request): try await configure(request)
+        case .raft: try await reply(.raft(try await RaftService(node: node).view()))
+        case .raftTransfer(let name):
+            try requireAdministrator("hand the leadership over")
+            try await reply(.member(try await RaftService(node: node).transfer(to: name)))
+        case .raftSnapshot:
+            try requireAdministrator("copy the state of the mesh")
+            guard try await node.driver.read(patience: RequestHandler.readPatience) else {
+                throw NodeError.noLeader(seconds: Int(RequestHandler.readPatience.seconds))
+            }
+            try await RaftService(node: node).snapshot { try await reply(.bytes(Bytes($0))) }
+            try await reply(.done)
         }
     }
 

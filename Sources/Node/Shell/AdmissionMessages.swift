@@ -46,13 +46,19 @@ struct Admission: Hashable, Sendable, CBORCodable {
     var certificates: CertificateChain
     /// Members it can reach, the one that admitted it first.
     var peers: [PeerRecord]
+    /// How often the mesh was recovered.
+    var epoch: UInt64
 
-    init(node: NodeID, name: String, meshName: String, certificates: CertificateChain, peers: [PeerRecord]) {
+    init(
+        node: NodeID, name: String, meshName: String, certificates: CertificateChain, peers: [PeerRecord],
+        epoch: UInt64 = 0
+    ) {
         self.node = node
         self.name = name
         self.meshName = meshName
         self.certificates = certificates
         self.peers = peers
+        self.epoch = epoch
     }
 
     init(cbor: CBOR) throws(CodecError) {
@@ -62,6 +68,7 @@ struct Admission: Hashable, Sendable, CBORCodable {
         meshName = try map.require(3)
         certificates = try map.require(4)
         peers = try map.require(5)
+        epoch = try map.optional(6) ?? 0
     }
 
     var cbor: CBOR {
@@ -71,6 +78,7 @@ struct Admission: Hashable, Sendable, CBORCodable {
         map.set(3, meshName)
         map.set(4, certificates)
         map.set(5, peers)
+        map.set(6, epoch)
         return .map(map)
     }
 }
@@ -108,12 +116,18 @@ struct MemberCredentials: Hashable, Sendable, CBORCodable {
     /// From the mesh key to the member.
     var certificates: CertificateChain
     var noiseBinding: NoiseKeyBinding
+    /// How often the mesh was recovered, as far as the member knows.
+    var epoch: UInt64
 
-    init(meshName: String, meshKey: PublicKey, certificates: CertificateChain, noiseBinding: NoiseKeyBinding) {
+    init(
+        meshName: String, meshKey: PublicKey, certificates: CertificateChain, noiseBinding: NoiseKeyBinding,
+        epoch: UInt64 = 0
+    ) {
         self.meshName = meshName
         self.meshKey = meshKey
         self.certificates = certificates
         self.noiseBinding = noiseBinding
+        self.epoch = epoch
     }
 
     init(cbor: CBOR) throws(CodecError) {
@@ -122,6 +136,7 @@ struct MemberCredentials: Hashable, Sendable, CBORCodable {
         meshKey = try map.require(2)
         certificates = try map.require(3)
         noiseBinding = try map.require(4)
+        epoch = try map.optional(5) ?? 0
     }
 
     var cbor: CBOR {
@@ -130,6 +145,7 @@ struct MemberCredentials: Hashable, Sendable, CBORCodable {
         map.set(2, meshKey)
         map.set(3, certificates)
         map.set(4, noiseBinding)
+        map.set(5, epoch)
         return .map(map)
     }
 }

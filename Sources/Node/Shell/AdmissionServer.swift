@@ -120,7 +120,7 @@ final class AdmissionServer: @unchecked Sendable {
         let knock = Knock(
             name: record.name, identityKey: record.identityKey, noiseKey: record.noiseKey, shortID: key.id.short,
             addresses: record.addresses, capacity: record.capacity, role: record.role, labels: record.labels,
-            version: record.version)
+            version: record.version, levels: record.levels)
         _ = try await node.driver.carryOut(.knock(knock))
         try await stream.send(AdmissionReply.waiting.encoded())
         let deadline = node.loop.after(AdmissionServer.approvalPatience)
@@ -150,7 +150,9 @@ final class AdmissionServer: @unchecked Sendable {
         let peers = node.state.members.filter { $0.id != id }
             .sorted { ($0.id == node.id ? 0 : 1, $0.id) < ($1.id == node.id ? 0 : 1, $1.id) }
             .map { PeerRecord(id: $0.id, noiseKey: $0.noiseKey, addresses: $0.addresses) }
-        return Admission(node: id, name: name, meshName: membership.meshName, certificates: chain, peers: peers)
+        return Admission(
+            node: id, name: name, meshName: membership.meshName, certificates: chain, peers: peers,
+            epoch: membership.epoch)
     }
 }
 

@@ -37,8 +37,8 @@ extension Daemon {
             try await leave(request)
             try await reply(.done)
         default:
-            guard let node else { throw NodeError.notInMesh }
-            if let failure = node.failure { throw NodeError.failed(failure) }
+            guard let node else { throw isStartingAnew ? NodeError.stopping : NodeError.notInMesh }
+            if let failure = node.reasonOfFailure { throw failure }
             try await RequestHandler(node: node, caller: caller, stream: stream).answer(request)
         }
     }

@@ -14,6 +14,7 @@ public final class Daemon: @unchecked Sendable {
     private(set) var identity: NodeIdentity
     let host: HostFacts
     let log: DaemonLog
+    private let levels: ProtocolLevels
     var node: MeshNode?
     private var admission: AdmissionServer?
     private var listener: SessionListener?
@@ -23,6 +24,8 @@ public final class Daemon: @unchecked Sendable {
     private(set) var addresses: [String] = []
     private var signals: Int32 = -1
     private var isChangingMesh = false
+    /// Between two lives of its node, while that starts anew with an empty log.
+    private(set) var isStartingAnew = false
     private let startedAt: Instant
 
     /// Runs a daemon on this thread until SIGTERM or SIGINT. Throws what keeps it from starting.
@@ -63,6 +66,7 @@ public final class Daemon: @unchecked Sendable {
         self.loop = loop
         directory = options.directory
         log = DaemonLog(path: directory.daemonLog)
+        levels = options.levels
         identity = try NodeIdentity(options.directory)
         settings = try DaemonSettings.read(options.directory, options: options)
         host = try HostFacts(simulated: settings.simulatedGPUs)
@@ -152,13 +156,45 @@ public final class Daemon: @unchecked Sendable {
 
     private func enter(_ membership: MeshMembership) async throws {
         let node = try await MeshNode(
-            loop: loop, directory: directory, identity: identity, membership: membership, host: host, log: log)
+            loop: loop, directory: directory, identity: identity, membership: membership, host: host, levels: levels,
+            log: log)
         let admission = AdmissionServer(node: node)
         node.peers.onStranger = { session in admission.accept(session) }
+        node.onLaterEpoch = { [self] epoch in startAnew(inEpoch: epoch) }
         self.node = node
         self.admission = admission
         listener?.configuration = sessionConfiguration
         try await node.start()
+    }
+
+    /// The mesh was recovered on another node while this one was away: its log is put aside, and it learns from there.
+    private func startAnew(inEpoch epoch: UInt64) {
+        guard !isChangingMesh, let old = node else { return }
+        isChangingMesh = true
+        isStartingAnew = true
+        loop.spawn("start anew") { [self] in
+            defer {
+                isChangingMesh = false
+                isStartingAnew = false
+            }
+            var membership = old.membership
+            log.warning(
+                "mesh \(membership.meshName) was recovered on another node: what this one has beyond that does not count; "
+                    + "its log goes to \(directory.path)/raft-before-epoch-\(epoch)")
+            node = nil
+            admission = nil
+            await old.stop()
+            membership.epoch = epoch
+            membership.isFounder = false
+            membership.discardsLog = true
+            do {
+                try membership.write(directory)
+                try await enter(membership)
+            } catch {
+                // The next start does it again.
+                log.warning("this node does not start anew: \(APIFailure(error).message)")
+            }
+        }
     }
 
     /// What this node says about itself when it founds or joins a mesh.
@@ -166,11 +202,12 @@ public final class Daemon: @unchecked Sendable {
         NodeRecord(
             name: name ?? host.name, identityKey: Bytes(identity.publicKey.bytes),
             noiseKey: Bytes(identity.noiseKey.publicKey), role: role, labels: labels, addresses: addresses,
-            capacity: host.capacity, version: Version.text)
+            capacity: host.capacity, version: Version.text, levels: levels)
     }
 
     /// Founds a mesh; nothing happens where this node is in one already.
     func found(_ request: UpRequest) async throws -> Bool {
+        while isStartingAnew { try await loop.sleep(for: .milliseconds(10)) }
         guard node == nil else { return false }
         try beginChange()
         defer { isChangingMesh = false }

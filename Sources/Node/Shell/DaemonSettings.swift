@@ -1,6 +1,7 @@
 import Codec
 import GPUBackend
 import Ring
+import Scheduler
 
 /// How a daemon was last asked to run, kept in its data directory so that a restart without flags is the same daemon.
 struct DaemonSettings: Hashable, Sendable, CBORCodable {
@@ -66,15 +67,18 @@ public struct DaemonOptions: Sendable {
     /// `N[:MODEL]`.
     public var simulatedGPUs: String?
     public var eventLoop: EventLoops.Preference
+    /// Which levels of the protocol it says it speaks; another than its own is for tests of mixed versions.
+    public var levels: ProtocolLevels
 
     public init(
         directory: DataDirectory, listen: String? = nil, port: UInt16? = nil, simulatedGPUs: String? = nil,
-        eventLoop: EventLoops.Preference = .automatic
+        eventLoop: EventLoops.Preference = .automatic, levels: ProtocolLevels = .current
     ) {
         self.directory = directory
         self.listen = listen
         self.port = port
         self.simulatedGPUs = simulatedGPUs
         self.eventLoop = eventLoop
+        self.levels = levels
     }
 }

@@ -87,6 +87,17 @@ public struct DataDirectory: Hashable, Sendable {
         try makeSubdirectories()
     }
 
+    /// Moves the log out of the way: what a recovery of the mesh has left behind is kept for a person to look at.
+    func setLogAside(beforeEpoch epoch: UInt64) throws {
+        let aside = path + "/raft-before-epoch-\(epoch)"
+        try HostFiles.makeDirectories(aside, mode: 0o700)
+        // The log last: while it is here, a start that was cut short is done again.
+        for name in ["snapshots", "raft.mark", "raft.db-shm", "raft.db-wal", "raft.db"] {
+            guard rename("\(path)/\(name)", "\(aside)/\(name)") != 0, errno != ENOENT else { continue }
+            throw HostError.system(operation: "rename", path: "\(path)/\(name)", errorNumber: errno)
+        }
+    }
+
     private func makeSubdirectories() throws {
         for directory in [keys, blobs, supervisors, logs] { try HostFiles.makeDirectories(directory, mode: 0o700) }
         try HostFiles.makeDirectories(work, mode: 0o711)

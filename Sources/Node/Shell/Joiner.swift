@@ -103,9 +103,10 @@ struct Joiner {
                 let own = try admission.certificates.verify(meshKey: meshKey)
                 guard own.subject == identity.publicKey else { throw TokenError.proofInvalid }
                 await stream.finish()
-                let membership = MeshMembership(
+                var membership = MeshMembership(
                     meshName: admission.meshName, meshKey: meshKey, node: admission.node, nodeName: admission.name,
                     certificates: admission.certificates, isFounder: false)
+                membership.epoch = admission.epoch
                 return (membership, admission.peers)
             }
         }

@@ -16,6 +16,11 @@ struct MeshMembership: Hashable, Sendable {
     var isFounder: Bool
     /// Of the founder, until its first entry is in the log.
     var labels: [Label] = []
+    /// How often this mesh was recovered from one node (`RaftRecovery`). Nodes of different epochs do not talk about the
+    /// log: the older one puts its own aside.
+    var epoch: UInt64 = 0
+    /// The log here is of an older epoch and is to be put aside before it is opened.
+    var discardsLog = false
     /// Where this daemon listens, as others reach it; not kept, each start says it anew.
     var addresses: [String] = []
 
@@ -40,7 +45,8 @@ struct MeshMembership: Hashable, Sendable {
     /// What this node shows at a first contact.
     func credentials(_ identity: NodeIdentity) -> MemberCredentials {
         MemberCredentials(
-            meshName: meshName, meshKey: meshKey, certificates: certificates, noiseBinding: identity.noiseBinding)
+            meshName: meshName, meshKey: meshKey, certificates: certificates, noiseBinding: identity.noiseBinding,
+            epoch: epoch)
     }
 
     /// The id that handshakes are bound to, of the mesh with this key.
@@ -86,6 +92,8 @@ extension MeshMembership: CBORCodable {
         certificates = try map.require(5)
         isFounder = try map.require(6)
         labels = try map.require(7)
+        epoch = try map.optional(8) ?? 0
+        discardsLog = try map.optional(9) ?? false
     }
 
     var cbor: CBOR {
@@ -97,6 +105,8 @@ extension MeshMembership: CBORCodable {
         map.set(5, certificates)
         map.set(6, isFounder)
         map.set(7, labels)
+        map.set(8, epoch)
+        map.set(9, discardsLog)
         return .map(map)
     }
 }

@@ -13,6 +13,8 @@ final class MeshNode: @unchecked Sendable {
     let identity: NodeIdentity
     let membership: MeshMembership
     let host: HostFacts
+    /// Which levels of the protocol this program speaks.
+    let levels: ProtocolLevels
     let log: DaemonLog
     let driver: CoreDriver
     let peers: Peers
@@ -24,6 +26,8 @@ final class MeshNode: @unchecked Sendable {
     private(set) var silenceAtLoss: [NodeID: Interval] = [:]
     /// As gossip sees them; a member that is not in here has not been heard of.
     private(set) var health: [NodeID: MemberState] = [:]
+    /// The mesh was recovered on another node: this one's log does not count any more.
+    var onLaterEpoch: ((UInt64) -> Void)?
     private(set) var isRunning = true
     private(set) var failure: String?
     private var announced = false
@@ -34,13 +38,20 @@ final class MeshNode: @unchecked Sendable {
 
     init(
         loop: any EventLoop, directory: DataDirectory, identity: NodeIdentity, membership: MeshMembership,
-        host: HostFacts, log: DaemonLog
+        host: HostFacts, levels: ProtocolLevels = .current, log: DaemonLog
     ) async throws {
         self.loop = loop
         self.directory = directory
         self.identity = identity
+        var membership = membership
+        if membership.discardsLog {
+            try directory.setLogAside(beforeEpoch: membership.epoch)
+            membership.discardsLog = false
+            try membership.write(directory)
+        }
         self.membership = membership
         self.host = host
+        self.levels = levels
         self.log = log
         startedAt = loop.now
         let thread = try DedicatedThread("raft log")
@@ -55,7 +66,7 @@ final class MeshNode: @unchecked Sendable {
         let boot = random.next()
         let core = try NodeCore(
             id: membership.node, restored: restored, boot: boot,
-            generation: UInt64(EventLoops.wallClock.nanoseconds), now: loop.now)
+            generation: UInt64(EventLoops.wallClock.nanoseconds), now: loop.now, levels: levels)
         driver = CoreDriver(core: core, log: raftLog, logThread: thread, bootID: boot, loop: loop)
         trees = try TreeStore(path: directory.blobs)
         peers = Peers(
@@ -102,6 +113,10 @@ final class MeshNode: @unchecked Sendable {
         driver.onEffect = { [self] in carryOut($0) }
         driver.onWarning = { [log] in log.warning($0) }
         peers.onMessage = { [self] sender, message in driver.input(.message(from: sender, message)) }
+        peers.onLaterEpoch = { [self] epoch, member in
+            // Who may not vote may not decide which log counts either.
+            if isRunning, state.node(member)?.role != .worker { onLaterEpoch?(epoch) }
+        }
         peers.onLost = { [self] peer in driver.input(.unreachable(peer)) }
         peers.onStream = { [self] kind, stream, sender in serve(kind, stream, from: sender) }
         let adopted = try await runner.adopt()
@@ -124,7 +139,7 @@ final class MeshNode: @unchecked Sendable {
             let own = NodeRecord(
                 name: membership.nodeName, identityKey: Bytes(identity.publicKey.bytes),
                 noiseKey: Bytes(identity.noiseKey.publicKey), role: .auto, labels: membership.labels,
-                addresses: membership.addresses, capacity: host.capacity, version: Version.text)
+                addresses: membership.addresses, capacity: host.capacity, version: Version.text, levels: levels)
             do {
                 _ = try await driver.propose(
                     .found(meshName: membership.meshName, meshKeyID: key.id.text, meshKey: Bytes(key.bytes), node: own))
@@ -253,6 +268,7 @@ final class MeshNode: @unchecked Sendable {
         guard !announced, let record = state.node(id) else { return }
         announced = true
         if record.standsDown { standUp() }
+        if record.levels != levels { announceLevels() }
         let capacity = host.capacity
         let addresses = membership.addresses
         guard record.addresses != addresses || record.capacity != capacity || record.version != Version.text else {
@@ -266,6 +282,24 @@ final class MeshNode: @unchecked Sendable {
                 announced = false
             }
         }
+    }
+
+    /// Another version of the program runs now.
+    private func announceLevels() {
+        loop.spawn("announce levels") { [self] in
+            do { _ = try await driver.carryOut(.levels(id, levels)) } catch {
+                announced = false
+            }
+        }
+    }
+
+    /// Why this node takes no part any more, as an error; nil while it does.
+    var reasonOfFailure: (any Error)? {
+        guard let failure else { return nil }
+        if driver.core.speaksLevel { return NodeError.failed(failure) }
+        return levels.highest < state.level
+            ? SchedulerError.levelTooOld(node: levels, mesh: state.level)
+            : SchedulerError.levelTooNew(node: levels, mesh: state.level)
     }
 
     /// It stood down before its daemon stopped, and did not leave after all.
@@ -287,6 +321,7 @@ final class MeshNode: @unchecked Sendable {
                 case .transfer: try await TreeExchange.serve(stream, store: trees)
                 case .log: try await output.serve(stream)
                 case .files: try await serveFiles(stream)
+                case .raft: try await RaftService(node: self).serve(stream)
                 case .admission: stream.cancel()
                 }
             } catch {
@@ -299,7 +334,7 @@ final class MeshNode: @unchecked Sendable {
         let message: [UInt8]
         switch kind {
         case .transfer: message = TransferMessage.failed(code: failure.code, message: failure.message).encoded()
-        case .log, .files, .admission: message = APIReply.failure(failure).encoded()
+        case .log, .files, .admission, .raft: message = APIReply.failure(failure).encoded()
         }
         do {
             try await stream.send(message)

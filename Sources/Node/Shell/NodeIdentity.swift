@@ -29,6 +29,7 @@ struct NodeIdentity: Sendable {
     /// What this node brings to a session that it dials to another member.
     func configuration(for membership: MeshMembership, _ purpose: SessionPurpose) -> SessionConfiguration {
         SessionConfiguration(
-            staticKey: noiseKey, meshID: membership.meshID, payload: [purpose.rawValue], validate: { _ in .accept })
+            staticKey: noiseKey, meshID: membership.meshID, payload: purpose.payload(epoch: membership.epoch),
+            validate: { _ in .accept })
     }
 }

@@ -16,6 +16,8 @@ final class Peers: @unchecked Sendable {
     var onStream: ((UInt16, any MessageStream, NodeID) -> Void)?
     /// A node that is not (yet) a member has proved its key; what it may do is to ask for admission.
     var onStranger: ((Session) -> Void)?
+    /// A member lives in a later epoch of the mesh than this node.
+    var onLaterEpoch: ((UInt64, NodeID) -> Void)?
 
     private let loop: any EventLoop
     private let identity: NodeIdentity
@@ -124,7 +126,7 @@ final class Peers: @unchecked Sendable {
     private static func trafficClass(of message: NodeMessage) -> TrafficClass {
         switch message {
         case .raft(let message): Peers.trafficClass(of: message)
-        case .propose, .proposeAll: .log
+        case .propose, .proposeAll, .refused: .log
         case .swim, .renew, .granted, .read, .readable: .control
         }
     }
@@ -181,6 +183,10 @@ final class Peers: @unchecked Sendable {
                 let session = try await Session.connect(
                     loop, to: address, remoteKey: peer.noiseKey, identity.configuration(for: membership, purpose),
                     deadline: loop.after(Peers.dialDeadline))
+                guard isOfThisEpoch(SessionPurpose.epoch(ofListener: session.remotePayload), peer.id) else {
+                    session.close("of another epoch of the mesh")
+                    throw NodeError.meshRecovered
+                }
                 if index > 0 { peer.addresses.swapAt(0, index) }
                 return session
             } catch {
@@ -202,6 +208,9 @@ final class Peers: @unchecked Sendable {
             guard let onStranger else { return session.close("nobody is admitted here") }
             return onStranger(session)
         }
+        guard isOfThisEpoch(SessionPurpose.epoch(ofDialler: session.remotePayload), id) else {
+            return session.close("of another epoch of the mesh")
+        }
         peer.heard = loop.now
         switch SessionPurpose(payload: session.remotePayload) {
         case .messages: adopt(session, of: peer, isDialled: false)
@@ -209,6 +218,12 @@ final class Peers: @unchecked Sendable {
             session.onStream = { [self] kind, stream in onStream?(kind, stream, id) }
         case nil: session.close("a session without a purpose")
         }
+    }
+
+    /// Before and after a recovery there are two logs, which must never meet.
+    private func isOfThisEpoch(_ epoch: UInt64, _ id: NodeID) -> Bool {
+        if epoch > membership.epoch, !isStopped { onLaterEpoch?(epoch, id) }
+        return epoch == membership.epoch
     }
 
     private func adopt(_ session: Session, of peer: Peer, isDialled: Bool) {
@@ -256,6 +271,20 @@ enum SessionPurpose: UInt8 {
     init?(payload: [UInt8]) {
         guard let first = payload.first else { return nil }
         self.init(rawValue: first)
+    }
+
+    /// What a dialler shows: the purpose, and the epoch of its mesh in eight bytes, the least first.
+    func payload(epoch: UInt64) -> [UInt8] {
+        [rawValue] + (0..<8).map { UInt8(truncatingIfNeeded: epoch >> (8 * $0)) }
+    }
+
+    static func epoch(ofDialler payload: [UInt8]) -> UInt64 {
+        payload.dropFirst().prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// A listener shows its credentials; those that cannot be read are of the first epoch.
+    static func epoch(ofListener payload: [UInt8]) -> UInt64 {
+        do { return try MemberCredentials(encoded: payload).epoch } catch { return 0 }
     }
 }
 

@@ -8,4 +8,6 @@ enum StreamKind: UInt16 {
     case admission = 3
     /// Files from the working directory of an attempt that ran there (`FetchRequest`).
     case files = 4
+    /// How far the log is there, and who is to lead (`APIRequest`, answered by `APIReply`).
+    case raft = 5
 }

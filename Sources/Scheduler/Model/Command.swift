@@ -36,6 +36,13 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case configure(key: String, value: String?, by: String)
     /// A node wants no seat among the voters, or wants one again.
     case standDown(NodeID, Bool)
+    /// The mesh goes on from what one node had. What was acknowledged elsewhere may be lost, so numbers that it may have
+    /// given are not given again.
+    case recovered(epoch: UInt64)
+    /// Which levels of the protocol a node speaks.
+    case levels(NodeID, ProtocolLevels)
+    /// From here on entries may mean what this level of the protocol says.
+    case raiseLevel(UInt64)
     /// Of a version newer than ours; it is refused when applied. Kept as it came.
     case unrecognised(CBOR)
 
@@ -71,6 +78,9 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 16: self = .tick
         case 17: self = .configure(key: try map.require(1), value: try map.optional(2), by: try map.require(3))
         case 18: self = .standDown(try map.require(1), try map.require(2))
+        case 19: self = .recovered(epoch: try map.require(1))
+        case 20: self = .levels(try map.require(1), try map.require(2))
+        case 21: self = .raiseLevel(try map.require(1))
         default: self = .unrecognised(cbor)
         }
     }
@@ -119,6 +129,9 @@ public enum Command: Hashable, Sendable, CBORCodable {
                 $0.set(3, person)
             }
         case .standDown(let node, let isDown): return Command.pair(18, node, isDown)
+        case .recovered(let epoch): return .kind(19) { $0.set(1, epoch) }
+        case .levels(let node, let levels): return Command.pair(20, node, levels)
+        case .raiseLevel(let level): return .kind(21) { $0.set(1, level) }
         case .unrecognised(let cbor): return cbor
         }
     }

@@ -15,12 +15,15 @@ public struct Knock: Hashable, Sendable, CBORCodable {
     public var role: NodeRole
     public var labels: [Label]
     public var version: String
+    /// Which levels of the protocol it speaks.
+    public var levels: ProtocolLevels
     /// Set when it is recorded: nanoseconds since the Unix epoch.
     public var knockedAt: Int64
 
     public init(
         name: String, identityKey: Bytes, noiseKey: Bytes, shortID: String = "", addresses: [String] = [],
-        capacity: Capacity, role: NodeRole = .auto, labels: [Label] = [], version: String = "", knockedAt: Int64 = 0
+        capacity: Capacity, role: NodeRole = .auto, labels: [Label] = [], version: String = "",
+        levels: ProtocolLevels = .current, knockedAt: Int64 = 0
     ) {
         self.name = name
         self.identityKey = identityKey
@@ -31,6 +34,7 @@ public struct Knock: Hashable, Sendable, CBORCodable {
         self.role = role
         self.labels = labels
         self.version = version
+        self.levels = levels
         self.knockedAt = knockedAt
     }
 
@@ -46,6 +50,7 @@ public struct Knock: Hashable, Sendable, CBORCodable {
         labels = try map.optional(8) ?? []
         version = try map.optional(9) ?? ""
         knockedAt = try map.optional(10) ?? 0
+        levels = try map.optional(11) ?? ProtocolLevels(lowest: 1, highest: 1)
     }
 
     public var cbor: CBOR {
@@ -60,6 +65,7 @@ public struct Knock: Hashable, Sendable, CBORCodable {
         map.set(8, labels)
         map.set(9, version)
         map.set(10, knockedAt)
+        map.set(11, levels)
         return .map(map)
     }
 }

@@ -23,11 +23,13 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
     public var version: String
     /// It drains or is about to leave: no seat among the voters, and the one it has goes to another.
     public var standsDown: Bool
+    /// Which levels of the protocol it speaks.
+    public var levels: ProtocolLevels
 
     public init(
         id: NodeID = NodeID(0), name: String, identityKey: Bytes, noiseKey: Bytes, role: NodeRole = .auto,
         labels: [Label] = [], addresses: [String] = [], capacity: Capacity, admittedAt: Int64 = 0,
-        presence: Presence = .present, version: String = "", standsDown: Bool = false
+        presence: Presence = .present, version: String = "", standsDown: Bool = false, levels: ProtocolLevels = .current
     ) {
         self.id = id
         self.name = name
@@ -41,6 +43,7 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         self.presence = presence
         self.version = version
         self.standsDown = standsDown
+        self.levels = levels
     }
 
     /// The value of a label; empty where it has none of that name.
@@ -60,6 +63,7 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         presence = try map.optional(10) ?? .present
         version = try map.optional(11) ?? ""
         standsDown = try map.optional(12) ?? false
+        levels = try map.optional(13) ?? ProtocolLevels(lowest: 1, highest: 1)
     }
 
     public var cbor: CBOR {
@@ -76,6 +80,7 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         map.set(10, presence)
         map.set(11, version)
         map.set(12, standsDown ? true : nil)
+        map.set(13, levels)
         return .map(map)
     }
 }

@@ -41,6 +41,12 @@ public enum SchedulerError: Error, Hashable, Sendable {
     case settingValueRefused(key: String, value: String, form: String)
     case settingTooLarge(key: String, bytes: Int)
     case tooManySettings
+    /// The node's program is older than what the mesh speaks.
+    case levelTooOld(node: ProtocolLevels, mesh: UInt64)
+    /// The node's program no longer speaks what the mesh still speaks.
+    case levelTooNew(node: ProtocolLevels, mesh: UInt64)
+    /// The command has a meaning that not every member knows yet.
+    case levelNotReached(needed: UInt64, mesh: UInt64)
     /// The command belongs to a newer version.
     case unrecognised
 
@@ -76,6 +82,9 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .settingValueRefused: return "config.bad_value"
         case .settingTooLarge: return "config.too_large"
         case .tooManySettings: return "config.too_many"
+        case .levelTooOld: return "mesh.level.too_old"
+        case .levelTooNew: return "mesh.level.too_new"
+        case .levelNotReached: return "mesh.level.not_reached"
         case .unrecognised: return "mesh.command_unknown"
         }
     }
@@ -118,6 +127,12 @@ public enum SchedulerError: Error, Hashable, Sendable {
             return "the value of \(key) has \(bytes) bytes; at most \(SchedulerLimits.settingValueBytesMax) fit"
         case .tooManySettings:
             return "the mesh keeps \(SchedulerLimits.userSettingsMax) settings of its users already"
+        case .levelTooOld(let node, let mesh):
+            return "this swarmlet speaks the protocol up to level \(node.highest), the mesh is at level \(mesh)"
+        case .levelTooNew(let node, let mesh):
+            return "this swarmlet speaks the protocol from level \(node.lowest) on, the mesh is at level \(mesh)"
+        case .levelNotReached(let needed, let mesh):
+            return "this needs level \(needed) of the protocol, the mesh is at level \(mesh)"
         case .unrecognised: return "this command belongs to a newer version of swarmlet"
         }
     }
@@ -154,6 +169,9 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .settingValueRefused(_, _, let form): return "expected \(form)"
         case .settingTooLarge: return "put it in a file, and its path here"
         case .tooManySettings: return "remove some: swarmlet config unset KEY"
+        case .levelTooOld: return "upgrade swarmlet on that host"
+        case .levelTooNew: return "upgrade the members of the mesh first: swarmlet members --json shows their versions"
+        case .levelNotReached: return "upgrade swarmlet on every host of the mesh: swarmlet members --json"
         case .unrecognised: return "upgrade this member"
         }
     }

@@ -27,4 +27,5 @@ public enum StateEvent: Hashable, Sendable {
     case resultsRecorded(TaskKey)
     case treeHeld(Digest, by: NodeID)
     case settingChanged(key: String)
+    case levelRaised(UInt64)
 }

@@ -27,6 +27,7 @@ extension SchedulerState {
     ) throws(SchedulerError) -> Answer {
         guard !meshName.isEmpty else { throw .notFounded }
         let node = try checked(node)
+        try checkLevels(node)
         if let member = member(identityKey: node.identityKey) { return refresh(member.id, with: node, &events) }
         guard nodeRows.count < SchedulerLimits.nodesMax else { throw .tooManyNodes }
         guard let invitation else { return add(node, &events) }
@@ -72,6 +73,7 @@ extension SchedulerState {
     mutating func knock(_ knock: Knock, _ events: inout [StateEvent]) throws(SchedulerError) -> Answer {
         guard !meshName.isEmpty else { throw .notFounded }
         let node = try checked(NodeRecord(knock))
+        try checkLevels(node)
         if let member = member(identityKey: node.identityKey) { return .node(member.id, name: member.name) }
         forgetOldKnocks()
         var knock = knock
@@ -151,6 +153,7 @@ extension SchedulerState {
         nodeRows[position].record.addresses = node.addresses
         nodeRows[position].record.capacity = node.capacity
         nodeRows[position].record.version = node.version
+        nodeRows[position].record.levels = node.levels
         events.append(.nodeChanged(id))
         return .node(id, name: nodeRows[position].record.name)
     }
@@ -211,6 +214,7 @@ extension NodeRecord {
     init(_ knock: Knock) {
         self.init(
             name: knock.name, identityKey: knock.identityKey, noiseKey: knock.noiseKey, role: knock.role,
-            labels: knock.labels, addresses: knock.addresses, capacity: knock.capacity, version: knock.version)
+            labels: knock.labels, addresses: knock.addresses, capacity: knock.capacity, version: knock.version,
+            levels: knock.levels)
     }
 }

@@ -11,6 +11,8 @@ extension SchedulerState {
         map.set(6, staleReports)
         map.set(7, nextNode)
         map.set(8, nextJob)
+        map.set(9, level)
+        map.set(10, recoveries)
     }
 
     mutating func readHeader(_ map: CBORMap) throws(CodecError) {
@@ -23,6 +25,8 @@ extension SchedulerState {
         staleReports = try map.require(6)
         nextNode = try map.require(7)
         nextJob = try map.require(8)
+        level = try map.require(9)
+        recoveries = try map.require(10)
     }
 
     /// Puts a job behind all that have ended.

@@ -44,6 +44,10 @@ public struct SchedulerState: Sendable {
     /// What was set; where nothing was, a setting has its default.
     var settingRows = PagedTable<String, SettingRecord>()
     var userSettings = 0
+    /// What entries may mean (`ProtocolLevels`).
+    public internal(set) var level: UInt64 = 1
+    /// How often the mesh was recovered from one node.
+    public internal(set) var recoveries: UInt64 = 0
     var requests = RequestMemory()
 
     public init() {}
@@ -93,6 +97,9 @@ public struct SchedulerState: Sendable {
         case .treeHeld(let tree, let node): try treeHeld(tree, by: node, &events)
         case .configure(let key, let value, let person): try configure(key, value, by: person, &events)
         case .standDown(let node, let isDown): try standDown(node, isDown, &events)
+        case .recovered(let epoch): recovered(epoch)
+        case .levels(let node, let levels): try setLevels(of: node, levels, &events)
+        case .raiseLevel(let level): raise(to: level, &events)
         case .tick: break
         case .unrecognised: throw .unrecognised
         }

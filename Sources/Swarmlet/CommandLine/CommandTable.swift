@@ -6,7 +6,8 @@ enum CommandTable {
         UpCommand.declaration, JoinCommand.declaration, InviteCommand.declaration, ApproveCommand.declaration,
         MembersCommand.declaration, RunCommand.declaration, PsCommand.declaration, LogsCommand.declaration,
         CancelCommand.declaration, WaitCommand.declaration, InspectCommand.declaration, CpCommand.declaration,
-        LeaveCommand.declaration, ConfigCommand.declaration, DoctorCommand.declaration, VersionCommand.declaration,
+        LeaveCommand.declaration, ConfigCommand.declaration, RaftCommand.declaration, DoctorCommand.declaration,
+        VersionCommand.declaration,
         DaemonCommand.declaration,
         CompletionCommand.declaration, CollectCommand.declaration,
     ]

@@ -12,7 +12,6 @@ enum NotYet {
         "attach": "follow its output with: swarmlet logs -f JOB; take its exit code with: swarmlet wait JOB",
         "explain": "why a job waits is in the column REASON of: swarmlet ps; what is free: swarmlet members",
         "key": "the mesh key stays in the data directory of the host that typed up: keep a copy of that directory",
-        "raft": "who votes and who leads is in the column RAFT of: swarmlet members",
         "audit": "what a job did, attempt by attempt, is in: swarmlet inspect JOB",
         "upgrade": "stop the daemon, replace the binary, then: swarmlet up. Running jobs go on",
         "sql": "every table is JSON for other tools: swarmlet ps -a --json",

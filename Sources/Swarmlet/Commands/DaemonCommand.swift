@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import Node
 import Ring
+import Scheduler
 
 /// `swarmlet daemon`: the node itself, in the foreground.
 enum DaemonCommand {
@@ -21,13 +22,22 @@ enum DaemonCommand {
         let options = DaemonOptions(
             directory: try DataDirectory.chosen(invocation), listen: invocation.text("listen"),
             port: invocation.count("port").map { UInt16($0) }, simulatedGPUs: invocation.text("simulate-gpus"),
-            eventLoop: try eventLoop())
+            eventLoop: try eventLoop(), levels: try levels())
         do {
             try Daemon.run(options)
         } catch {
             throw .refused(APIFailure(error))
         }
         return ExitCode.success
+    }
+
+    /// `SWARMLET_LEVELS` is for tests of meshes of mixed versions: this program then passes for another.
+    private static func levels() throws(CommandError) -> ProtocolLevels {
+        guard let text = Environment.value("SWARMLET_LEVELS") else { return .current }
+        guard let levels = ProtocolLevels(text) else {
+            throw .conflict(message: "SWARMLET_LEVELS is \(text)", hint: "set it to LOWEST-HIGHEST, or leave it out")
+        }
+        return levels
     }
 
     /// `SWARMLET_IO` chooses the event loop; without it, the best one that this host has.

@@ -43,6 +43,7 @@ enum APIExamples {
             .fetch(FetchRequest(job: 1, task: 2, path: "out", attempt: 3)),
             .leave(LeaveRequest(forget: true)), .doctor, .settings, .setting("user.x"),
             .configure(ConfigureRequest(request: RequestID(high: 1, low: 2), key: "user.x", value: "1")),
+            .raft(.mesh), .raft(.leader), .raft(.node), .raftTransfer("owl"), .raftSnapshot,
         ] + transfers.map(APIRequest.transfer)
 
     static let member = MemberView(
@@ -100,6 +101,15 @@ enum APIExamples {
             .log(LogChunk(stream: 2, time: 5, bytes: Bytes([1]), next: cursor)),
             .jobs(JobsView(jobs: [job], staleMilliseconds: 3)), .job(detail),
             .doctor([CheckView(check: "cgroups", result: "ok", detail: "v2", hint: "none")]), .setting(setting),
+            .bytes(Bytes([1, 2])),
+            .raft(
+                RaftView(
+                    term: 2, leader: "owl", commitIndex: 9, appliedIndex: 9, snapshotIndex: 4, level: 1, epoch: 1,
+                    members: [
+                        RaftMemberView(
+                            name: "owl", shortID: "Xk7dM2qp", raft: "voter", committed: 8, behind: 1,
+                            heardMilliseconds: 20, state: "ok")
+                    ], staleMilliseconds: 5)),
             .settings(SettingsView(settings: [setting], staleMilliseconds: 4)),
         ] + events.map(APIReply.follow) + transfers.map(APIReply.transfer)
 
@@ -113,6 +123,7 @@ enum APIExamples {
         .swim(SwimMessage(kind: .ping(4), version: SwimVersion(generation: 1))),
         .propose(Entry(request: RequestID(high: 1, low: 2), time: 3, command: .submit(spec))),
         .renew(sequence: 7), .granted(sequence: 7, index: 8), .read(sequence: 9), .readable(sequence: 9, index: 10),
+        .refused(RequestID(high: 1, low: 2), .refused(code: "a.b", message: "m", hint: "h")),
         .proposeAll([Entry(request: RequestID(high: 1, low: 2), time: 3, command: .tick)]),
     ]
 

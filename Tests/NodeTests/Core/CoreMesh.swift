@@ -29,13 +29,12 @@ final class CoreMesh {
     private var nextRequest: UInt64 = 0
 
     /// A mesh of one node, which has been founded.
-    init() throws {
-        try add(1, restored: .founding(id: NodeID(1)))
+    init(levels: ProtocolLevels = .current) throws {
+        try add(1, restored: .founding(id: NodeID(1)), levels: levels)
         run(seconds: 5) { self[1].raft.isReadyLeader }
-        propose(
-            at: 1,
-            .found(
-                meshName: "lab", meshKeyID: "k4.pid.lab", meshKey: CoreMesh.bytes(99), node: CoreMesh.record(1)))
+        var record = CoreMesh.record(1)
+        record.levels = levels
+        propose(at: 1, .found(meshName: "lab", meshKeyID: "k4.pid.lab", meshKey: CoreMesh.bytes(99), node: record))
         run(seconds: 5) { self[1].state.members.count == 1 }
     }
 
@@ -49,21 +48,27 @@ final class CoreMesh {
 
     subscript(_ number: Int) -> NodeCore { cores[number - 1] }
 
-    private func add(_ number: UInt8, restored: RaftRestored) throws {
+    private func add(_ number: UInt8, restored: RaftRestored, levels: ProtocolLevels = .current) throws {
         let id = NodeID(UInt64(number))
         cores.append(
-            try NodeCore(id: id, restored: restored, boot: UInt64(number), generation: UInt64(number), now: now))
+            try NodeCore(
+                id: id, restored: restored, boot: UInt64(number), generation: UInt64(number), now: now,
+                levels: levels))
         handle(id, .adopted([]))
         handle(id, .wallClock(CoreMesh.epoch + now.nanoseconds))
     }
 
     /// Admits the next node and starts its core; the answer is its number.
     @discardableResult
-    func admit(role: NodeRole = .auto, labels: [Label] = []) throws -> Int {
+    func admit(
+        role: NodeRole = .auto, labels: [Label] = [], levels: ProtocolLevels = .current
+    ) throws -> Int {
         let number = UInt8(cores.count + 1)
-        let request = propose(at: 1, .admit(CoreMesh.record(number, role: role, labels: labels), invitation: nil))
+        var record = CoreMesh.record(number, role: role, labels: labels)
+        record.levels = levels
+        let request = propose(at: 1, .admit(record, invitation: nil))
         run(seconds: 5) { answers[request] != nil }
-        try add(number, restored: .joining())
+        try add(number, restored: .joining(), levels: levels)
         run(seconds: 10) { self[Int(number)].hasCaughtUp }
         return Int(number)
     }

@@ -1,0 +1,42 @@
+import Codec
+
+/// The levels of the protocol that a program speaks. A mesh is at one level; entries of the log mean what it says.
+///
+/// A new meaning of an entry gets the next level. It is used only once an entry has raised the mesh to it, which the
+/// leader proposes when every voter, and every member that is there, speaks it.
+public struct ProtocolLevels: Hashable, Sendable, CBORCodable {
+    public var lowest: UInt64
+    public var highest: UInt64
+
+    /// What this program speaks.
+    public static let current = ProtocolLevels(lowest: 1, highest: 1)
+
+    public init(lowest: UInt64, highest: UInt64) {
+        self.lowest = lowest
+        self.highest = highest
+    }
+
+    /// From `1-2`, or `1`.
+    public init?(_ text: String) {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        guard (1...2).contains(parts.count), let first = UInt64(parts[0]), let last = UInt64(parts[parts.count - 1]),
+            first >= 1, first <= last
+        else { return nil }
+        self.init(lowest: first, highest: last)
+    }
+
+    public func contains(_ level: UInt64) -> Bool { lowest <= level && level <= highest }
+
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        lowest = try map.require(1)
+        highest = try map.require(2)
+    }
+
+    public var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, lowest)
+        map.set(2, highest)
+        return .map(map)
+    }
+}

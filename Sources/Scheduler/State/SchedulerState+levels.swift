@@ -1,0 +1,42 @@
+import Codec
+
+/// What entries may mean, and what a recovery changes.
+extension SchedulerState {
+    mutating func setLevels(
+        of id: NodeID, _ levels: ProtocolLevels, _ events: inout [StateEvent]
+    ) throws(SchedulerError) {
+        let position = try memberPosition(id)
+        guard nodeRows[position].record.levels != levels else { return }
+        nodeRows[position].record.levels = levels
+        events.append(.nodeChanged(id))
+    }
+
+    /// Refuses a node that does not speak what is spoken here.
+    func checkLevels(_ node: NodeRecord) throws(SchedulerError) {
+        guard node.levels.highest >= level else { throw .levelTooOld(node: node.levels, mesh: level) }
+        guard node.levels.lowest <= level else { throw .levelTooNew(node: node.levels, mesh: level) }
+    }
+
+    mutating func raise(to level: UInt64, _ events: inout [StateEvent]) {
+        guard level > self.level else { return }
+        self.level = level
+        events.append(.levelRaised(level))
+    }
+
+    /// Jobs and nodes that were numbered after what this state knows may still be remembered, or even run, elsewhere.
+    mutating func recovered(_ epoch: UInt64) {
+        recoveries = max(recoveries, epoch)
+        nextJob += Self.numbersSkipped
+        nextNode += Self.numbersSkipped
+    }
+
+    private static let numbersSkipped: UInt64 = 1_000
+}
+
+extension Command {
+    /// The lowest level of the mesh at which this may be put into the log; nil for what this program does not know.
+    public var level: UInt64? {
+        if case .unrecognised = self { return nil }
+        return 1
+    }
+}

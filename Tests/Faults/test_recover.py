@@ -1,0 +1,171 @@
+"""The log of the mesh in an operator's hands: who has it, who leads, a copy, and going on from one host alone."""
+
+import os
+import shutil
+import signal
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from base import meshes  # noqa: E402
+from test_voters import VoterCase  # noqa: E402
+import processes  # noqa: E402
+
+
+class RaftCase(VoterCase):
+    def raft(self, node):
+        return node.command_json("raft", "ls")
+
+    def stop_daemon(self, node):
+        pid = node.daemon_pid()
+        processes.signal_all([pid], signal.SIGTERM)
+        self.assertFalse(processes.wait_gone([pid], 10))
+
+    def new_node(self, invited_by):
+        node = meshes.Node(self.mesh, len(self.mesh.nodes) + 1)
+        self.mesh.nodes.append(node)
+        node.join(invited_by.command("invite"))
+        return node
+
+    def run_true(self, node):
+        job = self.submit("--no-send", "--", "true", node=node)
+        self.assertEqual(self.mesh.attempt(node, "wait", str(job), seconds=60).returncode, 0)
+        return job
+
+
+class Operator(RaftCase):
+    node_count = 3
+
+    def test_ls_says_the_same_on_every_member_and_transfer_moves_the_leadership(self):
+        leader = self.leader(self.node)
+        for node in self.mesh.nodes:
+            view = self.raft(node)
+            self.assertEqual(view["leader"], leader.name)
+            self.assertEqual([member["name"] for member in view["members"]], ["n1", "n2", "n3"])
+            self.assertEqual({member["state"] for member in view["members"]}, {"ok"})
+        table = self.node.command("raft", "ls").splitlines()
+        self.assertEqual(table[0].split(), ["NAME", "ID", "RAFT", "TERM", "COMMITTED", "BEHIND", "HEARD", "STATE"])
+        self.assertEqual(len(table), 4)
+        target = self.other(leader)
+        asked = next(node for node in self.mesh.nodes if node not in (leader, target))
+        asked.command("raft", "transfer", target.name)
+        self.assertEqual(self.raft(asked)["leader"], target.name)
+        self.assert_refused(self.mesh.attempt(asked, "raft", "transfer", "n9"), 3, "node.not_found")
+
+    def test_a_snapshot_is_written_to_a_pipe(self):
+        self.node.command("config", "set", "user.in-snapshot", "yes")
+        path = os.path.join(self.folder(), "lab.snapshot")
+        with open(path, "wb") as stream:
+            done = meshes.subprocess.run(
+                [self.mesh.binary, *self.mesh.arguments(self.node, ["raft", "snapshot"])], stdout=stream,
+                stderr=meshes.subprocess.PIPE, env=self.mesh.environment, timeout=30)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(path, "rb") as stream:
+            content = stream.read()
+        self.assertTrue(content.startswith(b"swarmlet snapshot 1\n"))
+        self.assertIn(b"user.in-snapshot", content)
+
+    def test_recover_wants_the_daemon_stopped(self):
+        self.assert_refused(self.mesh.attempt(self.node, "raft", "recover", "--yes"), 125, "raft.recover.running")
+
+
+class TwoDestroyed(RaftCase):
+    node_count = 3
+
+    def test_the_mesh_goes_on_from_one_host_when_the_data_of_two_are_gone(self):
+        last = self.mesh.nodes[2]
+        job = self.run_true(last)
+        last.command("config", "set", "user.kept", "yes")
+        for node in self.mesh.nodes[:2]:
+            node.kill_host()
+            shutil.rmtree(node.data)
+        self.stop_daemon(last)
+        asked = self.mesh.attempt(last, "raft", "recover")
+        self.assertEqual(asked.returncode, 125)
+        self.assertIn("[usage.needs_answer]", asked.stderr)
+        self.assertIn("given up: n1, n2.", asked.stderr)
+        done = self.mesh.attempt(last, "raft", "recover", "--yes")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        again = self.mesh.attempt(last, "raft", "recover", "--yes")
+        self.assertIn("only voter of mesh fault already", again.stderr)
+        last.start_again()
+        meshes.wait_until(lambda: self.seats(last).get("n3") == "leader", "n3 leads")
+        self.assertEqual(self.mesh.job(last, job).state, "succeeded")
+        self.assertEqual(last.command("config", "get", "user.kept"), "yes\n")
+        after = self.run_true(last)
+        self.assertGreater(after, job + 1_000, "numbers that were given elsewhere are not given again")
+        added = self.new_node(last)
+        self.run_true(added)
+        self.assertEqual(self.raft(added)["epoch"], 1)
+        self.new_node(last)
+        meshes.wait_until(lambda: len(self.voters(last)) == 3, "three vote again", seconds=40)
+
+
+class OldVotersComeBack(RaftCase):
+    node_count = 3
+
+    def test_voters_with_a_longer_log_put_it_aside_and_learn_from_the_host_that_was_recovered(self):
+        first, second, last = self.mesh.nodes
+        job = self.run_true(first)
+        last.kill_host()
+        meshes.wait_until(lambda: self.mesh.attempt(first, "config", "set", "user.lost", "1").returncode == 0,
+                          "the two go on")
+        for number in range(20):
+            first.command("config", "set", "user.lost", f"{number}")
+        lost_job = self.run_true(first)
+        first.kill_host()
+        second.kill_host()
+        done = self.mesh.attempt(last, "raft", "recover", "--yes")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        last.start_again()
+        meshes.wait_until(lambda: self.seats(last).get("n3") == "leader", "n3 leads")
+        last.command("config", "set", "user.after", "yes")
+        first.start_again()
+        second.start_again()
+        self.mesh.wait_alive(last, 3, voters=3, seconds=60)
+        for node in (first, second, last):
+            self.assertEqual(node.command("config", "get", "user.after"), "yes\n")
+            self.assertEqual(self.mesh.attempt(node, "config", "get", "user.lost").returncode, 3)
+            self.assertEqual(self.mesh.job(node, job).state, "succeeded")
+            self.assertIsNone(self.mesh.job(node, lost_job))
+        self.assertTrue(os.path.exists(os.path.join(first.data, "raft-before-epoch-1", "raft.db")))
+        self.run_true(second)
+
+
+class Levels(RaftCase):
+    node_count = 3
+    joined = False
+
+    def start(self, node, levels):
+        self.mesh.environment["SWARMLET_LEVELS"] = levels
+        node.start_again()
+
+    def test_the_mesh_speaks_the_next_level_once_all_can_and_refuses_who_cannot(self):
+        first, second, third = self.mesh.nodes
+        self.mesh.environment["SWARMLET_LEVELS"] = "1-1"
+        first.found("fault")
+        self.mesh.environment["SWARMLET_LEVELS"] = "1-2"
+        second.join(first.command("invite"))
+        third.join(first.command("invite"))
+        self.mesh.wait_alive(first, 3, voters=3)
+        self.assertEqual(self.raft(first)["level"], 1)
+        self.run_true(third)
+        self.stop_daemon(first)
+        self.start(first, "1-2")
+        meshes.wait_until(lambda: self.raft(first)["level"] == 2, "level 2", seconds=40)
+        self.run_true(third)
+        self.mesh.environment["SWARMLET_LEVELS"] = "1-1"
+        old = meshes.Node(self.mesh, 4)
+        self.mesh.nodes.append(old)
+        done = self.mesh.attempt(old, "join", "-", "--name", "n4", "--listen", f"127.0.0.1:{old.port}",
+                                 stdin=first.command("invite"))
+        self.assert_refused(done, 125, "mesh.level.too_old")
+        self.stop_daemon(second)
+        self.start(second, "1-1")
+        meshes.wait_until(lambda: "[mesh.level.too_old]" in self.mesh.attempt(second, "ps").stderr,
+                          "the downgraded member says that it is too old", seconds=30)
+        self.run_true(first)
+
+
+if __name__ == "__main__":
+    unittest.main()
