@@ -36,6 +36,12 @@ import Testing
 
     private func restored() throws -> RaftRestored? { try RaftLog(directory: directory).restore() }
 
+    private func write(_ plan: RaftSnapshotPlan, _ content: [UInt8]) throws -> RaftSnapshot {
+        let writer = try SnapshotWriter(plan, log: directory)
+        try writer.append(content)
+        return try writer.finish()
+    }
+
     @Test("everything written is found again")
     func roundTrip() throws {
         try tenEntries()
@@ -76,14 +82,14 @@ import Testing
         let log = try RaftLog(directory: directory)
         _ = try log.restore()
         let members = RaftMembership(voters: [NodeID(1)], learners: [NodeID(2)])
-        let taken = RaftSnapshot(index: 8, term: 1, membership: members, data: [1, 2, 3])
+        let taken = try write(RaftSnapshotPlan(index: 8, term: 1, membership: members), [1, 2, 3])
         try log.persist([RaftPersist(token: 1, snapshot: taken, compactThrough: 6, compactTerm: 1)])
         var found = try #require(try restored())
         #expect(found.snapshot == taken)
         #expect(found.baseIndex == 6)
         #expect(found.entries == entries(7...10))
         #expect(!found.isDamaged)
-        let installed = RaftSnapshot(index: 50, term: 4, membership: members, data: [])
+        let installed = try write(RaftSnapshotPlan(index: 50, term: 4, membership: members), [])
         try log.persist([
             RaftPersist(
                 token: 2, truncateFrom: 1, entries: entries(51...52, term: 4), snapshot: installed, compactThrough: 50,
@@ -151,9 +157,9 @@ import Testing
         let log = try RaftLog(directory: directory)
         _ = try log.restore()
         let members = RaftMembership(voters: [NodeID(1)])
-        let taken = RaftSnapshot(index: 8, term: 1, membership: members, data: [1, 2, 3])
+        let taken = try write(RaftSnapshotPlan(index: 8, term: 1, membership: members), [1, 2, 3])
         try log.persist([RaftPersist(token: 1, snapshot: taken, compactThrough: 8, compactTerm: 1)])
-        try sql("UPDATE snapshot SET data = x'010204'")
+        try sql("UPDATE snapshot SET bytes = 4")
         let found = try #require(try restored())
         #expect(found.snapshot == nil)
         #expect(found.entries.isEmpty)

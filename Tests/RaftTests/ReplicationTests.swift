@@ -85,7 +85,7 @@ import Testing
     func snapshot() throws {
         var configuration = RaftConfiguration()
         configuration.trailingEntries = 0
-        configuration.snapshotChunkBytes = 10
+        configuration.snapshotPieceBytes = 10
         let mesh = TestMesh(voters: 3, configuration: configuration)
         mesh.run(milliseconds: 1_200)
         let leader = try #require(mesh.leader)
@@ -94,11 +94,12 @@ import Testing
         for number in 1...5 { mesh.propose(at: leader, "\(number)") }
         mesh.run(milliseconds: 500)
         let state = Array("a state of more than ten bytes".utf8)
-        mesh.handle(leader, .snapshotTaken(index: mesh[leader].appliedIndex, data: state))
+        let snapshot = mesh.snapshot(at: leader, state)
         mesh.propose(at: leader, "after")
         mesh.isolated = []
         mesh.run(milliseconds: 1_000)
-        #expect(mesh.restored[behind - 1].map(\.data) == [state])
+        #expect(mesh.restored[behind - 1] == [snapshot])
+        #expect(mesh.files[behind - 1].content(of: snapshot) == state)
         #expect(mesh.texts(behind) == ["after"])
         #expect(mesh[behind].lastIndex == mesh[leader].lastIndex)
     }

@@ -1,4 +1,5 @@
 import Codec
+import Simulation
 
 @testable import Raft
 
@@ -23,6 +24,8 @@ final class TestMesh {
     private(set) var restored: [[RaftSnapshot]]
     private(set) var answers: [RaftEffect] = []
     private(set) var persists: [[RaftPersist]]
+    /// The snapshot files of each node; taken ones go in by `snapshot`.
+    private(set) var files: [SimulatedSnapshots]
     private var queue: [Envelope] = []
     private var nextRequest: UInt64 = 0
 
@@ -31,6 +34,7 @@ final class TestMesh {
         applied = Array(repeating: [], count: cores.count)
         restored = Array(repeating: [], count: cores.count)
         persists = Array(repeating: [], count: cores.count)
+        files = Array(repeating: SimulatedSnapshots(), count: cores.count)
     }
 
     /// `count` voters that all start from the same membership.
@@ -52,6 +56,25 @@ final class TestMesh {
         return leaders.max { cores[$0].term < cores[$1].term }.map { $0 + 1 }
     }
 
+    /// A node takes a snapshot of its state, which encodes to `content`.
+    @discardableResult
+    func snapshot(at number: Int, _ content: [UInt8]) -> RaftSnapshot {
+        let core = cores[number - 1]
+        let snapshot = RaftSnapshot(
+            core.snapshotPlan, content: content, pieceBytes: core.configuration.snapshotPieceBytes)
+        files[number - 1].add(snapshot, content)
+        handle(number, .snapshotTaken(snapshot))
+        return snapshot
+    }
+
+    private func store(_ piece: RaftSnapshotPiece, at number: Int) {
+        let pieceBytes = cores[number - 1].configuration.snapshotPieceBytes
+        switch files[number - 1].store(piece, pieceBytes: pieceBytes) {
+        case .partly(let next): handle(number, .snapshotStored(piece.snapshot, nextOffset: next))
+        case .whole: handle(number, .snapshotArrived(piece.snapshot))
+        }
+    }
+
     func handle(_ number: Int, _ input: RaftInput) {
         var effects: [RaftEffect] = []
         cores[number - 1].handle(input, at: now, into: &effects)
@@ -66,6 +89,10 @@ final class TestMesh {
             case .restore(let snapshot):
                 restored[number - 1].append(snapshot)
                 applied[number - 1] = []
+            case .sendSnapshot(let to, let term, let snapshot, let offset, let byteCount):
+                let piece = files[number - 1].piece(of: snapshot, at: offset, byteCount: byteCount)!
+                queue.append(Envelope(from: id, to: to, message: .snapshot(.init(term: term, piece: piece))))
+            case .storeSnapshot(let piece): store(piece, at: number)
             default: answers.append(effect)
             }
         }

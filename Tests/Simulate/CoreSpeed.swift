@@ -69,7 +69,8 @@ struct CoreSpeed {
 
     private mutating func compact() {
         for position in nodes.indices {
-            nodes[position].inbox.append(.snapshotTaken(index: nodes[position].core.appliedIndex, data: []))
+            let plan = nodes[position].core.snapshotPlan
+            nodes[position].inbox.append(.snapshotTaken(RaftSnapshot(plan, content: [])))
         }
         settle()
     }

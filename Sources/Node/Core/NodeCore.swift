@@ -50,36 +50,37 @@ public struct NodeCore: Sendable {
     private var mightStart = false
     /// What this turn has for Raft.
     private var raftInputs: [RaftInput] = []
+    /// The state of a snapshot from the leader, for the turn in which Raft decides whether it takes the place of `state`.
+    private var arrivedState: SchedulerState?
     private var failure: String?
 
     /// - Parameters:
     ///   - restored: what the log holds.
+    ///   - state: the state of its snapshot; nil where it has none.
     ///   - boot: random bits of this start of the daemon: request ids and the order of gossip derive from them.
     ///   - generation: of this start; a later one is greater.
     public init(
-        id: NodeID, restored: RaftRestored, raftConfiguration: RaftConfiguration = RaftConfiguration(), boot: UInt64,
-        generation: UInt64, now: Instant, levels: ProtocolLevels = .current
-    ) throws(CodecError) {
-        try self.init(
-            id: id, restored: restored, raftConfiguration: raftConfiguration, boot: boot, generation: generation,
-            now: now, levels: levels, faults: [])
+        id: NodeID, restored: RaftRestored, state: SchedulerState? = nil,
+        raftConfiguration: RaftConfiguration = RaftConfiguration(), boot: UInt64, generation: UInt64, now: Instant,
+        levels: ProtocolLevels = .current
+    ) {
+        self.init(
+            id: id, restored: restored, state: state, raftConfiguration: raftConfiguration, boot: boot,
+            generation: generation, now: now, levels: levels, faults: [])
     }
 
     /// With known mistakes put back on purpose, so that the simulator can show that it finds them.
     @_spi(Simulation) public init(
-        id: NodeID, restored: RaftRestored, raftConfiguration: RaftConfiguration = RaftConfiguration(), boot: UInt64,
-        generation: UInt64, now: Instant, levels: ProtocolLevels = .current, faults: NodeFaults
-    ) throws(CodecError) {
+        id: NodeID, restored: RaftRestored, state: SchedulerState? = nil,
+        raftConfiguration: RaftConfiguration = RaftConfiguration(), boot: UInt64, generation: UInt64, now: Instant,
+        levels: ProtocolLevels = .current, faults: NodeFaults
+    ) {
+        precondition((restored.snapshot == nil) == (state == nil), "a snapshot comes with its state")
         self.id = id
         self.levels = levels
         raft = RaftCore(id: id, restored: restored, configuration: raftConfiguration, seed: boot, now: now)
-        if let snapshot = restored.snapshot {
-            state = try SchedulerState(encoded: snapshot.data)
-            appliedIndex = snapshot.index
-        } else {
-            state = SchedulerState()
-            appliedIndex = 0
-        }
+        self.state = state ?? SchedulerState()
+        appliedIndex = restored.snapshot?.index ?? 0
         swim = SwimCore(id: id, generation: generation, seed: boot ^ 0x5357_494D, now: now)
         lease = LeaseHolder(now: now, faults: faults)
         grants = LeaseGrants(faults: faults)
@@ -134,7 +135,14 @@ public struct NodeCore: Sendable {
             gossip(.unreachable(peer), at: now, into: &effects)
         case .persisted(let token): raftInputs.append(.persisted(0...token))
         case .logFailed(let reason): raftInputs.append(.diskFailed(reason: reason))
-        case .snapshotEncoded(let index, let data): raftInputs.append(.snapshotTaken(index: index, data: data))
+        case .snapshotTaken(let snapshot): raftInputs.append(.snapshotTaken(snapshot))
+        case .snapshotFailed: raftInputs.append(.snapshotFailed)
+        case .snapshotBroken(let index): raftInputs.append(.snapshotBroken(index: index))
+        case .snapshotStored(let snapshot, let offset):
+            raftInputs.append(.snapshotStored(snapshot, nextOffset: offset))
+        case .snapshotArrived(let snapshot, let state):
+            arrivedState = state
+            raftInputs.append(.snapshotArrived(snapshot))
         case .propose(let entry):
             guard !proposals.isFull else {
                 effects.append(.answered(entry.request, NodeError.busy.answer))
@@ -220,6 +228,7 @@ public struct NodeCore: Sendable {
         var raftEffects: [RaftEffect] = []
         raft.handle(inputs, at: now, into: &raftEffects)
         for effect in raftEffects { carryOut(effect, at: now, into: &effects) }
+        arrivedState = nil
     }
 
     private mutating func carryOut(_ effect: RaftEffect, at now: Instant, into effects: inout [NodeEffect]) {
@@ -248,7 +257,10 @@ public struct NodeCore: Sendable {
             if leader != nil { lease.hasten(now: now) }
             effects.append(.leadership(role, leader: leader))
         case .membershipChanged: effects.append(.membersChanged)
-        case .snapshotWanted: effects.append(.encodeSnapshot(index: appliedIndex, state))
+        case .snapshotWanted(let plan): effects.append(.takeSnapshot(plan, state))
+        case .sendSnapshot(let peer, let term, let snapshot, let offset, let byteCount):
+            effects.append(.sendSnapshot(peer, term: term, snapshot, offset: offset, byteCount: byteCount))
+        case .storeSnapshot(let piece): effects.append(.storeSnapshot(piece))
         case .stop(let error): fail(error.message, into: &effects)
         }
     }
@@ -326,11 +338,8 @@ public struct NodeCore: Sendable {
     }
 
     private mutating func restore(_ snapshot: RaftSnapshot, at now: Instant, into effects: inout [NodeEffect]) {
-        do {
-            state = try SchedulerState(encoded: snapshot.data)
-        } catch {
-            return fail("the leader's snapshot cannot be read: \(error.message)", into: &effects)
-        }
+        guard let arrivedState else { preconditionFailure("a snapshot is restored in the turn in which it arrived") }
+        state = arrivedState
         appliedIndex = snapshot.index
         isComparisonDue = true
         checkLevel(into: &effects)

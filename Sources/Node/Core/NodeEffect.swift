@@ -28,8 +28,13 @@ public enum NodeEffect: Sendable {
     /// A member's health as gossip sees it.
     case health(NodeID, MemberState)
     case leadership(RaftRole, leader: NodeID?)
-    /// Encode this state elsewhere and say `.snapshotEncoded`.
-    case encodeSnapshot(index: UInt64, SchedulerState)
+    /// Write this state to a snapshot's file elsewhere and say `.snapshotTaken` or `.snapshotFailed`.
+    case takeSnapshot(RaftSnapshotPlan, SchedulerState)
+    /// Read a piece of the snapshot's file elsewhere and send it, or say `.snapshotBroken`.
+    case sendSnapshot(NodeID, term: UInt64, RaftSnapshot, offset: UInt64, byteCount: Int)
+    /// Put a piece of the leader's snapshot into its file elsewhere and say `.snapshotStored`, or `.snapshotArrived` once
+    /// all of it is there and its state has been read.
+    case storeSnapshot(RaftSnapshotPiece)
     /// This node can take part no longer, and why.
     case failed(String)
 }

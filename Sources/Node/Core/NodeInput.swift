@@ -14,8 +14,16 @@ public enum NodeInput: Sendable {
     case persisted(UInt64)
     /// The log cannot be written any more: this node neither votes nor leads from here on.
     case logFailed(String)
-    /// A snapshot asked for by an effect has been encoded.
-    case snapshotEncoded(index: UInt64, [UInt8])
+    /// A snapshot asked for by an effect is durable in its file.
+    case snapshotTaken(RaftSnapshot)
+    /// It could not be written; the node goes on without.
+    case snapshotFailed
+    /// The file of this node's own snapshot is not what was written.
+    case snapshotBroken(index: UInt64)
+    /// So much of the leader's snapshot is in its file.
+    case snapshotStored(RaftSnapshot, nextOffset: UInt64)
+    /// The leader's snapshot is durable in its file, and this is its state.
+    case snapshotArrived(RaftSnapshot, SchedulerState)
     /// A command of this node or its callers; its answer comes as an effect.
     case propose(Entry)
     /// The caller of this proposal waits no longer. It may still be carried out.

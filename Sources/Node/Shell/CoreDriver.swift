@@ -17,10 +17,17 @@ final class CoreDriver: @unchecked Sendable {
     /// Notified after each change of the replicated state, of the leadership or of the members' health.
     let changes: LoopSignal
 
-    private let loop: any EventLoop
+    let loop: any EventLoop
     /// nil once it is closed.
-    private var log: RaftLog?
-    private let logThread: DedicatedThread
+    private(set) var log: RaftLog?
+    /// Where the log's files are.
+    let logDirectory: String
+    let logThread: DedicatedThread
+    /// Snapshots that are being written or read beside the log's thread.
+    var snapshotWork = 0
+    let snapshotWorkDone: LoopSignal
+    /// A snapshot of the leader whose state is being read.
+    var loadingSnapshot: RaftSnapshot?
     private let bootID: UInt64
     private var requestCount: UInt64 = 0
     private var inbox: [NodeInput] = []
@@ -46,9 +53,14 @@ final class CoreDriver: @unchecked Sendable {
         init(_ loop: any EventLoop) { answered = LoopSignal(loop) }
     }
 
-    init(core: NodeCore, log: RaftLog, logThread: DedicatedThread, bootID: UInt64, loop: any EventLoop) {
+    init(
+        core: NodeCore, log: RaftLog, logDirectory: String, logThread: DedicatedThread, bootID: UInt64,
+        loop: any EventLoop
+    ) {
         self.core = core
         self.log = log
+        self.logDirectory = logDirectory
+        snapshotWorkDone = LoopSignal(loop)
         self.logThread = logThread
         self.bootID = bootID
         self.loop = loop
@@ -79,6 +91,7 @@ final class CoreDriver: @unchecked Sendable {
         guard let log = exchange(&log, with: nil) else { return }
         let last = Closing(log)
         do {
+            while snapshotWork > 0 { try await snapshotWorkDone.wait() }
             if let failure = try await logThread.perform({ last.close() }) { onWarning?(failure) }
         } catch {
             onWarning?(APIFailure(error).message)
@@ -203,18 +216,14 @@ final class CoreDriver: @unchecked Sendable {
             waiter.answered.notify()
         case .readable(let numbers):
             for number in numbers { reading.removeValue(forKey: number)?.notify() }
-        case .encodeSnapshot(let index, let state): encode(state, index: index)
+        case .takeSnapshot(let plan, let state): take(plan, of: state)
+        case .sendSnapshot(let peer, let term, let snapshot, let offset, _):
+            send(snapshot, from: offset, to: peer, term: term)
+        case .storeSnapshot(let piece): store(piece)
         case .changed, .health, .leadership, .membersChanged:
             onEffect?(effect)
             changes.notify()
         default: onEffect?(effect)
-        }
-    }
-
-    private func encode(_ state: SchedulerState, index: UInt64) {
-        loop.spawn("encode snapshot") { [self] in
-            let data = await loop.offload { state.encoded() }
-            input(.snapshotEncoded(index: index, data))
         }
     }
 

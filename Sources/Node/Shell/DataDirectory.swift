@@ -5,9 +5,9 @@ import Glibc
 /// Where a daemon keeps what must outlive it. One daemon at a time holds it, by a lock on `lock`.
 ///
 /// `keys/identity` the node's key · `keys/noise` its session key · `keys/mesh` the mesh key, at the founder · `mesh` which
-/// mesh, which number, whose certificates · `peers` where members were last · `raft.db` the log · `blobs/` files by
-/// content · `supervisors/JOB/` jobs under way · `work/` their directories · `logs/` what they wrote · `socket`,
-/// `daemon.pid`, `daemon.log`. Others may pass through on the way to their job's own directory and read nothing.
+/// mesh, which number, whose certificates · `peers` where members were last · `raft.db` the log · `snapshots/` what it
+/// begins with · `blobs/` files by content · `supervisors/JOB/` jobs under way · `work/` their directories · `logs/` what
+/// they wrote · `socket`, `daemon.pid`, `daemon.log`. Others may pass through on the way to their job's own directory and read nothing.
 public struct DataDirectory: Hashable, Sendable {
     public let path: String
 
@@ -25,6 +25,7 @@ public struct DataDirectory: Hashable, Sendable {
     var peers: String { path + "/peers" }
     var settings: String { path + "/settings" }
     var raftLog: String { path + "/raft.db" }
+    var snapshots: String { path + "/snapshots" }
     var blobs: String { path + "/blobs" }
     var supervisors: String { path + "/supervisors" }
     var logs: String { path + "/logs" }
@@ -82,7 +83,7 @@ public struct DataDirectory: Hashable, Sendable {
                 throw HostError.system(operation: "unlink", path: file, errorNumber: errno)
             }
         }
-        for directory in [blobs, supervisors, work, logs] { try HostFiles.removeTree(directory) }
+        for directory in [snapshots, blobs, supervisors, work, logs] { try HostFiles.removeTree(directory) }
         if keys { try HostFiles.removeTree(self.keys) }
         try makeSubdirectories()
     }

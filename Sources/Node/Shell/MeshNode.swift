@@ -59,15 +59,16 @@ final class MeshNode: @unchecked Sendable {
         try thread.submit { _ = ThreadPriority.raise() }
         let path = directory.path
         let founder = membership.isFounder ? membership.node : nil
-        let (raftLog, restored) = try await thread.perform {
+        let (raftLog, restored, state) = try await thread.perform {
             Result { try MeshNode.openLog(path, founder: founder) }
         }.get()
         var random = SecureRandom()
         let boot = random.next()
-        let core = try NodeCore(
-            id: membership.node, restored: restored, boot: boot,
+        let core = NodeCore(
+            id: membership.node, restored: restored, state: state, boot: boot,
             generation: UInt64(EventLoops.wallClock.nanoseconds), now: loop.now, levels: levels)
-        driver = CoreDriver(core: core, log: raftLog, logThread: thread, bootID: boot, loop: loop)
+        driver = CoreDriver(
+            core: core, log: raftLog, logDirectory: path, logThread: thread, bootID: boot, loop: loop)
         trees = try TreeStore(path: directory.blobs)
         peers = Peers(
             loop: loop, identity: identity, membership: membership,
@@ -78,13 +79,13 @@ final class MeshNode: @unchecked Sendable {
         output = OutputService(node: self)
     }
 
-    private static func openLog(_ path: String, founder: NodeID?) throws -> (RaftLog, RaftRestored) {
+    private static func openLog(_ path: String, founder: NodeID?) throws -> (RaftLog, RaftRestored, SchedulerState?) {
         let log = try RaftLog(directory: path)
-        if let restored = try log.restore() { return (log, restored) }
-        guard let founder else { return (log, .joining()) }
+        if let (restored, state) = try log.restore(CoreDriver.loadState) { return (log, restored, state) }
+        guard let founder else { return (log, .joining(), nil) }
         let founding = RaftRestored.founding(id: founder)
         try log.found(founding)
-        return (log, founding)
+        return (log, founding, nil)
     }
 
     /// Where the members were last. A damaged list is not the end: the log knows them, too.
@@ -209,7 +210,7 @@ final class MeshNode: @unchecked Sendable {
         case .failed(let reason):
             failure = reason
             log.warning("this node takes part no longer: \(reason)")
-        case .persist, .answered, .readable, .encodeSnapshot: break
+        case .persist, .answered, .readable, .takeSnapshot, .sendSnapshot, .storeSnapshot: break
         }
     }
 

@@ -81,13 +81,9 @@ public final class RaftRecovery {
     private static func read(
         _ log: RaftLog, _ node: NodeID
     ) throws -> (RaftRestored, SchedulerState, RaftMembership)? {
-        guard let restored = try log.restore() else { return nil }
-        var state = SchedulerState()
-        var raft = RaftMembership()
-        if let snapshot = restored.snapshot {
-            state = try SchedulerState(encoded: snapshot.data)
-            raft = snapshot.membership
-        }
+        guard let (restored, loaded) = try log.restore(CoreDriver.loadState) else { return nil }
+        var state = loaded ?? SchedulerState()
+        var raft = restored.snapshot?.membership ?? RaftMembership()
         for entry in restored.entries where entry.index > restored.snapshot?.index ?? 0 {
             switch entry.payload {
             case .empty: break

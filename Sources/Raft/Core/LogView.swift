@@ -107,10 +107,13 @@ struct LogView: Sendable {
         return (index, self.term(at: index))
     }
 
-    /// Takes a snapshot of what this log holds, keeping entries after `baseIndex`.
+    /// Takes a snapshot of what this log holds, keeping entries after `baseIndex`. One of the same index takes the place
+    /// of one whose file broke.
     mutating func keep(_ taken: RaftSnapshot, compactingThrough newBase: UInt64) {
-        precondition(taken.index > snapshotIndex && taken.index <= lastIndex && newBase <= taken.index)
-        weightAfterSnapshot -= weight(max(snapshotIndex, baseIndex) + 1, through: taken.index)
+        precondition(taken.index >= snapshotIndex && taken.index <= lastIndex && newBase <= taken.index)
+        if taken.index > snapshotIndex {
+            weightAfterSnapshot -= weight(max(snapshotIndex, baseIndex) + 1, through: taken.index)
+        }
         snapshot = taken
         compact(through: newBase)
     }

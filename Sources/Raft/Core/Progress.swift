@@ -8,7 +8,7 @@ struct Progress: Sendable {
         /// Appends are sent ahead.
         case replicate
         /// The snapshot is sent, piece by piece; nothing else is.
-        case snapshot(RaftSnapshot, offset: UInt64, isWaiting: Bool)
+        case snapshot(SnapshotTransfer)
     }
 
     /// One append on its way.
@@ -74,7 +74,7 @@ struct Progress: Sendable {
         }
         switch phase {
         case .probe: become(.replicate)
-        case .snapshot(let snapshot, _, _) where index >= snapshot.index: become(.replicate)
+        case .snapshot(let transfer) where index >= transfer.snapshot.index: become(.replicate)
         case .replicate, .snapshot: break
         }
     }
@@ -101,7 +101,9 @@ struct Progress: Sendable {
         switch phase {
         case .probe: phase = .probe(isWaiting: false)
         case .replicate: become(.probe(isWaiting: false))
-        case .snapshot(let snapshot, let offset, _): phase = .snapshot(snapshot, offset: offset, isWaiting: false)
+        case .snapshot(var transfer):
+            transfer.restart()
+            phase = .snapshot(transfer)
         }
     }
 
@@ -109,22 +111,38 @@ struct Progress: Sendable {
         if case .probe = phase { phase = .probe(isWaiting: false) }
     }
 
-    mutating func startSnapshot(_ snapshot: RaftSnapshot, at now: Instant) {
-        become(.snapshot(snapshot, offset: 0, isWaiting: false))
+    mutating func startSnapshot(_ snapshot: RaftSnapshot, patience: Interval, at now: Instant) {
+        become(.snapshot(SnapshotTransfer(snapshot, patience: patience)))
         movedAt = now
     }
 
-    mutating func snapshotSent() {
-        if case .snapshot(let snapshot, let offset, _) = phase {
-            phase = .snapshot(snapshot, offset: offset, isWaiting: true)
-        }
+    /// Sends again what has not been answered for long.
+    mutating func retrySnapshot(at now: Instant) {
+        guard case .snapshot(var transfer) = phase, now - movedAt > transfer.patience else { return }
+        transfer.retry()
+        phase = .snapshot(transfer)
+        movedAt = now
     }
 
-    mutating func snapshotMoved(to offset: UInt64, at now: Instant) {
-        if case .snapshot(let snapshot, _, _) = phase {
-            phase = .snapshot(snapshot, offset: min(offset, UInt64(snapshot.data.count)), isWaiting: false)
-            movedAt = now
-        }
+    /// The piece that may be sent now.
+    mutating func takeSnapshotPiece(in configuration: RaftConfiguration, at now: Instant) -> (
+        snapshot: RaftSnapshot, offset: UInt64
+    )? {
+        guard case .snapshot(var transfer) = phase,
+            let offset = transfer.takeNext(
+                pieceBytes: configuration.snapshotPieceBytes, windowMaximum: configuration.maximumInflightPieces,
+                at: now)
+        else { return nil }
+        phase = .snapshot(transfer)
+        return (transfer.snapshot, offset)
+    }
+
+    mutating func snapshotAnswered(
+        index: UInt64, nextOffset: UInt64, patienceMinimum: Interval, at now: Instant
+    ) {
+        guard case .snapshot(var transfer) = phase, transfer.snapshot.index == index else { return }
+        if transfer.answered(nextOffset, at: now, patienceMinimum: patienceMinimum) { movedAt = now }
+        phase = .snapshot(transfer)
     }
 
     private mutating func become(_ new: Phase) {

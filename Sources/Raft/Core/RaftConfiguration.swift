@@ -43,9 +43,13 @@ public struct RaftConfiguration: Sendable, Hashable {
     public var maximumHeldMessages = 4_096
 
     /// Bytes of one piece of a snapshot on its way to a follower.
-    public var snapshotChunkBytes = 1 << 20
+    public var snapshotPieceBytes = RaftSnapshot.pieceBytes
+    /// Pieces to one follower that are not yet answered.
+    public var maximumInflightPieces = 8
     /// Bytes of a whole snapshot that a follower accepts.
-    public var maximumSnapshotBytes = 1 << 30
+    public var maximumSnapshotBytes = 1 << 36
+    /// How long a core waits before it asks for a snapshot again that could not be taken.
+    public var snapshotFailurePause: Interval = .seconds(10)
     /// Entry bytes after the last snapshot at which the core asks for a new one.
     public var snapshotThresholdBytes = 16 << 20
     /// Entries after the last snapshot at which the core asks for a new one.

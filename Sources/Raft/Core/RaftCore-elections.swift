@@ -51,7 +51,6 @@ extension RaftCore {
             term += 1
             vote = id
             isHardStateDirty = true
-            incomingSnapshot = nil
             note(.becomeCandidate)
         }
         let request = RaftMessage.VoteRequest(
@@ -164,7 +163,6 @@ extension RaftCore {
             term = newTerm
             vote = nil
             isHardStateDirty = true
-            incomingSnapshot = nil
             drawElectionTimeout()
         }
         if role != .follower { electionDeadline = now + electionTimeout }
@@ -189,7 +187,6 @@ extension RaftCore {
         note(.becomeLeader)
         ballots = []
         isTransferElection = false
-        incomingSnapshot = nil
         uncommittedWeight = 0
         transfer = nil
         reads = ReadQueue()

@@ -54,8 +54,7 @@ extension RaftCore {
                     guard sendAppend(to: position) else { break }
                 }
                 if peers[position].needsProbe { sendAppend(to: position, isEmpty: true) }
-            case .snapshot(let snapshot, let offset, let isWaiting):
-                if !isWaiting { sendChunk(of: snapshot, at: offset, to: position) }
+            case .snapshot: sendPieces(to: position)
             }
             sendCommit(to: position)
         }
@@ -67,8 +66,8 @@ extension RaftCore {
         let previous = peers[position].next - 1
         guard let previousTerm = log.term(at: previous) else {
             guard let snapshot = log.snapshot else { preconditionFailure("entries are gone without a snapshot") }
-            peers[position].startSnapshot(snapshot, at: now)
-            sendChunk(of: snapshot, at: 0, to: position)
+            peers[position].startSnapshot(snapshot, patience: configuration.electionTimeoutMinimum, at: now)
+            sendPieces(to: position)
             return false
         }
         let (entries, weight) =
@@ -90,15 +89,6 @@ extension RaftCore {
             }
         }
         return true
-    }
-
-    private mutating func sendChunk(of snapshot: RaftSnapshot, at offset: UInt64, to position: Int) {
-        let end = min(snapshot.data.count, Int(offset) + configuration.snapshotChunkBytes)
-        let chunk = RaftMessage.SnapshotChunk(
-            term: term, index: snapshot.index, snapshotTerm: snapshot.term, membership: snapshot.membership,
-            offset: offset, totalBytes: UInt64(snapshot.data.count), data: Array(snapshot.data[Int(offset)..<end]))
-        send(.snapshot(chunk), to: peers[position].id)
-        peers[position].snapshotSent()
     }
 
     mutating func appendAnswered(_ response: RaftMessage.AppendResponse, by sender: NodeID) {
@@ -134,18 +124,9 @@ extension RaftCore {
         guard now - peers[position].movedAt > configuration.heartbeatInterval else { return }
         switch peers[position].phase {
         case .replicate: peers[position].needsProbe = peers[position].match < log.lastIndex
-        case .snapshot: peers[position].lostContact()
+        case .snapshot: peers[position].retrySnapshot(at: now)
         case .probe: break
         }
-    }
-
-    mutating func snapshotAnswered(_ response: RaftMessage.SnapshotResponse, by sender: NodeID) {
-        guard role == .leader, let position = position(of: sender) else { return }
-        peers[position].heardAt = now
-        guard case .snapshot(let snapshot, let offset, _) = peers[position].phase, snapshot.index == response.index,
-            response.nextOffset != offset || response.nextOffset == 0
-        else { return }
-        peers[position].snapshotMoved(to: response.nextOffset, at: now)
     }
 
     /// The largest value that a majority of each set of voters in force has reached: `own` here, `value` at a place in

@@ -3,14 +3,12 @@ import Codec
 /// The end of a turn: one write, the messages that may leave, and what the node is told.
 extension RaftCore {
     mutating func finishTurn() {
-        if role == .leader {
-            lead()
-        } else {
-            wantSnapshot()
-        }
+        if role == .leader { lead() }
         write()
         announce()
         apply()
+        // After `apply`: the state that is there by now is the one to be written.
+        if !isStopped { wantSnapshot() }
         guard !answers.isEmpty else { return }
         effects += answers
         answers.removeAll(keepingCapacity: true)
@@ -26,7 +24,6 @@ extension RaftCore {
             answerReads()
         }
         if role == .leader { replicate() }
-        wantSnapshot()
     }
 
     /// Hands the disk everything that changed in this turn.

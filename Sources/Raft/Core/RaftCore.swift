@@ -61,7 +61,6 @@ public struct RaftCore: Sendable {
     /// Answers to the election under way, by voter.
     var ballots: [(voter: NodeID, isGranted: Bool)] = []
     var isTransferElection = false
-    var incomingSnapshot: IncomingSnapshot?
 
     // MARK: Leader
 
@@ -89,6 +88,10 @@ public struct RaftCore: Sendable {
     /// `memberships.revision` as last announced.
     var announcedRevision: UInt64?
     var isSnapshotWanted = false
+    /// This node's own snapshot cannot be read: none is sent before there is another.
+    var isSnapshotBroken = false
+    /// None is asked for before.
+    var nextSnapshotAt = Instant.zero
 
     /// A node as its disk has it. The caller has restored its state machine from `restored.snapshot`; entries after it are
     /// handed out again by `apply`.
@@ -191,7 +194,11 @@ public struct RaftCore: Sendable {
         case .transfer(let target): startTransfer(to: target)
         case .persisted(let tokens): persisted(tokens)
         case .diskFailed(let reason): stop(.diskFailed(reason))
-        case .snapshotTaken(let index, let data): snapshotTaken(index, data)
+        case .snapshotTaken(let snapshot): snapshotTaken(snapshot)
+        case .snapshotFailed: snapshotFailed()
+        case .snapshotBroken(let index): snapshotBroken(index)
+        case .snapshotStored(let snapshot, let nextOffset): snapshotStored(snapshot, nextOffset: nextOffset)
+        case .snapshotArrived(let snapshot): snapshotArrived(snapshot)
         case .unreachable(let peer): unreachable(peer)
         case .compact: compact()
         }
@@ -221,7 +228,7 @@ public struct RaftCore: Sendable {
         case .voteRequest, .voteResponse: break
         case .append(let append): appendReceived(append, from: sender)
         case .heartbeat(let heartbeat): heartbeatReceived(heartbeat, from: sender)
-        case .snapshot(let chunk): snapshotReceived(chunk, from: sender)
+        case .snapshot(let message): snapshotReceived(message.piece, from: sender)
         case .appendResponse(let response): appendAnswered(response, by: sender)
         case .heartbeatResponse(let response): heartbeatAnswered(response, by: sender)
         case .snapshotResponse(let response): snapshotAnswered(response, by: sender)

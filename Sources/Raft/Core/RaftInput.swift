@@ -23,8 +23,16 @@ public enum RaftInput: Hashable, Sendable {
     case persisted(ClosedRange<UInt64>)
     /// The disk refused a write. The core stops for good.
     case diskFailed(reason: String)
-    /// The state as it was after applying `index`, which lets the log before it go.
-    case snapshotTaken(index: UInt64, data: [UInt8])
+    /// A snapshot that was wanted is whole and durable in its file, which lets the log before it go.
+    indirect case snapshotTaken(RaftSnapshot)
+    /// A snapshot that was wanted could not be taken; the node goes on without.
+    case snapshotFailed
+    /// The file of this node's own snapshot is not what was written: another is needed.
+    case snapshotBroken(index: UInt64)
+    /// This much of a snapshot from the leader is in its file: the piece at `nextOffset` comes next.
+    indirect case snapshotStored(RaftSnapshot, nextOffset: UInt64)
+    /// A snapshot from the leader is whole, checked and durable in its file, and its state can be had at once.
+    indirect case snapshotArrived(RaftSnapshot)
     /// The connection to this member broke, or its process is known to be gone.
     case unreachable(NodeID)
     /// Memory is short: keep no more of the log than the snapshot requires.

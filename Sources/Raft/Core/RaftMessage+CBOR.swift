@@ -24,7 +24,7 @@ extension RaftMessage: CBORCodable {
                 Heartbeat(term: term, commitIndex: try map.require(2), round: try map.require(3)))
         case .heartbeatResponse:
             self = .heartbeatResponse(HeartbeatResponse(term: term, round: try map.require(2)))
-        case .snapshot: self = .snapshot(try SnapshotChunk(map))
+        case .snapshot: self = .snapshot(Snapshot(term: term, piece: try RaftSnapshotPiece(map)))
         case .snapshotResponse:
             self = .snapshotResponse(
                 SnapshotResponse(term: term, index: try map.require(2), nextOffset: try map.require(3)))
@@ -70,12 +70,15 @@ extension RaftMessage: CBORCodable {
             map.set(2, message.round)
         case .snapshot(let message):
             map.start(Kind.snapshot.rawValue, message.term)
-            map.set(2, message.index)
-            map.set(3, message.snapshotTerm)
-            map.set(4, message.membership)
-            map.set(5, message.offset)
-            map.set(6, message.totalBytes)
-            map.setBytes(7, message.data)
+            let snapshot = message.piece.snapshot
+            map.set(2, snapshot.index)
+            map.set(3, snapshot.term)
+            map.set(4, snapshot.membership)
+            map.set(5, message.piece.offset)
+            map.set(6, snapshot.byteCount)
+            map.setBytes(7, message.piece.data)
+            map.set(8, snapshot.digest)
+            map.set(9, message.piece.digest)
         case .snapshotResponse(let message):
             map.start(Kind.snapshotResponse.rawValue, message.term)
             map.set(2, message.index)
@@ -145,14 +148,15 @@ extension RaftMessage.AppendResponse {
     }
 }
 
-extension RaftMessage.SnapshotChunk {
+extension RaftSnapshotPiece {
     fileprivate init(_ map: CBORMap) throws(CodecError) {
+        let snapshot = RaftSnapshot(
+            index: try map.require(2), term: try map.require(3), membership: try map.require(4),
+            byteCount: try map.require(6), digest: try map.require(8))
         self.init(
-            term: try map.require(1), index: try map.require(2), snapshotTerm: try map.require(3),
-            membership: try map.require(4), offset: try map.require(5), totalBytes: try map.require(6),
-            data: try map.requireBytes(7))
-        guard offset <= totalBytes, UInt64(data.count) <= totalBytes - offset, totalBytes < 1 << 62 else {
-            throw .invalid("a snapshot piece outside its snapshot")
-        }
+            snapshot: snapshot, offset: try map.require(5), data: try map.requireBytes(7), digest: try map.require(9))
+        guard offset <= snapshot.byteCount, UInt64(data.count) <= snapshot.byteCount - offset,
+            snapshot.byteCount < 1 << 62, snapshot.index < 1 << 62
+        else { throw .invalid("a snapshot piece outside its snapshot") }
     }
 }

@@ -8,7 +8,7 @@ public enum RaftMessage: Hashable, Sendable {
     case appendResponse(AppendResponse)
     case heartbeat(Heartbeat)
     case heartbeatResponse(HeartbeatResponse)
-    indirect case snapshot(SnapshotChunk)
+    indirect case snapshot(Snapshot)
     case snapshotResponse(SnapshotResponse)
     /// The leader hands over: start an election at once.
     case timeoutNow(term: UInt64)
@@ -78,17 +78,15 @@ public enum RaftMessage: Hashable, Sendable {
         public var round: UInt64
     }
 
-    /// A piece of a snapshot.
-    public struct SnapshotChunk: Hashable, Sendable {
+    /// Brings a piece of a snapshot; one without bytes asks how far the receiver is.
+    public struct Snapshot: Hashable, Sendable {
         public var term: UInt64
-        public var index: UInt64
-        public var snapshotTerm: UInt64
-        public var membership: RaftMembership
-        /// Where this piece starts.
-        public var offset: UInt64
-        /// Bytes of the whole snapshot.
-        public var totalBytes: UInt64
-        public var data: [UInt8]
+        public var piece: RaftSnapshotPiece
+
+        public init(term: UInt64, piece: RaftSnapshotPiece) {
+            self.term = term
+            self.piece = piece
+        }
     }
 
     /// Says how much of a snapshot has arrived.

@@ -113,9 +113,9 @@ extension RaftTraceEvent.Message {
             }
         case .heartbeat(let heartbeat): (type, commit) = ("MsgHeartbeat", heartbeat.commitIndex)
         case .heartbeatResponse: type = "MsgHeartbeatResp"
-        case .snapshot(let chunk):
-            guard chunk.offset == 0 else { return nil }
-            (type, entries) = ("MsgSnap", chunk.index)
+        case .snapshot(let snapshot):
+            guard snapshot.piece.offset == 0 else { return nil }
+            (type, entries) = ("MsgSnap", snapshot.piece.snapshot.index)
         case .snapshotResponse, .timeoutNow: return nil
         }
     }

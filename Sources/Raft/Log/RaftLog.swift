@@ -1,7 +1,7 @@
 import Codec
 import Store
 
-/// The durable side of a node: `raft.db` (term, vote, log and snapshot in SQLite) and `raft.mark` beside it.
+/// The durable side of a node: `raft.db` (term, vote and log in SQLite), `raft.mark` beside it and `snapshots/`.
 ///
 /// Blocking and confined to one thread, which it needs for itself. `persist` returns when everything in it is on disk; one
 /// call is one transaction, so whoever calls it with all changes that have piled up gets group commit. After an error
@@ -13,6 +13,8 @@ public final class RaftLog: @unchecked Sendable {
     private let database: Database
     private let markFile: MarkFile
     private let statements: Statements
+    private let directory: String
+    let snapshots: SnapshotFiles
     /// What the database holds: its last index, term and vote, and the hash of the last row.
     private var lastIndex: UInt64 = 0
     private var hardState = RaftHardState()
@@ -20,12 +22,13 @@ public final class RaftLog: @unchecked Sendable {
     private var chain = EntryChain(afterIndex: 0, term: 0)
     private var hasFailed = false
 
-    private static let version: Int32 = 1
+    private static let version: Int32 = 2
     /// A mark may be this many writes older than the log.
     private static let markLagLimit = 64
 
     /// Opens or makes the log in a directory that exists.
     public init(directory: String) throws(RaftLogError) {
+        self.directory = directory
         do {
             database = try Database(path: directory + "/raft.db", create: true)
             let version = try database.schemaVersion()
@@ -40,6 +43,7 @@ public final class RaftLog: @unchecked Sendable {
             preconditionFailure("an error of another type: \(error)")
         }
         markFile = try MarkFile(path: directory + "/raft.mark")
+        snapshots = try SnapshotFiles(log: directory)
     }
 
     private static func makeTables(_ database: Database) throws(StoreError) {
@@ -53,7 +57,8 @@ public final class RaftLog: @unchecked Sendable {
                 CREATE TABLE base(id INTEGER PRIMARY KEY CHECK (id = 1), idx INTEGER NOT NULL, term INTEGER NOT NULL,
                     chain BLOB NOT NULL) STRICT;
                 CREATE TABLE snapshot(id INTEGER PRIMARY KEY CHECK (id = 1), idx INTEGER NOT NULL,
-                    term INTEGER NOT NULL, membership BLOB NOT NULL, data BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
+                    term INTEGER NOT NULL, membership BLOB NOT NULL, bytes INTEGER NOT NULL, digest BLOB NOT NULL,
+                    seal BLOB NOT NULL) STRICT;
                 """)
             try database.setSchemaVersion(version)
         }
@@ -64,9 +69,15 @@ public final class RaftLog: @unchecked Sendable {
     /// Makes all changes durable, in order, in one transaction.
     public func persist(_ changes: [RaftPersist]) throws(RaftLogError) {
         guard !hasFailed else { throw .stopped }
-        do {
+        do throws(RaftLogError) {
+            for change in changes {
+                guard let snapshot = change.snapshot, !snapshots.holds(snapshot) else { continue }
+                throw .snapshotDamaged(path: SnapshotFormat.name(of: snapshot))
+            }
             try lowerMark(before: changes)
             try write(changes)
+            // What it takes the place of is not needed any more, now that the log says so for good.
+            if let newest = changes.last(where: { $0.snapshot != nil })?.snapshot { try snapshots.keep(newest) }
             try markFile.write(RaftMark(index: lastIndex, term: hardState.term, vote: hardState.vote))
             if markFile.unsyncedWrites >= Self.markLagLimit { try markFile.sync() }
         } catch {
@@ -167,9 +178,14 @@ public final class RaftLog: @unchecked Sendable {
     /// What is on this disk; nil where nothing ever was. Call it once, before the first `persist`.
     ///
     /// What cannot be trusted is cut away and recorded as damage before this returns.
-    public func restore() throws(RaftLogError) -> RaftRestored? {
+    ///
+    /// - Parameter load: builds the state from the snapshot, of which it reads all. What it throws about bytes that are
+    ///   what was written is thrown as `snapshotUnreadable`.
+    public func restore<State>(
+        _ load: (SnapshotReader) throws -> State
+    ) throws(RaftLogError) -> (restored: RaftRestored, state: State?)? {
         do {
-            return try readBack()
+            return try readBack(load)
         } catch let error as StoreError {
             hasFailed = true
             throw .store(error)
@@ -181,8 +197,39 @@ public final class RaftLog: @unchecked Sendable {
         }
     }
 
-    private func readBack() throws -> RaftRestored? {
-        let found = try RestoredRows(statements)
+    /// As `restore` of a node that has no state machine.
+    public func restore() throws(RaftLogError) -> RaftRestored? {
+        try restore { (reader: SnapshotReader) throws in while try reader.next() != nil {} }?.restored
+    }
+
+    /// The state of the snapshot that the log begins with; none and true where it is not what was written.
+    private func readSnapshot<State>(
+        _ load: (SnapshotReader) throws -> State
+    ) throws -> (snapshot: RaftSnapshot?, state: State?, isBroken: Bool) {
+        let (row, isRowBroken) = try statements.readSnapshot()
+        guard let row else { return (nil, nil, isRowBroken) }
+        do {
+            let reader = try SnapshotReader(row, log: directory)
+            do {
+                let state = try load(reader)
+                // What the loader has no use for is checked, too.
+                while try reader.next() != nil {}
+                return (row, state, false)
+            } catch  where reader.isDamaged {
+                return (nil, nil, true)
+            }
+        } catch RaftLogError.snapshotDamaged {
+            return (nil, nil, true)
+        } catch let error as CodecError {
+            throw RaftLogError.snapshotUnreadable(error.message)
+        }
+    }
+
+    private func readBack<State>(
+        _ load: (SnapshotReader) throws -> State
+    ) throws -> (restored: RaftRestored, state: State?)? {
+        let (snapshot, state, isBroken) = try readSnapshot(load)
+        let found = try RestoredRows(statements, snapshot: snapshot, isSnapshotBroken: isBroken)
         guard found.state != nil || markFile.mark != nil else { return nil }
         hardState = found.restored.hardState
         lastIndex = found.restored.lastIndex
@@ -196,7 +243,8 @@ public final class RaftLog: @unchecked Sendable {
         // A log that has been cut remembers by itself what it once was, so the mark may follow it down.
         try markFile.write(RaftMark(index: lastIndex, term: hardState.term, vote: hardState.vote))
         try markFile.sync()
-        return restored
+        try snapshots.clean(keeping: restored.snapshot)
+        return (restored, state)
     }
 
     /// Brings the rows to what is trusted.

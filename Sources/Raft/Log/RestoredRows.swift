@@ -18,11 +18,13 @@ struct RestoredRows {
     /// The last row's index, trusted or not.
     let lastRowIndex: UInt64
 
-    init(_ statements: Statements) throws(StoreError) {
+    /// - Parameters:
+    ///   - snapshot: what the log begins with, where its file has been found whole.
+    ///   - isSnapshotBroken: there is one, but it is not what was written.
+    init(_ statements: Statements, snapshot: RaftSnapshot?, isSnapshotBroken: Bool) throws(StoreError) {
         state = try statements.readState()
         lastRowIndex = try statements.lastRowIndex()
         let base = try statements.readBase()
-        let (snapshot, isSnapshotBroken) = try statements.readSnapshot()
         self.isSnapshotBroken = isSnapshotBroken || (base != nil && snapshot == nil)
         restored = RaftRestored(hardState: state ?? RaftHardState())
         chain = EntryChain(afterIndex: 0, term: 0)

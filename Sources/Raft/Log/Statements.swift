@@ -20,7 +20,7 @@ final class Statements {
         selectChain = try database.prepare("SELECT chain FROM entry WHERE idx = ?")
         replaceState = try database.prepare("REPLACE INTO state VALUES(1, ?, ?, ?, ?, ?, ?)")
         replaceBase = try database.prepare("REPLACE INTO base VALUES(1, ?, ?, ?)")
-        replaceSnapshot = try database.prepare("REPLACE INTO snapshot VALUES(1, ?, ?, ?, ?, ?)")
+        replaceSnapshot = try database.prepare("REPLACE INTO snapshot VALUES(1, ?, ?, ?, ?, ?, ?)")
     }
 
     // Indexes, terms and node numbers count up from 1 and stay far below 2^63.
@@ -76,11 +76,10 @@ final class Statements {
         replaceSnapshot.bind(1, Int64(snapshot.index))
         replaceSnapshot.bind(2, Int64(snapshot.term))
         replaceSnapshot.bind(3, membership)
-        replaceSnapshot.bind(4, snapshot.data)
-        replaceSnapshot.bind(5, Self.digest(snapshot, membership).bytes)
+        replaceSnapshot.bind(4, Int64(snapshot.byteCount))
+        replaceSnapshot.bind(5, snapshot.digest.bytes)
+        replaceSnapshot.bind(6, Self.seal(snapshot, membership).bytes)
         try replaceSnapshot.run()
-        // The statement would keep a copy of the whole state.
-        replaceSnapshot.bindNull(4)
     }
 
     // MARK: Reading, once at start
@@ -103,16 +102,18 @@ final class Statements {
         return (UInt64(rows.integer(0)), UInt64(rows.integer(1)), chain)
     }
 
-    /// The snapshot; nil where there is none, false where it is not what was written.
+    /// The snapshot's description; nil where there is none, and broken where the row is not what was written.
     func readSnapshot() throws(StoreError) -> (snapshot: RaftSnapshot?, isBroken: Bool) {
-        let rows = try database.prepare("SELECT idx, term, membership, data, digest FROM snapshot")
+        let rows = try database.prepare("SELECT idx, term, membership, bytes, digest, seal FROM snapshot")
         guard try rows.step() else { return (nil, false) }
         let encoded = rows.bytes(2)
+        guard let digest = Digest(bytes: rows.bytes(4)) else { return (nil, true) }
         do throws(CodecError) {
             let snapshot = RaftSnapshot(
-                index: UInt64(rows.integer(0)), term: UInt64(rows.integer(1)),
-                membership: try RaftMembership(encoded: encoded), data: rows.bytes(3))
-            let isWhole = Self.digest(snapshot, encoded).bytes == rows.bytes(4)
+                index: UInt64(bitPattern: rows.integer(0)), term: UInt64(bitPattern: rows.integer(1)),
+                membership: try RaftMembership(encoded: encoded), byteCount: UInt64(bitPattern: rows.integer(3)),
+                digest: digest)
+            let isWhole = Self.seal(snapshot, encoded).bytes == rows.bytes(5)
             return (isWhole ? snapshot : nil, !isWhole)
         } catch {
             return (nil, true)
@@ -137,9 +138,11 @@ final class Statements {
         return UInt64(bitPattern: rows.integer(0))
     }
 
-    private static func digest(_ snapshot: RaftSnapshot, _ membership: [UInt8]) -> Digest {
+    /// A hash over the row.
+    private static func seal(_ snapshot: RaftSnapshot, _ membership: [UInt8]) -> Digest {
         var chain = EntryChain(afterIndex: snapshot.index, term: snapshot.term)
         _ = chain.extend(index: snapshot.index, term: snapshot.term, kind: 0, content: membership)
-        return chain.extend(index: snapshot.index, term: snapshot.term, kind: 1, content: snapshot.data)
+        return chain.extend(
+            index: snapshot.index, term: snapshot.byteCount, kind: 1, content: snapshot.digest.bytes)
     }
 }

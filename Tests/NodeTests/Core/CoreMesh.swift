@@ -51,7 +51,7 @@ final class CoreMesh {
     private func add(_ number: UInt8, restored: RaftRestored, levels: ProtocolLevels = .current) throws {
         let id = NodeID(UInt64(number))
         cores.append(
-            try NodeCore(
+            NodeCore(
                 id: id, restored: restored, boot: UInt64(number), generation: UInt64(number), now: now,
                 levels: levels))
         handle(id, .adopted([]))

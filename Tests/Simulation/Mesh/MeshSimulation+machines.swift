@@ -20,10 +20,13 @@ extension MeshSimulation {
         var configuration = RaftConfiguration()
         configuration.snapshotThresholdEntries = settings.snapshotEntries
         configuration.trailingEntries = 20
-        do {
-            let core = try NodeCore(
-                id: id, restored: machines[machine - 1].disk.durable, raftConfiguration: configuration,
-                boot: random.next(), generation: machines[machine - 1].boot, now: local, faults: faults)
+        do throws(CodecError) {
+            var state: SchedulerState?
+            if let content = machines[machine - 1].disk.snapshotContent { state = try SchedulerState(encoded: content) }
+            let core = NodeCore(
+                id: id, restored: machines[machine - 1].disk.durable, state: state,
+                raftConfiguration: configuration, boot: random.next(), generation: machines[machine - 1].boot,
+                now: local, faults: faults)
             machines[machine - 1].daemon = SimulatedMachine.Daemon(core: core)
         } catch {
             give("host \(machine) cannot start from its disk: \(error.message)")
@@ -148,10 +151,37 @@ extension MeshSimulation {
             if role == .leader || leader == nil {
                 tell("host \(machine) is \(role), leader \(leader.map { "\($0)" } ?? "unknown")")
             }
-        case .encodeSnapshot(let index, let state):
-            schedule(.encoded(machine, boot: boot, index: index, state.encoded()), in: between(1, 50))
+        case .takeSnapshot(let plan, let state):
+            schedule(.snapshotTaken(machine, boot: boot, plan, state), in: between(1, 50))
+        case .sendSnapshot(let peer, let term, let snapshot, let offset, let byteCount):
+            let snapshots = machines[machine - 1].disk.snapshots
+            guard let piece = snapshots.piece(of: snapshot, at: offset, byteCount: byteCount) else { return }
+            send(.raft(.snapshot(RaftMessage.Snapshot(term: term, piece: piece))), from: machine, to: peer)
+        case .storeSnapshot(let piece):
+            schedule(.snapshotPiece(machine, boot: boot, piece), in: microseconds(200, 3_000))
         case .membersChanged, .health: break
         case .failed(let reason): give("host \(machine) gave up: \(reason)")
+        }
+    }
+
+    func snapshotTaken(_ plan: RaftSnapshotPlan, _ state: SchedulerState, on machine: Int, _ event: MeshEvent) {
+        let content = state.encoded()
+        let snapshot = RaftSnapshot(plan, content: content)
+        machines[machine - 1].disk.snapshots.add(snapshot, content)
+        input(machine, .snapshotTaken(snapshot), event)
+    }
+
+    func store(_ piece: RaftSnapshotPiece, on machine: Int, _ event: MeshEvent) {
+        let snapshot = piece.snapshot
+        switch machines[machine - 1].disk.snapshots.store(piece, pieceBytes: RaftSnapshot.pieceBytes) {
+        case .partly(let nextOffset): input(machine, .snapshotStored(snapshot, nextOffset: nextOffset), event)
+        case .whole:
+            guard let content = machines[machine - 1].disk.snapshots.content(of: snapshot) else { return }
+            do {
+                input(machine, .snapshotArrived(snapshot, try SchedulerState(encoded: content)), event)
+            } catch {
+                give("host \(machine) cannot read the leader's snapshot: \(error.message)")
+            }
         }
     }
 

@@ -148,8 +148,10 @@ public final class MeshSimulation {
             machines[machine - 1].disk.complete(upTo: token)
             beginWrite(machine)
             input(machine, .persisted(token), event)
-        case .encoded(let machine, let boot, let index, let bytes):
-            if isCurrent(machine, boot) { input(machine, .snapshotEncoded(index: index, bytes), event) }
+        case .snapshotTaken(let machine, let boot, let plan, let state):
+            if isCurrent(machine, boot) { snapshotTaken(plan, state, on: machine, event) }
+        case .snapshotPiece(let machine, let boot, let piece):
+            if isCurrent(machine, boot) { store(piece, on: machine, event) }
         case .kill(let machine, let hostBoot, let key):
             if machines[machine - 1].hostBoot == hostBoot { kill(key, on: machine) }
         case .prepared(let machine, let boot, let key):

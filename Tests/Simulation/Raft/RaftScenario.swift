@@ -90,7 +90,8 @@ struct RaftScenario {
             configuration.maximumUncommittedBytes = 100 * (padding + 24)
         }
         finishesInAnyOrder = generator.chance(1, in: 3)
-        configuration.snapshotChunkBytes = generator.pick(50...1_000)
+        configuration.snapshotPieceBytes = generator.pick(50...1_000)
+        configuration.maximumInflightPieces = generator.pick(1...8)
         configuration.snapshotThresholdEntries = generator.pick(20...400)
         configuration.trailingEntries = generator.pick(0...50)
     }

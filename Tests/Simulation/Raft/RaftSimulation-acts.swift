@@ -46,7 +46,7 @@ extension RaftSimulation {
         case .transfer: try transfer()
         case .change: try change()
         case .changeOne: try changeOne()
-        case .snapshot: events.add(.snapshot(position, life: nodes[position].life), at: now)
+        case .snapshot: if let plan = nodes[position].core?.snapshotPlan { takeSnapshot(plan, position) }
         case .brokenConnection:
             let other = generator.pick(0...(nodes.count - 1))
             tell("n\(position + 1) loses its connection to n\(other + 1)")
@@ -64,6 +64,7 @@ extension RaftSimulation {
         noteDeadline(of: position)
         nodes[position].life += 1
         nodes[position].pausedUntil = now
+        nodes[position].piecesUntil = now
         nodes[position].waiting = [:]
         nodes[position].cache = [:]
         disks[position].crash(&generator, faults: options.driverFaults)

@@ -72,9 +72,11 @@ extension RaftSimulation {
     /// The state that a node starts from: the snapshot, or what was stored since.
     func stored(on position: Int) -> RaftStateMachine {
         let kept = nodes[position].kept
-        guard let snapshot = disks[position].durable.snapshot, snapshot.index > kept.appliedIndex else { return kept }
+        guard let snapshot = disks[position].durable.snapshot, snapshot.index > kept.appliedIndex,
+            let content = disks[position].snapshotContent
+        else { return kept }
         return RaftStateMachine(
-            encoded: snapshot.data, keys: scenario.keyCount, clients: scenario.clientCount)
+            encoded: content, keys: scenario.keyCount, clients: scenario.clientCount)
     }
 
     func scheduleKeeping(_ position: Int) {
@@ -95,20 +97,49 @@ extension RaftSimulation {
 
     // MARK: Snapshots
 
-    func takeSnapshot(_ position: Int, _ life: Int) throws(Violation) {
-        guard nodes[position].life == life, let core = nodes[position].core else { return }
+    /// Writes the state as it is now to a file, which takes a while.
+    func takeSnapshot(_ plan: RaftSnapshotPlan, _ position: Int) {
+        var content: [UInt8]?
         // After a restart the stored state may be ahead of what the core has handed out again.
-        guard nodes[position].machine.appliedIndex <= core.appliedIndex else { return }
-        let isBare = options.driverFaults.contains(.snapshotWithoutSessions)
-        let state = nodes[position].machine.encoded(padding: scenario.padding, withSessions: !isBare)
-        try handle(position, [.snapshotTaken(index: core.appliedIndex, data: state)])
+        if nodes[position].machine.appliedIndex <= plan.index {
+            let isBare = options.driverFaults.contains(.snapshotWithoutSessions)
+            content = nodes[position].machine.encoded(padding: scenario.padding, withSessions: !isBare)
+        }
+        let when = now + .milliseconds(generator.pick(1...Int64(50)))
+        events.add(.snapshotTaken(position, life: nodes[position].life, plan, content: content), at: when)
+    }
+
+    func snapshotTaken(_ plan: RaftSnapshotPlan, _ content: [UInt8]?, _ position: Int) throws(Violation) {
+        guard let content else { return try handle(position, [.snapshotFailed]) }
+        let snapshot = RaftSnapshot(plan, content: content, pieceBytes: scenario.configuration.snapshotPieceBytes)
+        disks[position].snapshots.add(snapshot, content)
+        try handle(position, [.snapshotTaken(snapshot)])
+    }
+
+    /// Pieces are stored one after the other, as on the thread of a log.
+    func storeSoon(_ piece: RaftSnapshotPiece, _ position: Int) {
+        let time = Interval(nanoseconds: generator.pick(scenario.diskMicroseconds) * 1_000)
+        nodes[position].piecesUntil = max(nodes[position].piecesUntil, now) + time
+        events.add(
+            .snapshotPiece(position, life: nodes[position].life, piece), at: nodes[position].piecesUntil)
+    }
+
+    func store(_ piece: RaftSnapshotPiece, _ position: Int) throws(Violation) {
+        let snapshot = piece.snapshot
+        switch disks[position].snapshots.store(piece, pieceBytes: scenario.configuration.snapshotPieceBytes) {
+        case .partly(let nextOffset): try handle(position, [.snapshotStored(snapshot, nextOffset: nextOffset)])
+        case .whole: try handle(position, [.snapshotArrived(snapshot)])
+        }
     }
 
     func restore(_ snapshot: RaftSnapshot, on position: Int, _ core: RaftCore) throws(Violation) {
         outcome.snapshotsInstalled += 1
         nodes[position].cache.removeAll()
+        guard let content = disks[position].snapshots.content(of: snapshot) else {
+            throw checker.fail("a snapshot that is restored has a file", "\(core.id): \(snapshot.index)")
+        }
         nodes[position].machine = RaftStateMachine(
-            encoded: snapshot.data, keys: scenario.keyCount, clients: scenario.clientCount)
+            encoded: content, keys: scenario.keyCount, clients: scenario.clientCount)
         try checker.restored(
             index: snapshot.index, term: snapshot.term, by: core, state: nodes[position].machine)
         tell("\(core.id) restores the snapshot of \(snapshot.index)")

@@ -53,10 +53,19 @@ extension RaftSimulation {
         case .membershipChanged(let membership):
             outcome.digest.add(9 as UInt64)
             for member in membership.members { outcome.digest.add(member.rawValue) }
-        case .snapshotWanted(let index):
+        case .snapshotWanted(let plan):
             outcome.digest.add(10 as UInt64)
-            outcome.digest.add(index)
+            outcome.digest.add(plan.index)
         case .stop: outcome.digest.add(11 as UInt64)
+        case .sendSnapshot(let peer, _, let snapshot, let offset, _):
+            outcome.digest.add(12 as UInt64)
+            outcome.digest.add(peer.rawValue)
+            outcome.digest.add(snapshot.index)
+            outcome.digest.add(offset)
+        case .storeSnapshot(let piece):
+            outcome.digest.add(13 as UInt64)
+            outcome.digest.add(piece.snapshot.index)
+            outcome.digest.add(piece.offset)
         }
     }
 

@@ -14,7 +14,9 @@ public final class RaftSimulation {
         /// Only for `confirmsBeforeDurable`.
         case confirmed(Int, life: Int, token: UInt64)
         case restart(Int)
-        case snapshot(Int, life: Int)
+        /// No content: it could not be taken.
+        case snapshotTaken(Int, life: Int, RaftSnapshotPlan, content: [UInt8]?)
+        case snapshotPiece(Int, life: Int, RaftSnapshotPiece)
         /// The state machine is stored beside the log.
         case keep(Int, life: Int)
         case act
@@ -59,6 +61,8 @@ public final class RaftSimulation {
         /// Counts restarts, so that what was meant for an earlier life does not reach a later one.
         var life = 0
         var pausedUntil = Instant.zero
+        /// When the last piece of a snapshot that has come in is in its file.
+        var piecesUntil = Instant.zero
         var waiting: [UInt64: Asker] = [:]
         /// Only for `cacheKeepsTruncated`.
         var cache: [UInt64: RaftEntry] = [:]
@@ -137,7 +141,7 @@ public final class RaftSimulation {
                 content.entries = [first]
             }
             nodes.append(Node(id: id, core: nil, machine: machine, kept: machine))
-            disks.append(SimulatedDisk(content))
+            disks.append(SimulatedDisk(content, pieceBytes: scenario.configuration.snapshotPieceBytes))
             dues.append(.distantFuture)
         }
     }
@@ -213,7 +217,12 @@ public final class RaftSimulation {
             guard nodes[position].life == life, !postponed(event, for: position) else { return }
             try handle(position, [.persisted(scenario.finishesInAnyOrder ? token...token : 0...token)])
         case .restart(let position): if nodes[position].core == nil { try restart(position) }
-        case .snapshot(let position, let life): try takeSnapshot(position, life)
+        case .snapshotTaken(let position, let life, let plan, let content):
+            guard nodes[position].life == life, !postponed(event, for: position) else { return }
+            try snapshotTaken(plan, content, position)
+        case .snapshotPiece(let position, let life, let piece):
+            guard nodes[position].life == life, !postponed(event, for: position) else { return }
+            try store(piece, position)
         case .keep(let position, let life): keep(position, life)
         case .act: try act()
         case .operate: try operate()
@@ -352,9 +361,12 @@ public final class RaftSimulation {
         case .membershipChanged(let membership):
             outcome.membershipChanges += 1
             tell("\(core.id) counts \(describe(membership))")
-        case .snapshotWanted:
-            let when = now + .milliseconds(generator.pick(1...Int64(50)))
-            events.add(.snapshot(position, life: nodes[position].life), at: when)
+        case .snapshotWanted(let plan): takeSnapshot(plan, position)
+        case .sendSnapshot(let peer, let term, let snapshot, let offset, let byteCount):
+            let piece = disks[position].snapshots.piece(of: snapshot, at: offset, byteCount: byteCount)
+            guard let piece else { return }
+            try send(.snapshot(RaftMessage.Snapshot(term: term, piece: piece)), from: position, core, to: peer)
+        case .storeSnapshot(let piece): storeSoon(piece, position)
         case .stop(.diskFailed): try crash(position)
         case .stop(let error): throw checker.fail("no node stops", "\(core.id): \(error.message)")
         }

@@ -13,6 +13,9 @@ struct SimulatedDisk {
     }
 
     private(set) var durable = RaftRestored()
+    /// Where the snapshot that the log names, and others on their way there, have their bytes.
+    var snapshots = SimulatedSnapshots()
+    private let pieceBytes: Int
     private var pending: [Write] = []
     /// Nothing ends before this.
     var busyUntil = Instant.zero
@@ -27,7 +30,11 @@ struct SimulatedDisk {
     /// Term and vote before the last write that changed them; only for `hardStateUnsynced`.
     private var hardStateBefore = RaftHardState()
 
-    init(_ content: RaftRestored) { durable = content }
+    /// - Parameter pieceBytes: of snapshots, as in the core's configuration.
+    init(_ content: RaftRestored, pieceBytes: Int = RaftSnapshot.pieceBytes) {
+        durable = content
+        self.pieceBytes = pieceBytes
+    }
 
     mutating func add(_ persist: RaftPersist, at now: Instant = .zero) {
         pending.append(Write(persist: persist, handedAt: now))
@@ -72,7 +79,11 @@ struct SimulatedDisk {
         underway = nil
         busyUntil = .zero
         if faults.contains(.hardStateUnsynced) { durable.hardState = hardStateBefore }
+        snapshots.crash(keeping: durable.snapshot, pieceBytes: pieceBytes, &generator)
     }
+
+    /// The bytes of the snapshot that the log begins with.
+    var snapshotContent: [UInt8]? { durable.snapshot.flatMap(snapshots.content) }
 
     /// A bit flips in a durable entry: the chain of rows breaks there, so that it and all after it are gone, and the mark
     /// tells. Returns the first that is gone.
@@ -94,7 +105,10 @@ struct SimulatedDisk {
             cut += durable.entries.filter { $0.index >= truncation && $0.index > kept }
             durable.entries.removeAll { $0.index >= truncation }
         }
-        if let snapshot = persist.snapshot { durable.snapshot = snapshot }
+        if let snapshot = persist.snapshot {
+            snapshots.keep(snapshot)
+            durable.snapshot = snapshot
+        }
         if let compaction = persist.compactThrough, compaction > durable.baseIndex {
             durable.entries.removeAll { $0.index <= compaction }
             durable.baseIndex = compaction

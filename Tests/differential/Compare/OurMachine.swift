@@ -31,12 +31,17 @@ final class OurMachine: Machine {
             let membership = RaftMembership(voters: voters)
             disk = RaftRestored(
                 hardState: RaftHardState(term: 1, commitIndex: 1),
-                snapshot: RaftSnapshot(index: 1, term: 1, membership: membership, data: []), baseIndex: 1, baseTerm: 1)
+                snapshot: RaftSnapshot(
+                    RaftSnapshotPlan(index: 1, term: 1, membership: membership), content: Self.state),
+                baseIndex: 1, baseTerm: 1)
         }
         applied = disk.snapshot?.membership ?? RaftMembership()
         core = Self.core(id, disk, .zero)
         try settle([.timer])
     }
+
+    /// What every snapshot holds, in one piece.
+    private static let state = Array("state".utf8)
 
     private static func core(_ id: NodeID, _ disk: RaftRestored, _ now: Instant) -> RaftCore {
         RaftCore(id: id, restored: disk, configuration: configuration, seed: id.rawValue, now: now)
@@ -64,7 +69,7 @@ final class OurMachine: Machine {
         case .unreachable: break
         case .compact:
             guard core.appliedIndex > core.snapshotIndex else { break }
-            try settle([.snapshotTaken(index: core.appliedIndex, data: Array("state".utf8))])
+            try settle([.snapshotTaken(RaftSnapshot(core.snapshotPlan, content: Self.state))])
             try settle([.compact])
         case .restart:
             core = Self.core(id, disk, now)
@@ -131,6 +136,13 @@ final class OurMachine: Machine {
         case .apply(let entries):
             for case .membership(let membership) in entries.map(\.payload) { applied = membership }
         case .restore(let snapshot): applied = snapshot.membership
+        case .sendSnapshot(let peer, let term, let snapshot, let offset, let byteCount):
+            let data = Array(Self.state[Int(offset)..<Int(offset) + byteCount])
+            let piece = RaftSnapshotPiece(
+                snapshot: snapshot, offset: offset, data: data, digest: BLAKE3.hash(data))
+            outbox.append(
+                Envelope(from: id, to: peer, message: .ours(.snapshot(RaftMessage.Snapshot(term: term, piece: piece)))))
+        case .storeSnapshot(let piece): inputs.append(.snapshotArrived(piece.snapshot))
         case .rejected(let number, _): if number > 1 << 32 { isAccepted = false }
         case .readReady(let number, let index): reads[number] = index
         case .stop(let error): throw .refused("\(id)", "the core stopped: \(error)")
