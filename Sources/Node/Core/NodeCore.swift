@@ -33,12 +33,12 @@ public struct NodeCore: Sendable {
 
     /// Which levels of the protocol this program speaks.
     private let levels: ProtocolLevels
-    private let faults: NodeFaults
+    let faults: NodeFaults
     private var lease: LeaseHolder
     private var grants: LeaseGrants
     private var proposals: Proposals
-    private var reads: ReadBarriers
-    private var readService = ReadService()
+    var reads: ReadBarriers
+    var readService = ReadService()
     private var ledger: AttemptLedger
     private var duties = LeaderDuties()
     private var nextRaftRequest: UInt64 = 1
@@ -49,7 +49,7 @@ public struct NodeCore: Sendable {
     private var isComparisonDue = true
     private var mightStart = false
     /// What this turn has for Raft.
-    private var raftInputs: [RaftInput] = []
+    var raftInputs: [RaftInput] = []
     /// The state of a snapshot from the leader, for the turn in which Raft decides whether it takes the place of `state`.
     private var arrivedState: SchedulerState?
     private var failure: String?
@@ -370,37 +370,6 @@ public struct NodeCore: Sendable {
         if !readable.isEmpty { effects.append(.readable(readable)) }
     }
 
-    // MARK: Reads
-
-    /// Asks the leader up to where the log is decided: once for all reads that came since the last time.
-    private mutating func askReads(at now: Instant, into effects: inout [NodeEffect]) {
-        guard let leader = raft.leader, let sequence = reads.takeDue(now: now) else { return }
-        if leader == id {
-            read(sequence, for: id, into: &effects)
-        } else {
-            effects.append(.send(leader, .read(sequence: sequence)))
-        }
-    }
-
-    private mutating func read(_ sequence: UInt64, for node: NodeID, into effects: inout [NodeEffect]) {
-        guard raft.role == .leader, state.isMember(node) else { return }
-        let request = takeRaftRequest()
-        let reader = ReadService.Reader(node: node, sequence: sequence)
-        if faults.contains(.readWithoutConfirmation) {
-            return answer(reader, index: raft.commitIndex, into: &effects)
-        }
-        readService.asked(request, by: reader)
-        raftInputs.append(.read(id: request))
-    }
-
-    private mutating func answer(_ reader: ReadService.Reader, index: UInt64, into effects: inout [NodeEffect]) {
-        if reader.node == id {
-            reads.answered(reader.sequence, index: index)
-        } else {
-            effects.append(.send(reader.node, .readable(sequence: reader.sequence, index: index)))
-        }
-    }
-
     private mutating func requestLease(at now: Instant, into effects: inout [NodeEffect]) {
         let sequence = lease.renew(now: now)
         guard let leader = raft.leader else { return }
@@ -522,7 +491,7 @@ public struct NodeCore: Sendable {
         if let node = duties.refused(proposal: request) { grants.pardon(node) }
     }
 
-    private mutating func takeRaftRequest() -> UInt64 {
+    mutating func takeRaftRequest() -> UInt64 {
         defer { nextRaftRequest += 1 }
         return nextRaftRequest
     }

@@ -42,6 +42,12 @@ struct NodeRow: Sendable {
         return true
     }
 
+    /// Whether the sums have room for what the attempt holds: in a damaged snapshot it may be anything.
+    func canCount(_ attempt: Attempt) -> Bool {
+        attempt.turn ?? 0 < .max && !usedCPUMillis.addingReportingOverflow(attempt.cpuMillis).overflow
+            && !usedMemoryBytes.addingReportingOverflow(attempt.memoryBytes).overflow
+    }
+
     mutating func hold(_ key: AttemptKey, _ attempt: Attempt) {
         guard attempts.insertSorted(key) else { return }
         if let turn = attempt.turn {

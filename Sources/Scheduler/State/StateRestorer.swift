@@ -147,7 +147,9 @@ public struct StateRestorer: Sendable {
         state.pendingCount += Int(row.counts[.pending])
         try row.tasks.forEachTouched { (index, task) throws(CodecError) in
             guard let attempt = task.liveAttempt else { return }
-            guard let node = state.nodeRows.find(attempt.node) else { throw .invalid("an attempt on no node") }
+            guard let node = state.nodeRows.find(attempt.node), state.nodeRows[node].canCount(attempt) else {
+                throw .invalid("an attempt that is on no node, or holds more than there can be")
+            }
             state.nodeRows[node].hold(AttemptKey(job: id, task: index, attempt: attempt.number), attempt)
         }
         try Self.append(id, row, to: &state.jobRows)

@@ -54,7 +54,7 @@ struct TaskTable: Sendable {
     /// Adds `count` equal tasks behind those of their page; false where they do not belong there.
     mutating func restore(_ task: TaskRecord, count added: Int, at index: Int) -> Bool {
         let page = index / Self.pageRows
-        guard added > 0, index + added <= Int(count), page + 1 >= pages.count else { return false }
+        guard added > 0, index < Int(count), added <= Int(count) - index, page + 1 >= pages.count else { return false }
         if page + 1 > pages.count {
             guard isWhole else { return false }
             while pages.count <= page { pages.append([]) }
