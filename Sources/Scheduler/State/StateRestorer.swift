@@ -134,7 +134,7 @@ public struct StateRestorer: Sendable {
 
     /// The job's tasks are all there: what follows from them is worked out.
     private mutating func closeJob() throws(CodecError) {
-        guard var (id, row) = exchange(&job, with: nil) else { return }
+        guard case (let id, var row)? = exchange(&job, with: nil) else { return }
         guard row.tasks.isWhole else { throw .invalid("tasks that do not fit their job") }
         row.countTasks()
         if row.endedAt == nil {
