@@ -45,8 +45,13 @@ public enum SwimConstants {
     public static let gossipFanout = 3
     /// Each rumour is sent so many times log2 of the mesh (memberlist: 4 times log10).
     public static let rumourSendsFactor = 3
-    /// Rumours in one message, in bytes: a datagram of 1,200 bytes with its frame.
-    public static let rumourBytesMax = 1_000
+    /// A message that travels as a datagram, encoded. With what seals it, a datagram has at most 1,200 bytes: what passes
+    /// everywhere, IPv6 and tunnels included (RFC 9000, section 14).
+    public static let messageBytesMax = 1_120
+    /// A message without its rumours, encoded.
+    static let messageHeaderBytesMax = 64
+    /// Rumours in one message, in bytes.
+    static let rumourBytesMax = messageBytesMax - messageHeaderBytesMax
     /// Rumours in an answer to `sync`, in bytes.
     public static let syncBytesMax = 48 << 10
 
@@ -57,6 +62,8 @@ public enum SwimConstants {
     /// A dead member is tried again this often, one at a time (serf's reconnect: 30 s).
     public static let retryInterval = Interval.seconds(1)
 
+    /// Membership events kept for consumers that lag.
+    public static let eventsKept = 1_024
     /// Longest facts of a member (memberlist's meta: 512).
     public static let factBytesMax = 512
     /// Accusers kept and named for one suspicion: the first and all that count as confirmation.

@@ -36,7 +36,9 @@ extension SwimCore {
     /// Begins the probes of a round when one is due.
     mutating func beginRound(at now: Instant, into effects: inout [SwimEffect]) {
         guard nextProbe <= now else { return }
-        nextProbe = max(nextProbe + SwimConstants.probeInterval, now + SwimConstants.probeInterval / 2)
+        // Who may be the slow one itself probes less often (Lifeguard, section IV-A).
+        let interval = SwimConstants.probeInterval * (1 + health)
+        nextProbe = max(nextProbe + interval, now + interval / 2)
         let wanted = min(members.count, SwimConstants.probesPerRoundMax)
         var begun = 0
         var looked = 0
@@ -69,7 +71,7 @@ extension SwimCore {
             Probe(
                 target: target, number: number, sentAt: now, helpersDue: now + direct * patience,
                 deadline: now + max(SwimConstants.probeTimeout, direct * 3) * patience))
-        effects.append(.send(target, message(.ping(number), to: target)))
+        send(.ping(number), to: target, into: &effects)
         if isUrgent { askHelpers(probes.count - 1, at: now, into: &effects) }
     }
 
@@ -84,8 +86,10 @@ extension SwimCore {
         let helpers = pick(SwimConstants.helperCount) { $0.id != target && $0.state == .alive }
         probes[index].helpers = helpers
         for helper in helpers {
-            effects.append(.send(helper, message(.pingRequest(number, target: target), to: helper)))
+            send(.pingRequest(number, target: target), to: helper, into: &effects)
         }
+        // Where a firewall or a small MTU eats datagrams, the session may still be there (memberlist's TCP fallback).
+        send(.ping(number), to: target, over: .stream, into: &effects)
     }
 
     /// Asks helpers where they are due and ends the probes whose time is over.
@@ -113,7 +117,7 @@ extension SwimCore {
         guard !silent.isEmpty else { return }
         relays.removeAll { $0.deadline <= now }
         for relay in silent {
-            effects.append(.send(relay.asker, message(.nack(relay.askerNumber), to: relay.asker)))
+            send(.nack(relay.askerNumber), to: relay.asker, into: &effects)
         }
     }
 
@@ -123,7 +127,7 @@ extension SwimCore {
         nextRetry = now + SwimConstants.retryInterval
         for dead in pick(1, where: { $0.state == .dead }) {
             // No probe waits for the answer: that it speaks is all that counts.
-            effects.append(.send(dead, message(.ping(nextSequence()), to: dead)))
+            send(.ping(nextSequence()), to: dead, into: &effects)
         }
     }
 
@@ -133,7 +137,7 @@ extension SwimCore {
         _ number: UInt64, probe target: NodeID, by asker: NodeID, at now: Instant, into effects: inout [SwimEffect]
     ) {
         guard target != id else {
-            effects.append(.send(asker, message(.ack(number), to: asker)))
+            send(.ack(number), to: asker, into: &effects)
             return
         }
         guard index(of: target) != nil, relays.count < SwimConstants.relaysMax else { return }
@@ -142,7 +146,7 @@ extension SwimCore {
             Relay(
                 asker: asker, askerNumber: number, target: target, number: own,
                 deadline: now + SwimConstants.helperTimeout))
-        effects.append(.send(target, message(.ping(own), to: target)))
+        send(.ping(own), to: target, into: &effects)
     }
 
     mutating func acknowledged(
@@ -150,7 +154,7 @@ extension SwimCore {
     ) {
         if let index = relays.firstIndex(where: { $0.number == number && $0.target == sender }) {
             let relay = relays.remove(at: index)
-            effects.append(.send(relay.asker, message(.ack(relay.askerNumber), to: relay.asker)))
+            send(.ack(relay.askerNumber), to: relay.asker, into: &effects)
             return
         }
         let found = probes.firstIndex {

@@ -3,7 +3,8 @@ import Codec
 // What is heard: which word wins, suspicion and death, and passing it on.
 extension SwimCore {
     mutating func receive(
-        _ message: SwimMessage, from sender: NodeID, at now: Instant, into effects: inout [SwimEffect]
+        _ message: SwimMessage, from sender: NodeID, over path: SwimPath, at now: Instant,
+        into effects: inout [SwimEffect]
     ) {
         // Strangers are not listened to: they are no members yet, or no longer.
         guard index(of: sender) != nil else { return }
@@ -14,11 +15,11 @@ extension SwimCore {
         }
         guard !isLeaving else {
             // A goodbye is repeated to whoever still asks.
-            if case .ping = message.kind { effects.append(.send(sender, self.message(.gossip, to: sender))) }
+            if case .ping = message.kind { send(.gossip, to: sender, over: path, into: &effects) }
             return
         }
         switch message.kind {
-        case .ping(let number): effects.append(.send(sender, self.message(.ack(number), to: sender)))
+        case .ping(let number): send(.ack(number), to: sender, over: path, into: &effects)
         case .ack(let number): acknowledged(number, by: sender, at: now, into: &effects)
         case .pingRequest(let number, let target):
             asked(number, probe: target, by: sender, at: now, into: &effects)
@@ -30,7 +31,7 @@ extension SwimCore {
         }
         if wasFinal, member(sender)?.state == .alive {
             // It comes back from elsewhere: much may have happened on both sides.
-            effects.append(.send(sender, self.message(.sync(self.digests), to: sender)))
+            send(.sync(self.digests), to: sender, over: .stream, into: &effects)
         }
     }
 
@@ -57,7 +58,7 @@ extension SwimCore {
             switch (rumour.state, known.state) {
             case (.suspect, .alive): take(rumour, at: index, now: now, into: &effects)
             case (.suspect, .suspect): confirm(rumour, at: index)
-            case (.alive, _): takeFacts(rumour, at: index)
+            case (.alive, _): takeFacts(rumour, at: index, now: now, into: &effects)
             default: break
             }
         }
@@ -98,18 +99,30 @@ extension SwimCore {
         }
         if rumour.state.isFinal { probes.removeAll { $0.target == rumour.subject } }
         count(rumour.subject, from: before.state, to: rumour.state)
-        takeFacts(rumour, at: index)
-        // A first word of a member is no change in how it is seen, and every incarnation would be noise.
-        let isNewLife = rumour.version.life > before.version.life && before.version != .unheard
-        if before.state != rumour.state || isNewLife {
-            effects.append(
-                .changed(rumour.subject, rumour.state, incarnation: members[index].version.incarnation))
-        }
+        let after = members[index]
+        tell(of: after, after: before, at: now, into: &effects)
+        takeFacts(rumour, at: index, now: now, into: &effects)
         rumours.add(rumour.subject)
         if rumour.state == .suspect, !rumour.accusers.contains(id),
             draw(members.count) < SwimConstants.confirmersWanted
         {
             probe(rumour.subject, isUrgent: true, at: now, into: &effects)
+        }
+    }
+
+    /// Says what has changed in how a member is seen; every incarnation would be noise.
+    private func tell(
+        of member: SwimMember, after before: SwimMember, at now: Instant, into effects: inout [SwimEffect]
+    ) {
+        let isNewLife = member.version.life > before.version.life
+        guard member.state != before.state || isNewLife else { return }
+        switch member.state {
+        case .alive: happened(isNewLife ? .joined : .alive, to: member, at: now, into: &effects)
+        case .suspect:
+            let accuser = member.suspicion?.accusers.first ?? member.id
+            happened(.suspected(by: accuser), to: member, at: now, into: &effects)
+        case .dead: happened(.died, to: member, at: now, into: &effects)
+        case .left: happened(.left, to: member, at: now, into: &effects)
         }
     }
 
@@ -124,13 +137,16 @@ extension SwimCore {
         members[index].suspicion = suspicion
     }
 
-    private mutating func takeFacts(_ rumour: SwimRumour, at index: Int) {
+    private mutating func takeFacts(
+        _ rumour: SwimRumour, at index: Int, now: Instant, into effects: inout [SwimEffect]
+    ) {
         guard rumour.state == .alive, let facts = rumour.facts, rumour.version > members[index].factsVersion else {
             return
         }
         members[index].facts = facts
         members[index].factsVersion = rumour.version
         rumours.add(rumour.subject)
+        happened(.facts(facts), to: members[index], at: now, into: &effects)
     }
 
     /// What others say of this node: a suspicion is answered by a higher incarnation, a death by a new life.
@@ -193,7 +209,7 @@ extension SwimCore {
         nextGossip = now + SwimConstants.gossipInterval
         for peer in pick(SwimConstants.gossipFanout, where: { !$0.state.isFinal }) {
             guard !rumours.isEmpty else { return }
-            effects.append(.send(peer, message(.gossip, to: peer)))
+            send(.gossip, to: peer, into: &effects)
         }
     }
 
@@ -202,7 +218,7 @@ extension SwimCore {
         guard nextSync <= now else { return }
         nextSync = now + SwimConstants.syncInterval * syncScale + delay(upTo: SwimConstants.probeInterval)
         for peer in pick(1, where: { $0.state == .alive }) {
-            effects.append(.send(peer, message(.sync(digests), to: peer)))
+            send(.sync(digests), to: peer, over: .stream, into: &effects)
         }
     }
 
@@ -238,7 +254,7 @@ extension SwimCore {
             reply.rumours.append(rumour)
         }
         if kind == .gossip, reply.rumours.isEmpty { return }
-        effects.append(.send(peer, reply))
+        effects.append(.send(peer, reply, over: .stream))
     }
 
     private static func find(_ subject: NodeID, in digests: [SwimMessage.Digest]) -> SwimMessage.Digest? {

@@ -77,8 +77,9 @@ public struct SwimCore: Sendable {
         excuseStall(at: now)
         switch input {
         case .timer: break
-        case .received(let sender, let message): receive(message, from: sender, at: now, into: &effects)
-        case .members(let ids): setMembers(ids)
+        case .received(let sender, let message, let path):
+            receive(message, from: sender, over: path, at: now, into: &effects)
+        case .members(let ids): setMembers(ids, at: now, into: &effects)
         case .unreachable(let peer):
             if let member = member(peer), !member.state.isFinal { probe(peer, isUrgent: true, at: now, into: &effects) }
         case .facts(let facts): setFacts(facts)
@@ -135,7 +136,7 @@ public struct SwimCore: Sendable {
 
     // MARK: Members
 
-    private mutating func setMembers(_ ids: [NodeID]) {
+    private mutating func setMembers(_ ids: [NodeID], at now: Instant, into effects: inout [SwimEffect]) {
         let wanted = ids.filter { $0 != id }.sorted()
         var next: [SwimMember] = []
         var hasNewcomers = false
@@ -149,7 +150,11 @@ public struct SwimCore: Sendable {
                 order.insert(id, at: orderIndex + draw(order.count - orderIndex + 1))
             }
         }
+        let before = members
         members = next
+        for member in before where index(of: member.id) == nil && member.version != .unheard {
+            happened(.removed, to: member, at: now, into: &effects)
+        }
         suspects = suspects.filter { index(of: $0) != nil }
         deadCount = members.count { $0.state == .dead }
         for gone in order where index(of: gone) == nil {
@@ -215,7 +220,7 @@ public struct SwimCore: Sendable {
         rumours.add(id)
         // To as many as there is time for: the process may be gone before the next round.
         for member in pick(SwimConstants.probesPerRoundMax * 2, where: { !$0.state.isFinal }) {
-            effects.append(.send(member, message(.gossip, to: member)))
+            send(.gossip, to: member, into: &effects)
         }
     }
 
@@ -225,13 +230,27 @@ public struct SwimCore: Sendable {
     mutating func message(_ kind: SwimMessage.Kind, to peer: NodeID) -> SwimMessage {
         var carried = isLeaving ? [ownRumour] : []
         if let member = member(peer), member.state != .alive { carried.append(member.rumour) }
+        let bytesLeft = SwimConstants.rumourBytesMax - carried.reduce(0) { $0 + $1.byteCountMax }
         var queue = rumours
         rumours = RumourQueue()
-        carried += queue.take(byteCountMax: SwimConstants.rumourBytesMax, sendsMax: rumourSendsMax) { subject in
+        carried += queue.take(byteCountMax: bytesLeft, sendsMax: rumourSendsMax) { subject in
             subject == id ? ownRumour : member(subject)?.rumour
         }
         rumours = queue
         return SwimMessage(kind: kind, version: version, rumours: carried)
+    }
+
+    mutating func send(
+        _ kind: SwimMessage.Kind, to peer: NodeID, over path: SwimPath = .datagram, into effects: inout [SwimEffect]
+    ) {
+        effects.append(.send(peer, message(kind, to: peer), over: path))
+    }
+
+    func happened(
+        _ kind: MembershipEvent.Kind, to member: SwimMember, at now: Instant, into effects: inout [SwimEffect]
+    ) {
+        effects.append(
+            .happened(MembershipEvent(instant: now, member: member.id, version: member.version, kind: kind)))
     }
 
     /// Logarithmic in the mesh: enough for a rumour to reach everyone (SWIM, section 4.1).

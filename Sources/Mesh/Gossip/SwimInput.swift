@@ -4,8 +4,8 @@ import Codec
 public enum SwimInput: Hashable, Sendable {
     /// Time has passed: give it when `nextDeadline` is reached; too early or too late does no harm.
     case timer
-    /// A message whose sender the session has proven.
-    case received(from: NodeID, SwimMessage)
+    /// A message whose sender the seal of the datagram, or the session, has proven.
+    case received(from: NodeID, SwimMessage, over: SwimPath)
     /// All members of the mesh, from the replicated membership; this node itself may be among them.
     case members([NodeID])
     /// The session to this member broke: a reason to look at once, not a verdict.
@@ -18,8 +18,8 @@ public enum SwimInput: Hashable, Sendable {
 
 /// What a `SwimCore` asks its shell to do.
 public enum SwimEffect: Hashable, Sendable {
-    /// Send this if a session is there, else drop it.
-    case send(NodeID, SwimMessage)
-    /// A member is seen in another state, or in a new life, than before.
-    case changed(NodeID, MemberState, incarnation: UInt64)
+    /// Send this; where it cannot travel so, drop it.
+    case send(NodeID, SwimMessage, over: SwimPath)
+    /// Something is known of a member that was not before. The shell keeps the newest in a `MembershipLog`.
+    case happened(MembershipEvent)
 }

@@ -17,7 +17,9 @@ public struct NodeCore: Sendable {
     public let id: NodeID
     public private(set) var raft: RaftCore
     public private(set) var state: SchedulerState
-    public private(set) var swim: SwimCore
+    public internal(set) var swim: SwimCore
+    /// The newest of what gossip came to know, for those who watch.
+    public internal(set) var membership = MembershipLog()
     /// The index of the last entry applied to `state`.
     public private(set) var appliedIndex: UInt64
     /// Until when this host's attempts may run, on the boot-time clock.
@@ -130,6 +132,8 @@ public struct NodeCore: Sendable {
             raftInputs.append(.timer)
             gossip(.timer, at: now, into: &effects)
         case .message(let sender, let message): receive(message, from: sender, at: now, into: &effects)
+        case .gossip(let sender, let message):
+            gossip(.received(from: sender, message, over: .datagram), at: now, into: &effects)
         case .unreachable(let peer):
             raftInputs.append(.unreachable(peer))
             gossip(.unreachable(peer), at: now, into: &effects)
@@ -177,7 +181,7 @@ public struct NodeCore: Sendable {
     ) {
         switch message {
         case .raft(let message): raftInputs.append(.received(from: sender, message))
-        case .swim(let message): gossip(.received(from: sender, message), at: now, into: &effects)
+        case .swim(let message): gossip(.received(from: sender, message, over: .stream), at: now, into: &effects)
         case .propose(let entry):
             // Not the leader: the sender asks again when it has heard who is.
             propose([entry], for: sender, at: now, into: &effects)
@@ -219,7 +223,7 @@ public struct NodeCore: Sendable {
         }
     }
 
-    // MARK: Raft and gossip
+    // MARK: Raft
 
     private mutating func runRaft(at now: Instant, into effects: inout [NodeEffect]) {
         guard !raftInputs.isEmpty else { return }
@@ -262,17 +266,6 @@ public struct NodeCore: Sendable {
             effects.append(.sendSnapshot(peer, term: term, snapshot, offset: offset, byteCount: byteCount))
         case .storeSnapshot(let piece): effects.append(.storeSnapshot(piece))
         case .stop(let error): fail(error.message, into: &effects)
-        }
-    }
-
-    private mutating func gossip(_ input: SwimInput, at now: Instant, into effects: inout [NodeEffect]) {
-        var swimEffects: [SwimEffect] = []
-        swim.handle(input, at: now, into: &swimEffects)
-        for effect in swimEffects {
-            switch effect {
-            case .send(let peer, let message): effects.append(.send(peer, .swim(message)))
-            case .changed(let peer, let health, _): effects.append(.health(peer, health))
-            }
         }
     }
 

@@ -8,6 +8,8 @@ public enum NodeEffect: Sendable {
     /// Make this durable, then say `.persisted`.
     case persist(RaftPersist)
     case send(NodeID, NodeMessage)
+    /// A message of gossip: as a datagram, or inside the control session as `NodeMessage.swim`.
+    case gossip(NodeID, SwimMessage, over: SwimPath)
     /// Make ready for this attempt what can be made before it has room here; a start may follow.
     case prepare(AttemptKey)
     /// Start this attempt of the state; it has a place here and a lease.
@@ -25,8 +27,8 @@ public enum NodeEffect: Sendable {
     case changed([StateEvent])
     /// The set of members, or what is known of them, has changed.
     case membersChanged
-    /// A member's health as gossip sees it.
-    case health(NodeID, MemberState)
+    /// Gossip came to know this; the core's `membership` has it too, numbered.
+    case membership(MembershipEvent)
     case leadership(RaftRole, leader: NodeID?)
     /// Write this state to a snapshot's file elsewhere and say `.snapshotTaken` or `.snapshotFailed`.
     case takeSnapshot(RaftSnapshotPlan, SchedulerState)

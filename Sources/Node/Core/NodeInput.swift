@@ -1,4 +1,5 @@
 import Codec
+import Mesh
 import Raft
 import Scheduler
 
@@ -8,6 +9,8 @@ public enum NodeInput: Sendable {
     case timer
     /// A message from a member whose key the shell has checked.
     case message(from: NodeID, NodeMessage)
+    /// A datagram from a member whose seal the shell has checked.
+    case gossip(from: NodeID, SwimMessage)
     /// The session with this member is gone.
     case unreachable(NodeID)
     /// Everything up to this persist effect is durable.

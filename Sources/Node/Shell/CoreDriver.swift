@@ -14,7 +14,7 @@ final class CoreDriver: @unchecked Sendable {
     var onEffect: ((NodeEffect) -> Void)?
     /// What does not stop this node but should be known.
     var onWarning: ((String) -> Void)?
-    /// Notified after each change of the replicated state, of the leadership or of the members' health.
+    /// Notified after each change of the replicated state, of the leadership or of what gossip knows of the members.
     let changes: LoopSignal
 
     let loop: any EventLoop
@@ -220,7 +220,7 @@ final class CoreDriver: @unchecked Sendable {
         case .sendSnapshot(let peer, let term, let snapshot, let offset, _):
             send(snapshot, from: offset, to: peer, term: term)
         case .storeSnapshot(let piece): store(piece)
-        case .changed, .health, .leadership, .membersChanged:
+        case .changed, .membership, .leadership, .membersChanged:
             onEffect?(effect)
             changes.notify()
         default: onEffect?(effect)

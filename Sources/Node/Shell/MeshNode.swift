@@ -200,9 +200,8 @@ final class MeshNode: @unchecked Sendable {
         case .settled(let key): runner.settled(key)
         case .changed(let events): note(events)
         case .membersChanged: updatePeers()
-        case .health(let peer, let state):
-            health[peer] = state
-            log.note("\(views.nodeName(peer)) is \(state)")
+        case .gossip(let peer, let message, _): peers.send(.swim(message), to: peer)
+        case .membership(let event): note(event)
         case .leadership(let role, let leader):
             log.note(
                 "\(role.rawValue == RaftRole.leader.rawValue ? "this node leads" : "leader: \(leader.map(views.nodeName) ?? "none")")"
@@ -212,6 +211,13 @@ final class MeshNode: @unchecked Sendable {
             log.warning("this node takes part no longer: \(reason)")
         case .persist, .answered, .readable, .takeSnapshot, .sendSnapshot, .storeSnapshot: break
         }
+    }
+
+    private func note(_ event: MembershipEvent) {
+        if event.kind == .removed { health[event.member] = nil }
+        guard let state = event.state else { return }
+        health[event.member] = state
+        log.note("\(views.nodeName(event.member)) is \(state)")
     }
 
     private func note(_ events: [StateEvent]) {

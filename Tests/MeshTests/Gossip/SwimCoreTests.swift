@@ -26,8 +26,8 @@ struct SwimCoreTests {
         ) {
             effects = []
             core.handle(
-                .received(from: sender, SwimMessage(kind: kind, version: version, rumours: rumours)), at: now,
-                into: &effects)
+                .received(from: sender, SwimMessage(kind: kind, version: version, rumours: rumours), over: .datagram),
+                at: now, into: &effects)
         }
 
         mutating func pass(_ interval: Interval) {
@@ -121,7 +121,7 @@ struct SwimCoreTests {
             var sent = subject.effects[...]
             let answeredAt = subject.now + .milliseconds(2)
             while let effect = sent.popFirst() {
-                guard case .send(let peer, let message) = effect, case .ping(let number) = message.kind,
+                guard case .send(let peer, let message, _) = effect, case .ping(let number) = message.kind,
                     peer == Self.crow || answered < 20
                 else { continue }
                 if peer == Self.owl { answered += 1 }

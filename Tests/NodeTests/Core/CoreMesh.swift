@@ -101,6 +101,8 @@ final class CoreMesh {
             switch effect {
             case .persist(let persist): tokens.append(persist.token)
             case .send(let to, let message): queue.append(Envelope(from: id, to: to, message: message))
+            case .gossip(let to, let message, _):
+                queue.append(Envelope(from: id, to: to, message: .swim(message)))
             case .answered(let request, let answer): answers[request] = answer
             default: break
             }

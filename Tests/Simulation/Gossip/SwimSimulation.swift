@@ -29,7 +29,7 @@ public struct SwimSimulation {
 
     private enum Event {
         case timer(Int, generation: UInt64)
-        case message(SwimMessage, from: Int, to: Int)
+        case message(SwimMessage, from: Int, to: Int, over: SwimPath)
     }
 
     public private(set) var now = Instant.zero
@@ -128,13 +128,13 @@ public struct SwimSimulation {
             // A timer that was set before an earlier input moved the deadline.
             guard let due = nodes[node].core?.nextDeadline, due <= now else { return }
             input(.timer, to: node)
-        case .message(let message, let from, let to):
+        case .message(let message, let from, let to, let path):
             guard nodes[to].core != nil else { return }
             guard nodes[to].pausedUntil <= now else {
                 events.add(event, at: nodes[to].pausedUntil)
                 return
             }
-            input(.received(from: Self.id(from), message), to: to)
+            input(.received(from: Self.id(from), message, over: path), to: to)
         }
     }
 
@@ -155,22 +155,24 @@ public struct SwimSimulation {
         nodes[node].core = core
         for effect in effects {
             switch effect {
-            case .send(let peer, let message): send(message, from: node, to: Int(peer.rawValue) - 1)
-            case .changed(let subject, let state, let incarnation):
-                history.append(Change(instant: now, observer: core.id, subject: subject, state: state))
+            case .send(let peer, let message, let path):
+                send(message, from: node, to: Int(peer.rawValue) - 1, over: path)
+            case .happened(let event):
+                guard let state = event.state else { continue }
+                history.append(Change(instant: now, observer: core.id, subject: event.member, state: state))
                 digest.add(UInt64(now.nanoseconds))
-                digest.add(core.id.rawValue << 32 | subject.rawValue << 8 | UInt64(state.rawValue))
-                digest.add(incarnation)
+                digest.add(core.id.rawValue << 32 | event.member.rawValue << 8 | UInt64(state.rawValue))
+                digest.add(event.version.incarnation)
             }
         }
     }
 
-    private mutating func send(_ message: SwimMessage, from: Int, to: Int) {
+    private mutating func send(_ message: SwimMessage, from: Int, to: Int, over path: SwimPath) {
         messageCount += 1
         checkEncoding(message)
         guard nodes[from].side == nodes[to].side else { return }
         for arrival in network.arrivals(from: from, to: to, at: now, &generator) {
-            events.add(.message(message, from: from, to: to), at: arrival + nodes[to].slowness)
+            events.add(.message(message, from: from, to: to, over: path), at: arrival + nodes[to].slowness)
         }
     }
 

@@ -159,7 +159,8 @@ extension MeshSimulation {
             send(.raft(.snapshot(RaftMessage.Snapshot(term: term, piece: piece))), from: machine, to: peer)
         case .storeSnapshot(let piece):
             schedule(.snapshotPiece(machine, boot: boot, piece), in: microseconds(200, 3_000))
-        case .membersChanged, .health: break
+        case .gossip(let peer, let message, _): send(.swim(message), from: machine, to: peer)
+        case .membersChanged, .membership: break
         case .failed(let reason): give("host \(machine) gave up: \(reason)")
         }
     }

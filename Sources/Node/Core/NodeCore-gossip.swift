@@ -1,0 +1,18 @@
+import Codec
+import Mesh
+
+// Gossip: what it wants sent, and what it comes to know.
+extension NodeCore {
+    mutating func gossip(_ input: SwimInput, at now: Instant, into effects: inout [NodeEffect]) {
+        var swimEffects: [SwimEffect] = []
+        swim.handle(input, at: now, into: &swimEffects)
+        for effect in swimEffects {
+            switch effect {
+            case .send(let peer, let message, let path): effects.append(.gossip(peer, message, over: path))
+            case .happened(let event):
+                membership.add(event)
+                effects.append(.membership(event))
+            }
+        }
+    }
+}
