@@ -20,13 +20,9 @@ public struct RaftCore: Sendable {
 
     // MARK: Durable state (Raft, figure 2)
 
-    public internal(set) var term: UInt64
-    var vote: NodeID?
-    var log: LogView
-    /// Set while acknowledged entries are missing.
-    var damage: RaftMark?
+    /// Term, vote, role and log, which only the steps at the end of this file change.
+    private var standing: Standing
     var disk: DiskView
-    var isHardStateDirty: Bool
     /// A snapshot that the next write has to carry, and whether it replaces the log.
     var snapshotToWrite: SnapshotWrite?
 
@@ -36,7 +32,6 @@ public struct RaftCore: Sendable {
 
     // MARK: Volatile state
 
-    public internal(set) var role = RaftRole.follower
     /// The leader of `term`, where known.
     public internal(set) var leader: NodeID?
     /// Everything up to here is decided for good. `snapshot <= applied <= commit <= last`.
@@ -103,11 +98,8 @@ public struct RaftCore: Sendable {
         self.configuration = configuration
         self.now = now
         generator = SeededGenerator(seed: seed)
-        log = LogView(restored)
-        damage = restored.hardState.damage
-        term = max(restored.hardState.term, log.lastTerm)
-        vote = term == restored.hardState.term ? restored.hardState.vote : nil
-        isHardStateDirty = term != restored.hardState.term
+        standing = Standing(restored)
+        let log = standing.log
         commitIndex = max(log.snapshotIndex, min(restored.hardState.commitIndex, log.lastIndex))
         appliedIndex = log.snapshotIndex
         memberships = MembershipHistory(log)
@@ -121,40 +113,6 @@ public struct RaftCore: Sendable {
         // Nobody else can lead a mesh of one: there is nothing to wait for.
         electionDeadline =
             memberships.latest.voters == [id] && !memberships.latest.isJoint ? now : now + electionTimeout
-    }
-
-    // MARK: Views
-
-    /// The membership in force.
-    public var membership: RaftMembership { memberships.latest }
-    /// The last entry of the log, committed or not.
-    public var lastIndex: UInt64 { log.lastIndex }
-    public var snapshotIndex: UInt64 { log.snapshotIndex }
-    /// The snapshot that stands for the beginning of the log, if there is one.
-    public var snapshot: RaftSnapshot? { log.snapshot }
-    /// True while acknowledged entries are missing here; see `RaftRestored.isDamaged`.
-    public var isDamaged: Bool { damage != nil }
-    /// True where this node leads and has committed an entry of its term: reads and membership changes are possible.
-    public var isReadyLeader: Bool { role == .leader && commitIndex >= firstIndexOfTerm }
-    /// The node that the leadership is being handed to.
-    public var transferTarget: NodeID? { transfer?.target }
-    /// True while a membership change is not finished.
-    public var isChangingMembership: Bool { membership.isJoint || memberships.latestIndex > commitIndex }
-    /// How far the other members are, where this node leads.
-    public var progress: [RaftPeerProgress] {
-        peers.map { peer in
-            RaftPeerProgress(
-                id: peer.id, isVoter: membership.isVoter(peer.id), matchIndex: peer.match, phase: peer.publicPhase,
-                behind: log.lastIndex - peer.match, heardAt: peer.heardAt)
-        }
-    }
-
-    /// When `timer` is next needed; nil where only an input of another kind can change anything.
-    public var nextDeadline: Instant? {
-        guard !isStopped else { return nil }
-        if commitIndex > appliedIndex || isHardStateDirty && disk.isIdle { return now }
-        if role == .leader { return heartbeatDeadline }
-        return maySeekElection ? electionDeadline : nil
     }
 
     // MARK: The one way in
@@ -254,12 +212,12 @@ public struct RaftCore: Sendable {
         guard disk.confirmed(has(.completionImpliesEarlier) ? 0...tokens.upperBound : tokens) else { return }
         release()
         // A candidate's vote for itself counts once it cannot be forgotten.
-        if role == .candidate, disk.isHardStateDurable, !isHardStateDirty { countBallot(of: id, isGranted: true) }
+        if role == .candidate, disk.isHardStateDurable, !isHardStateUnwritten { countBallot(of: id, isGranted: true) }
     }
 
     mutating func stop(_ error: RaftError) {
         isStopped = true
-        role = .follower
+        standing.follow()
         leader = nil
         failReads()
         answers.append(.stop(error))
@@ -282,12 +240,81 @@ public struct RaftCore: Sendable {
     func has(_ fault: RaftFaults) -> Bool { configuration.faults.contains(fault) }
 }
 
-extension RaftMessage {
-    /// True for what only a leader says.
-    var isFromLeader: Bool {
-        switch self {
-        case .append, .heartbeat, .snapshot: true
-        default: false
+// MARK: The only writers of term, vote, role and log
+
+extension RaftCore {
+    public var term: UInt64 { standing.term }
+    public var role: RaftRole { standing.role }
+    var vote: NodeID? { standing.vote }
+    var log: LogView { standing.log }
+    var damage: RaftMark? { standing.damage }
+    var isHardStateUnwritten: Bool { standing.isUnwritten }
+
+    /// Steps down, into `newTerm` where that is later.
+    mutating func stepDown(into newTerm: UInt64) {
+        precondition(newTerm >= term, "a term never goes back")
+        if newTerm > term { standing.enter(term: newTerm) } else { standing.follow() }
+    }
+
+    mutating func stand(in ballot: RaftMessage.Ballot) {
+        switch ballot {
+        case .preVote: standing.sound()
+        case .vote: standing.campaign(as: id)
         }
+    }
+
+    mutating func lead() { standing.lead() }
+
+    mutating func vote(for candidate: NodeID) { standing.vote(for: candidate) }
+
+    mutating func mend() { standing.mend() }
+
+    mutating func takeHardState() -> RaftHardState { standing.takeHardState(commitIndex: commitIndex) }
+
+    /// Puts an entry of this leader's term behind the log; a membership is in force from here on.
+    mutating func appendOwn(_ payload: RaftEntry.Payload) {
+        let entry = standing.append(payload)
+        uncommittedWeight += entry.weight
+        guard case .membership(let membership) = payload else { return note(.replicate) }
+        memberships.append(membership, at: entry.index)
+        note(.changeConfiguration)
+        note(.applyConfigurationChange)
+        trackMembers()
+    }
+
+    mutating func append(fromLeader entries: [RaftEntry]) {
+        standing.append(fromLeader: entries)
+        memberships.append(entries)
+    }
+
+    /// Cuts the log, and with it what the disk is believed to hold and the memberships that it brought.
+    mutating func truncate(from index: UInt64) {
+        standing.truncate(from: index)
+        disk.truncated(from: index, forgettingWrites: !has(.completionAfterTruncation))
+        if !has(.keepTruncatedMembership) { memberships.truncate(from: index) }
+    }
+
+    mutating func keep(_ snapshot: RaftSnapshot, compactingThrough base: UInt64) {
+        standing.keep(snapshot, compactingThrough: base)
+        memberships.compact(through: snapshot.index, keepingFirst: has(.forgetCompactedMembership))
+    }
+
+    mutating func compactLog() { standing.compact() }
+
+    mutating func replaceLog(by snapshot: RaftSnapshot) {
+        let tail = has(.keepLogBesideSnapshot) ? log.entries.filter { $0.index > snapshot.index } : []
+        standing.install(snapshot, keeping: tail)
+        if !has(.keepMembershipAtInstall) { memberships.install(snapshot) }
+        disk.installed(through: snapshot.index)
+    }
+
+    /// The entries `first...last`, which must exist.
+    mutating func entries(_ first: UInt64, through last: UInt64) -> [RaftEntry] {
+        standing.slice(first, through: last)
+    }
+
+    /// The entries from `first` on that fit into one append, with their weight.
+    mutating func batch(from first: UInt64) -> (entries: [RaftEntry], weight: Int) {
+        standing.batch(from: first, in: configuration)
     }
 }

@@ -70,11 +70,7 @@ extension RaftCore {
             sendPieces(to: position)
             return false
         }
-        let (entries, weight) =
-            isEmpty
-            ? ([], 0)
-            : log.batch(
-                from: previous + 1, weight: configuration.maximumAppendBytes, count: configuration.maximumAppendEntries)
+        let (entries, weight) = isEmpty ? ([], 0) : batch(from: previous + 1)
         let append = RaftMessage.Append(
             term: term, previousIndex: previous, previousTerm: previousTerm, entries: entries, commitIndex: commitIndex)
         send(.append(append), to: peers[position].id)

@@ -3,7 +3,7 @@ import Codec
 /// The end of a turn: one write, the messages that may leave, and what the node is told.
 extension RaftCore {
     mutating func finishTurn() {
-        if role == .leader { lead() }
+        if role == .leader { doLeadersWork() }
         write()
         announce()
         apply()
@@ -15,7 +15,7 @@ extension RaftCore {
     }
 
     /// Whatever a leader does once all inputs of the turn are in.
-    private mutating func lead() {
+    private mutating func doLeadersWork() {
         advanceCommit()
         if membership.isJoint { leaveJointMembership() }
         if !membership.isVoter(id) { stepDownIfRemoved() }
@@ -29,15 +29,14 @@ extension RaftCore {
     /// Hands the disk everything that changed in this turn.
     private mutating func write() {
         let truncation = disk.truncation
-        guard isHardStateDirty || disk.unwrittenFrom <= log.lastIndex || truncation != nil || snapshotToWrite != nil
+        guard isHardStateUnwritten || disk.unwrittenFrom <= log.lastIndex || truncation != nil || snapshotToWrite != nil
         else { return }
         // Read before `begin` moves it.
-        let entries = log.slice(max(disk.unwrittenFrom, log.baseIndex + 1), through: log.lastIndex)
+        let entries = entries(max(disk.unwrittenFrom, log.baseIndex + 1), through: log.lastIndex)
         let token = disk.begin(
-            lastIndex: log.lastIndex, carriesHardState: isHardStateDirty, at: now.nanoseconds)
+            lastIndex: log.lastIndex, carriesHardState: isHardStateUnwritten, at: now.nanoseconds)
         var persist = RaftPersist(token: token, truncateFrom: truncation, entries: entries)
-        persist.hardState = RaftHardState(term: term, vote: vote, commitIndex: commitIndex, damage: damage)
-        isHardStateDirty = false
+        persist.hardState = takeHardState()
         if let kind = snapshotToWrite {
             persist.snapshot = log.snapshot
             persist.compactThrough = log.baseIndex
@@ -76,7 +75,7 @@ extension RaftCore {
     /// The write that must be durable before `message` leaves; one that this turn is still to hand out, where that brings
     /// what is promised.
     private func tokenBefore(_ message: RaftMessage) -> UInt64 {
-        let hardStateToken = isHardStateDirty ? disk.nextToken : disk.hardStateToken
+        let hardStateToken = isHardStateUnwritten ? disk.nextToken : disk.hardStateToken
         switch message {
         case .voteRequest(let request) where request.ballot == .preVote: return 0
         case .voteResponse(let response) where response.ballot == .preVote: return 0
@@ -109,7 +108,7 @@ extension RaftCore {
             self.restoredSnapshot = nil
         }
         guard commitIndex > appliedIndex else { return }
-        effects.append(.apply(log.slice(appliedIndex + 1, through: commitIndex)))
+        effects.append(.apply(entries(appliedIndex + 1, through: commitIndex)))
         appliedIndex = commitIndex
     }
 }

@@ -45,17 +45,10 @@ extension RaftCore {
                 truncate(from: first)
             }
             let new = known == 0 ? entries : Array(entries[known...])
-            log.append(contentsOf: new)
-            memberships.append(new)
+            self.append(fromLeader: new)
         }
         learnCommit(min(append.commitIndex, last))
         accept(append, through: max(last, endBefore), from: sender)
-    }
-
-    private mutating func truncate(from index: UInt64) {
-        log.truncate(from: index)
-        disk.truncated(from: index, forgettingWrites: !has(.completionAfterTruncation))
-        if !has(.keepTruncatedMembership) { memberships.truncate(from: index) }
     }
 
     private mutating func accept(_ append: RaftMessage.Append, through matchIndex: UInt64, from sender: NodeID) {
@@ -101,8 +94,7 @@ extension RaftCore {
         let isLaterTermCommitted =
             term > damage.term && matchIndex >= commitIndex && log.term(at: commitIndex) == term
         guard matchIndex >= damage.index || isLaterTermCommitted else { return }
-        self.damage = nil
-        isHardStateDirty = true
+        mend()
         electionDeadline = now + electionTimeout
     }
 }

@@ -45,8 +45,7 @@ extension RaftCore {
         precondition(snapshot.index <= appliedIndex, "a snapshot of entries that were not applied")
         let trailing = UInt64(configuration.trailingEntries)
         let keptFrom = snapshot.index > trailing ? snapshot.index - trailing : 0
-        log.keep(snapshot, compactingThrough: max(log.baseIndex, keptFrom))
-        memberships.compact(through: snapshot.index, keepingFirst: has(.forgetCompactedMembership))
+        keep(snapshot, compactingThrough: max(log.baseIndex, keptFrom))
         isSnapshotBroken = false
         if snapshotToWrite == nil { snapshotToWrite = .taken }
         // The file of the one before goes away.
@@ -69,7 +68,7 @@ extension RaftCore {
 
     mutating func compact() {
         guard log.baseIndex < log.snapshotIndex else { return }
-        log.compact(through: log.snapshotIndex)
+        compactLog()
         // The disk follows with the snapshot that it already has.
         if snapshotToWrite == nil { snapshotToWrite = .taken }
     }
@@ -143,10 +142,7 @@ extension RaftCore {
             commitIndex = snapshot.index
             return
         }
-        let tail = has(.keepLogBesideSnapshot) ? log.entries.filter { $0.index > snapshot.index } : []
-        log.install(snapshot, keeping: tail)
-        if !has(.keepMembershipAtInstall) { memberships.install(snapshot) }
-        disk.installed(through: snapshot.index)
+        replaceLog(by: snapshot)
         snapshotToWrite = .installed
         commitIndex = snapshot.index
         appliedIndex = snapshot.index

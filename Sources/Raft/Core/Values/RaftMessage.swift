@@ -113,6 +113,14 @@ public enum RaftMessage: Hashable, Sendable {
         }
     }
 
+    /// True for what only a leader says.
+    var isFromLeader: Bool {
+        switch self {
+        case .append, .heartbeat, .snapshot: true
+        default: false
+        }
+    }
+
     /// True for votes, heartbeats and their answers, which must not wait behind entries on the wire.
     public var isControl: Bool {
         switch self {

@@ -43,16 +43,8 @@ extension RaftCore {
         ballots = []
         drawElectionTimeout()
         electionDeadline = now + electionTimeout
-        switch ballot {
-        case .preVote:
-            role = .preCandidate
-        case .vote:
-            role = .candidate
-            term += 1
-            vote = id
-            isHardStateDirty = true
-            note(.becomeCandidate)
-        }
+        stand(in: ballot)
+        if ballot == .vote { note(.becomeCandidate) }
         let request = RaftMessage.VoteRequest(
             term: ballot == .vote ? term : term + 1, ballot: ballot, isTransfer: isTransferElection,
             lastIndex: log.lastIndex, lastTerm: log.lastTerm)
@@ -82,8 +74,7 @@ extension RaftCore {
             return send(.voteResponse(refusal), to: candidate)
         }
         if request.ballot == .vote {
-            if vote != candidate { isHardStateDirty = true }
-            vote = candidate
+            vote(for: candidate)
             electionDeadline = now + electionTimeout
         }
         let grant = RaftMessage.VoteResponse(term: request.term, ballot: request.ballot, isGranted: true)
@@ -156,22 +147,16 @@ extension RaftCore {
     }
 
     mutating func becomeFollower(term newTerm: UInt64, leader newLeader: NodeID?) {
-        precondition(newTerm >= term, "a term never goes back")
-        let wasLeader = role == .leader
-        let isNews = role != .follower || newTerm > term
-        if newTerm > term {
-            term = newTerm
-            vote = nil
-            isHardStateDirty = true
-            drawElectionTimeout()
-        }
-        if role != .follower { electionDeadline = now + electionTimeout }
-        role = .follower
+        let (termBefore, roleBefore) = (term, role)
+        stepDown(into: newTerm)
+        let isNews = roleBefore != .follower || term > termBefore
+        if term > termBefore { drawElectionTimeout() }
+        if roleBefore != .follower { electionDeadline = now + electionTimeout }
         leader = newLeader
         if isNews { note(.becomeFollower) }
         ballots = []
         isTransferElection = false
-        if wasLeader {
+        if roleBefore == .leader {
             peers = []
             transfer = nil
             heartbeatDeadline = .distantFuture
@@ -181,8 +166,7 @@ extension RaftCore {
     }
 
     private mutating func becomeLeader() {
-        precondition(role == .candidate)
-        role = .leader
+        lead()
         leader = id
         note(.becomeLeader)
         ballots = []
