@@ -37,6 +37,16 @@ public enum NodeError: Error, Hashable, Sendable {
     case recoverRunning(process: Int32?)
     /// There is no log to recover from.
     case recoverNothing(path: String)
+    /// These voters answer, and with this host (or without) they are a majority of so many.
+    case recoverMeshLives(voters: [String], of: Int, withThisHost: Bool)
+    /// The mesh was recovered on this node already.
+    case recoverElsewhere(node: String)
+    /// The names of voters that are to be given up are not those that answer.
+    case recoverGivesUpOthers(named: [String], answering: [String])
+    /// A file that is no snapshot of a mesh.
+    case recoverFile(path: String, reason: String)
+    case recoverOtherMesh(file: String, here: String)
+    case recoverNotMember(path: String)
     /// The mesh was recovered elsewhere, and this node's log does not count any more.
     case meshRecovered
     case noAdmission(node: String)
@@ -80,6 +90,12 @@ public enum NodeError: Error, Hashable, Sendable {
         case .transferFailed: "raft.transfer.failed"
         case .recoverRunning: "raft.recover.running"
         case .recoverNothing: "raft.recover.no_log"
+        case .recoverMeshLives: "raft.recover.mesh_lives"
+        case .recoverElsewhere: "raft.recover.elsewhere"
+        case .recoverGivesUpOthers: "raft.recover.give_up"
+        case .recoverFile: "raft.recover.file"
+        case .recoverOtherMesh: "raft.recover.other_mesh"
+        case .recoverNotMember: "raft.recover.not_member"
         case .meshRecovered: "mesh.recovered"
         case .noAdmission: "mesh.join.no_admission"
         case .approvalExpired: "mesh.join.not_approved"
@@ -131,6 +147,17 @@ public enum NodeError: Error, Hashable, Sendable {
         case .recoverRunning(let process):
             "the daemon of this data directory is running" + (process.map { " (process \($0))" } ?? "")
         case .recoverNothing(let path): "\(path) holds no log of a mesh"
+        case .recoverMeshLives(let voters, let count, let withThisHost):
+            "the mesh is not lost: \(voters.joined(separator: ", ")) \(voters.count == 1 ? "answers" : "answer"), "
+                + "and \(withThisHost ? "with this host that is" : "that is") a majority of its \(count) voters"
+        case .recoverElsewhere(let node): "the mesh was recovered already: \(node) lives in a later epoch of it"
+        case .recoverGivesUpOthers(let named, let answering):
+            "--give-up names \(named.joined(separator: ", ")); what answers and would be given up is "
+                + (answering.isEmpty ? "no voter" : answering.joined(separator: ", "))
+        case .recoverFile(let path, let reason): "\(path) cannot be restored: \(reason)"
+        case .recoverOtherMesh(let file, let here):
+            "the snapshot is of mesh \(file), this host belongs to mesh \(here)"
+        case .recoverNotMember(let path): "this host was no member when \(path) was written"
         case .meshRecovered: "the mesh was recovered on another node"
         case .noSuccessor: "no other node can take this one's seat among the voters"
         case .jobsDoNotEnd: "the jobs of this host do not end"
@@ -176,6 +203,17 @@ public enum NodeError: Error, Hashable, Sendable {
         case .recoverRunning(let process):
             process.map { "stop it first: kill \($0)" } ?? "stop it first"
         case .recoverNothing: "name the data directory of a node that was in the mesh: --data-dir DIR"
+        case .recoverMeshLives(let voters, _, _):
+            "start this host again: swarmlet up. To give up what those have and this host lacks: "
+                + "swarmlet raft recover --give-up \(voters.joined(separator: ","))"
+        case .recoverElsewhere: "nothing is lost here: start this host, and it learns from there: swarmlet up"
+        case .recoverGivesUpOthers(_, let answering):
+            answering.isEmpty
+                ? "leave it out: swarmlet raft recover"
+                : "name exactly those: swarmlet raft recover --give-up \(answering.joined(separator: ","))"
+        case .recoverFile: "name what this wrote: swarmlet raft snapshot > FILE"
+        case .recoverOtherMesh(let file, _): "do it on a host that is a member of mesh \(file)"
+        case .recoverNotMember: "do it on a host that was: it needs the keys of a member"
         case .meshRecovered: "nothing is to be done: this node puts its log aside and learns from that node"
         case .noSuccessor:
             "is another one up, and not a worker? swarmlet members. To give up the mesh: swarmlet leave --forget"

@@ -101,6 +101,100 @@ class TwoDestroyed(RaftCase):
         meshes.wait_until(lambda: len(self.voters(last)) == 3, "three vote again", seconds=40)
 
 
+class BesideTheLiving(RaftCase):
+    node_count = 3
+
+    def test_recover_is_refused_while_a_majority_lives_and_changes_nothing_unless_all_that_answer_are_named(self):
+        first, second, last = self.mesh.nodes
+        self.stop_daemon(last)
+        done = self.mesh.attempt(last, "raft", "recover", "--yes")
+        self.assert_refused(done, 125, "raft.recover.mesh_lives")
+        self.assertIn("n1, n2 answer, and that is a majority of its 3 voters", done.stderr)
+        self.assertIn("swarmlet up", done.stderr)
+        last.start_again()
+        self.mesh.wait_alive(first, 3, voters=3)
+        self.assertEqual(self.raft(last)["epoch"], 0)
+        self.stop_daemon(last)
+        first.kill_host()
+        done = self.mesh.attempt(last, "raft", "recover", "--yes")
+        self.assert_refused(done, 125, "raft.recover.mesh_lives")
+        self.assertIn("n2 answers, and with this host that is a majority", done.stderr)
+        for names in ("n1", "n1,n2", "n9"):
+            self.assert_refused(self.mesh.attempt(last, "raft", "recover", "--yes", "--give-up", names), 125,
+                                "raft.recover.give_up")
+        done = self.mesh.attempt(last, "raft", "recover", "--yes", "--give-up", "n2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("n2 answers", done.stderr)
+        last.start_again()
+        meshes.wait_until(lambda: self.seats(last).get("n3") == "leader", "n3 leads")
+        meshes.wait_until(lambda: self.mesh.attempt(second, "raft", "ls", "--json").returncode == 0
+                          and self.raft(second)["epoch"] == 1, "n2 learns from n3")
+        self.stop_daemon(second)
+        self.assert_refused(self.mesh.attempt(first, "raft", "recover", "--yes"), 125, "raft.recover.elsewhere")
+
+
+class FromSnapshot(RaftCase):
+    node_count = 3
+
+    def keep(self, node, path):
+        with open(path, "wb") as stream:
+            done = meshes.subprocess.run(
+                [self.mesh.binary, *self.mesh.arguments(node, ["raft", "snapshot"])], stdout=stream,
+                stderr=meshes.subprocess.PIPE, env=self.mesh.environment, timeout=30)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_mesh_whose_logs_are_all_gone_goes_on_from_a_snapshot(self):
+        first, second, last = self.mesh.nodes
+        job = self.run_true(first)
+        first.command("config", "set", "user.kept", "yes")
+        path = os.path.join(self.folder(), "lab.snapshot")
+        self.keep(second, path)
+        first.command("config", "set", "user.later", "yes")
+        self.stop_daemon(last)
+        self.assert_refused(self.mesh.attempt(last, "raft", "recover", "--from", path, "--yes"), 125,
+                            "raft.recover.mesh_lives")
+        for node in (first, second):
+            node.kill_host()
+        for node in self.mesh.nodes:
+            for name in os.listdir(node.data):
+                if name.startswith("raft."):
+                    os.remove(os.path.join(node.data, name))
+        with open(path, "rb") as stream:
+            content = bytearray(stream.read())
+        content[len(content) // 2] ^= 1
+        broken = path + ".broken"
+        with open(broken, "wb") as stream:
+            stream.write(content)
+        for wrong in (broken, path + ".none", __file__):
+            done = self.mesh.attempt(last, "raft", "recover", "--from", wrong, "--yes")
+            self.assert_refused(done, 125)
+        done = self.mesh.attempt(last, "raft", "recover", "--from", path, "--yes")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        last.start_again()
+        meshes.wait_until(lambda: self.seats(last).get("n3") == "leader", "n3 leads")
+        self.assertEqual(last.command("config", "get", "user.kept"), "yes\n")
+        self.assertEqual(self.mesh.attempt(last, "config", "get", "user.later").returncode, 3)
+        self.assertEqual(self.mesh.job(last, job).state, "succeeded")
+        for node in (first, second):
+            node.start_again()
+        self.mesh.wait_alive(last, 3, voters=3, seconds=60)
+        self.assertGreater(self.run_true(first), job + 1_000)
+
+    def test_a_snapshot_of_another_mesh_is_refused(self):
+        stranger = meshes.Node(self.mesh, 9)
+        self.mesh.nodes.append(stranger)
+        stranger.found("other")
+        path = os.path.join(self.folder(), "other.snapshot")
+        self.keep(stranger, path)
+        self.stop_daemon(stranger)
+        last = self.mesh.nodes[2]
+        if last.daemon_pid():
+            self.stop_daemon(last)
+        done = self.mesh.attempt(last, "raft", "recover", "--from", path, "--yes")
+        self.assert_refused(done, 125, "raft.recover.other_mesh")
+        last.start_again()
+
+
 class OldVotersComeBack(RaftCase):
     node_count = 3
 

@@ -149,23 +149,10 @@ struct RaftService {
 
     // MARK: A copy of the state
 
-    /// The state as of now as the bytes of a file: a line that says what it is, the length and the bytes of a header, the
-    /// state, and the BLAKE3 hash over everything before it.
+    /// The state as of now as the bytes of a file (`StateFile`).
     func snapshot(_ give: ([UInt8]) async throws -> Void) async throws {
         let core = node.driver.core
-        var header = CBORMap()
-        header.set(1, core.state.meshName)
-        header.set(2, core.state.meshKey)
-        header.set(3, core.appliedIndex)
-        header.set(4, core.raft.term)
-        header.set(5, core.raft.membership.voters)
-        header.set(6, core.raft.membership.learners)
-        header.set(7, core.state.time)
-        header.set(8, Version.text)
-        let headerBytes = CBOR.map(header).encoded()
-        var first = Array("swarmlet snapshot 1\n".utf8)
-        for shift in [0, 8, 16, 24] { first.append(UInt8(truncatingIfNeeded: headerBytes.count >> shift)) }
-        first += headerBytes
+        let first = StateFile.beginning(StateFile.Header(core))
         var hash = BLAKE3()
         hash.update(first)
         try await give(first)

@@ -148,6 +148,13 @@ final class MeshNode: @unchecked Sendable {
                 log.warning("the mesh is not founded yet: \(APIFailure(error).message)")
             }
         }
+        guard isRunning else { return }
+        // A founder that loses its log later is a member like any other: it must not found the mesh once more.
+        var founded = membership
+        founded.isFounder = false
+        do { try founded.write(directory) } catch {
+            log.warning("cannot write \(directory.mesh): \(APIFailure(error).message)")
+        }
     }
 
     /// Ends everything of this node in this process; its jobs go on under their supervisors. Returns when the others

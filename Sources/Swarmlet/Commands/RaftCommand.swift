@@ -39,8 +39,18 @@ enum RaftCommand {
 
     private static let snapshot = Command(
         "raft snapshot", summary: "Write the state of the mesh to stdout",
-        details: ["As of now: what was acknowledged before is in it. It holds no keys and no files of jobs."],
-        examples: [.init("swarmlet raft snapshot > lab.snapshot", "keep a copy")], run: snapshot)
+        details: [
+            """
+            A copy to keep off the hosts, for the day when all logs are lost: members, jobs and their states, settings,
+            as of now; what was acknowledged before is in it. It holds no keys, no output and no files of jobs, and
+            nothing needs it to free space: nodes compact their logs by themselves. Back to it, on a host that was a
+            member then, with its daemon stopped: swarmlet raft recover --from FILE
+            """
+        ],
+        examples: [
+            .init("swarmlet raft snapshot > lab.snapshot", "keep a copy"),
+            .init("swarmlet raft recover --from lab.snapshot", "go back to it"),
+        ], run: snapshot)
 
     static let columns = ["NAME", "ID", "RAFT", "TERM", "COMMITTED", "BEHIND", "HEARD", "STATE"]
 

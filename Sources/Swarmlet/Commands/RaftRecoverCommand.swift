@@ -5,26 +5,41 @@ import Node
 enum RaftRecoverCommand {
     static let declaration = Command(
         "raft recover", summary: "Go on with the mesh from this host's data alone",
-        flags: [Flag("yes", short: "y", "do not ask")],
+        flags: [
+            Flag("from", .text(placeholder: "FILE"), "from what raft snapshot wrote, in place of this host's log"),
+            Flag(
+                "give-up", .text(placeholder: "NODE,..."),
+                "beside a majority that lives: the voters that answer, all by name"),
+            Flag("yes", short: "y", "do not ask"),
+        ],
         details: [
             """
             For when more than half of the voters are gone for good, and with the daemon of this host stopped. It
             becomes the only voter, and others get seats as they join. What the others acknowledged and never sent here
             is lost. Old members that come back put their logs aside and learn from this host; a host that joined after
             this one last heard of the mesh has to join again.
+            """,
             """
+            Every other voter is asked first: where those that answer are a majority, also with this host counted, it
+            is refused, because starting this host is enough then. With --from the mesh is what it was when the snapshot
+            was taken; it takes a host that was a member then, with its keys. Its own log is put aside, not deleted.
+            """,
         ],
         examples: [
             .init("swarmlet raft recover", "says what may be lost, and asks"),
             .init("swarmlet raft recover --yes && swarmlet up", "from a script"),
+            .init("swarmlet raft recover --from lab.snapshot", "go back to what was kept"),
         ], run: run)
 
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
         let directory = try DataDirectory.chosen(invocation)
         let recovery: RaftRecovery
-        do { recovery = try RaftRecovery(directory) } catch { throw .refused(APIFailure(error)) }
+        do { recovery = try RaftRecovery(directory, from: invocation.text("from")) } catch {
+            throw .refused(APIFailure(error))
+        }
         defer { recovery.finish() }
         let found = recovery.findings
+        do { try recovery.permit(givingUp: names(invocation)) } catch { throw .refused(APIFailure(error)) }
         if found.isOnlyVoter {
             terminal.warn("\(found.nodeName) is the only voter of mesh \(found.meshName) already; nothing was changed")
         } else {
@@ -37,23 +52,37 @@ enum RaftRecoverCommand {
             do { try recovery.carryOut() } catch { throw .refused(APIFailure(error)) }
             terminal.note("\(found.nodeName) is the only voter of mesh \(found.meshName). Start it: swarmlet up")
         }
-        if terminal.format == .json {
-            try terminal.result(
-                .object([
-                    ("schema_version", .integer(1)), ("mesh", .string(found.meshName)),
-                    ("changed", .bool(!found.isOnlyVoter)), ("last", .count(found.lastIndex)),
-                    ("committed", .count(found.commitIndex)), ("term", .count(found.term)),
-                    ("given_up", .array(found.givenUp.map { .string($0) })), ("jobs", .integer(Int64(found.jobs))),
-                ]))
-        }
+        if terminal.format == .json { try terminal.result(json(found)) }
         return ExitCode.success
     }
 
+    private static func names(_ invocation: Invocation) -> [String]? {
+        invocation.text("give-up").map { $0.split(separator: ",").map(String.init) }
+    }
+
+    private static func json(_ found: RaftRecovery.Findings) -> JSON {
+        .object([
+            ("schema_version", .integer(1)), ("mesh", .string(found.meshName)),
+            ("changed", .bool(!found.isOnlyVoter)), ("last", .count(found.lastIndex)),
+            ("committed", .count(found.commitIndex)), ("term", .count(found.term)),
+            ("given_up", .array(found.givenUp.map { .string($0) })),
+            ("answering", .array(found.answering.map { .string($0.name) })), ("jobs", .integer(Int64(found.jobs))),
+            ("snapshot_at", .time(found.snapshotTime)),
+        ])
+    }
+
     private static func warnings(_ found: RaftRecovery.Findings) -> [String] {
+        let what =
+            found.snapshotTime.map { "the snapshot of \(Timestamp.rfc3339(Instant(nanoseconds: $0))) has" }
+            ?? "this host has"
         var lines = [
-            "this host has mesh \(found.meshName) up to entry \(found.lastIndex) of term \(found.term) "
+            "\(what) mesh \(found.meshName) up to entry \(found.lastIndex) of term \(found.term) "
                 + "(known to be decided: up to \(found.commitIndex)): \(found.members) members, \(found.jobs) jobs"
         ]
+        for voter in found.answering {
+            let more = voter.commitIndex.map { ", and knows entries up to \($0) to be decided" } ?? ""
+            lines.append("\(voter.name) answers\(more): what it has beyond the above is given up")
+        }
         if !found.isVoter {
             lines.append("it is no voter: the voters may have decided much that never came here")
         }
