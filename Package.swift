@@ -17,7 +17,11 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let package = Package(
     name: "swarmlet",
-    products: [.executable(name: "swarmlet", targets: ["Swarmlet"])],
+    products: [
+        .executable(name: "swarmlet", targets: ["Swarmlet"]),
+        // For the package in Tests/Fuzz alone.
+        .library(name: "Fuzzing", targets: ["Fuzzing"]),
+    ],
     targets: [
         .systemLibrary(name: "CUring", path: "Sources/C/CUring"),
         .systemLibrary(name: "CSodium", path: "Sources/C/CSodium"),
@@ -56,11 +60,14 @@ let package = Package(
         tests("Store", ["Store"]),
         tests("Ring", ["Codec", "Ring"]),
         tests("Raft", ["Raft", "Simulation"]),
-        tests("Tokens", ["Tokens"]),
-        tests("Mesh", ["Mesh", "Simulation"]),
-        tests("Scheduler", ["Scheduler", "Simulation"]),
+        tests("Tokens", ["Tokens", "Fuzzing"]),
+        tests("Mesh", ["Mesh", "Simulation", "Fuzzing"]),
+        tests("Scheduler", ["Scheduler", "Simulation", "Fuzzing"]),
         tests("GPUBackend", ["GPUBackend"]),
-        tests("Node", ["Node"]),
+        tests("Node", ["Node", "Fuzzing"]),
+        .target(
+            name: "Fuzzing", dependencies: ["Codec", "Ring", "Raft", "Tokens", "Mesh", "Scheduler", "Node"],
+            path: "Tests/Fuzzing", swiftSettings: swift),
         .target(
             name: "Simulation", dependencies: ["Codec", "Raft", "Mesh", "Scheduler", "Node"], path: "Tests/Simulation",
             swiftSettings: swift),

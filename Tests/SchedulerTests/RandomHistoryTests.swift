@@ -1,4 +1,5 @@
 import Codec
+import Fuzzing
 import Testing
 
 @testable import Scheduler
@@ -17,6 +18,26 @@ struct RandomHistoryTests {
                 return
             }
         }
+    }
+}
+
+struct DamagedHistoryTests {
+    @Test("damaged entries and snapshots are refused, or give every node the same state")
+    func damaged() {
+        var entries: [[UInt8]] = []
+        var snapshots: [[UInt8]] = []
+        for seed in UInt64(1)...12 {
+            var history = RandomHistory(seed: seed)
+            for _ in 0..<20 { history.step() }
+            entries.append(history.mesh.applied.flatMap { $0.encoded() })
+            let snapshot = history.mesh.state.encoded()
+            let length = withUnsafeBytes(of: UInt32(snapshot.count).littleEndian) { Array($0) }
+            history.mesh.applied = []
+            for _ in 0..<10 { history.step() }
+            snapshots.append(length + snapshot + history.mesh.applied.flatMap { $0.encoded() })
+        }
+        #expect(Fuzzer.entries.flaw(from: entries, rounds: 150, seed: 1) == nil)
+        #expect(Fuzzer.snapshot.flaw(from: snapshots, rounds: 150, seed: 2) == nil)
     }
 }
 

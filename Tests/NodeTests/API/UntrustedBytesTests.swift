@@ -1,55 +1,53 @@
 import Codec
+import Fuzzing
+import Mesh
+import Tokens
 import Testing
 
 @testable import Node
 
-/// What a stranger sends is taken or refused, never anything else. Seeded, so that a failure can be repeated.
+/// What a stranger sends is taken or refused, never anything else. Seeded, so that a failure can be repeated;
+/// `scripts/fuzz` goes on where these end.
 @Suite("Bytes of strangers")
 struct UntrustedBytesTests {
-    private static let rounds = 300
-
-    private func decodes<Message: CBORCodable>(_ type: Message.Type, _ bytes: [UInt8]) -> Bool {
-        do {
-            _ = try Message(encoded: bytes)
-            return true
-        } catch {
-            return false
-        }
-    }
-
-    private func attempt<Message: CBORCodable>(_ examples: [Message], seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
-        for _ in 0..<Self.rounds {
-            let noise = (0..<Int.random(in: 0..<200, using: &generator)).map { _ in
-                UInt8.random(in: .min ... .max, using: &generator)
-            }
-            _ = decodes(Message.self, noise)
-            // Noise is seldom CBOR at all: a true message with a few wrong bytes gets further.
-            guard let whole = examples.randomElement(using: &generator)?.encoded() else { continue }
-            #expect(!decodes(Message.self, Array(whole.prefix(Int.random(in: 0..<whole.count, using: &generator)))))
-            var bytes = whole
-            for _ in 0..<Int.random(in: 1...4, using: &generator) {
-                let place = Int.random(in: 0..<bytes.count, using: &generator)
-                bytes[place] = UInt8.random(in: .min ... .max, using: &generator)
-            }
-            _ = decodes(Message.self, bytes)
-            _ = decodes(Message.self, Array(bytes.prefix(Int.random(in: 0..<bytes.count, using: &generator))))
-        }
-    }
-
     @Test("a request or a reply of noise, of a flawed message or of a part of one is no more than refused")
     func callers() {
-        attempt(APIExamples.requests, seed: 1)
-        attempt(APIExamples.replies, seed: 2)
+        #expect(Fuzzer.request.flaw(from: APIExamples.requests.map { $0.encoded() }, seed: 1) == nil)
+        #expect(Fuzzer.reply.flaw(from: APIExamples.replies.map { $0.encoded() }, seed: 2) == nil)
     }
 
     @Test("so is a message of a member")
-    func members() { attempt(APIExamples.nodeMessages, seed: 3) }
+    func members() {
+        let messages = APIExamples.nodeMessages.map { $0.encoded() }
+        #expect(Fuzzer.message.flaw(from: messages, seed: 3) == nil)
+        #expect(Fuzzer.cbor.flaw(from: messages, seed: 3) == nil)
+    }
 
     @Test("so is what somebody says at a first contact")
     func firstContact() throws {
-        attempt([try APIExamples.admissionRequest()], seed: 4)
-        attempt(try APIExamples.admissionReplies(), seed: 5)
-        attempt([try APIExamples.credentials()], seed: 6)
+        let seeds =
+            [[0] + (try APIExamples.admissionRequest().encoded()), [2] + (try APIExamples.credentials().encoded())]
+            + (try APIExamples.admissionReplies().map { [1] + $0.encoded() })
+        #expect(Fuzzer.admission.flaw(from: seeds, seed: 4) == nil)
+    }
+
+    @Test("so is what travels with a transfer")
+    func transfers() {
+        #expect(Fuzzer.transfer.flaw(from: APIExamples.transfers.map { $0.encoded() }, seed: 5) == nil)
+    }
+
+    @Test("a node that hears the damaged talk of another mesh goes on")
+    func nodes() throws {
+        let mesh = try CoreMesh()
+        mesh.records = true
+        for _ in 0..<2 { try mesh.admit() }
+        mesh.propose(at: 2, .submit(APIExamples.spec))
+        mesh.run(seconds: 5)
+        let heard = mesh.heard(by: 1)
+        #expect(heard.count > 100)
+        let seeds = stride(from: 0, to: heard.count, by: 20).prefix(40).map { start in
+            heard[start...].prefix(20).flatMap { [UInt8($0.sender.rawValue - 2), 5] + $0.message.encoded() }
+        }
+        #expect(Fuzzer.node.flaw(from: Array(seeds), rounds: 200, seed: 6) == nil)
     }
 }

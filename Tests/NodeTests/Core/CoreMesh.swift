@@ -25,6 +25,9 @@ final class CoreMesh {
     private(set) var renewalHeard: [NodeID: Instant] = [:]
     /// Every set of voters that was ever in force at the first node.
     private(set) var voterSets: [[NodeID]] = []
+    /// Whether what each node hears is kept.
+    var records = false
+    private var heard: [Envelope] = []
     private var queue: [Envelope] = []
     private var nextRequest: UInt64 = 0
 
@@ -89,6 +92,11 @@ final class CoreMesh {
         }
     }
 
+    /// What this node heard since `records` was set.
+    func heard(by number: Int) -> [(sender: NodeID, message: NodeMessage)] {
+        heard.filter { $0.to == cores[number - 1].id }.map { ($0.from, $0.message) }
+    }
+
     func handle(_ id: NodeID, _ input: NodeInput) { handle(id, [input]) }
 
     func handle(_ id: NodeID, _ inputs: [NodeInput]) {
@@ -118,6 +126,7 @@ final class CoreMesh {
             let envelope = queue[position]
             position += 1
             if isolated.contains(envelope.from) || isolated.contains(envelope.to) { continue }
+            if records { heard.append(envelope) }
             if case .renew = envelope.message { renewalHeard[envelope.from] = now }
             handle(envelope.to, .message(from: envelope.from, envelope.message))
         }

@@ -1,0 +1,100 @@
+import Codec
+
+@testable import Node
+
+/// A reader of bytes that this node did not write, and what must hold whatever those bytes are: the reader returns or
+/// refuses them with an error, never traps, and what it took has one meaning.
+///
+/// `scripts/fuzz` drives these by coverage; the tests drive them with true messages and damaged ones.
+public enum Fuzzer: String, CaseIterable, Sendable {
+    /// CBOR, strict and deterministic: the bytes of a value are the only ones that are taken for it.
+    case cbor
+    case json
+    /// A record of a session, decrypted.
+    case frame
+    /// Records of a session that carry messages in pieces.
+    case pieces
+    /// The Noise messages of a stranger, for each side and pattern.
+    case handshake
+    /// A message of a member of the mesh.
+    case message
+    /// What is said at a first contact.
+    case admission
+    /// A request to the daemon.
+    case request
+    /// A reply of the daemon.
+    case reply
+    /// Invitations, tokens, certificates and keys as texts.
+    case invitation
+    /// One message of a transfer, and the manifest in it.
+    case transfer
+    /// Entries of the log, applied to a state.
+    case entries
+    /// A snapshot of the state, and what is applied after it.
+    case snapshot
+    /// Messages of members to a whole node, one after the other.
+    case node
+    /// Small texts: globs, ignore rules, addresses, times, sizes.
+    case texts
+
+    /// What is wrong with how `bytes` were taken; nil where all is well.
+    public func take(_ bytes: [UInt8]) -> String? {
+        switch self {
+        case .cbor: Fuzzer.canonical(bytes)
+        case .json: Fuzzer.json(bytes)
+        case .frame: SessionFuzzing.frame(bytes)
+        case .pieces: SessionFuzzing.pieces(bytes)
+        case .handshake: SessionFuzzing.handshake(bytes)
+        case .message: Fuzzer.hasOneMeaning(NodeMessage.self, bytes)
+        case .admission: Fuzzer.admission(bytes)
+        case .request: Fuzzer.hasOneMeaning(APIRequest.self, bytes[...], limits: APILimits.message)
+        case .reply: Fuzzer.hasOneMeaning(APIReply.self, bytes[...], limits: APILimits.message)
+        case .invitation: TextFuzzing.invitation(bytes)
+        case .transfer: TransferFuzzing.message(bytes)
+        case .entries: StateFuzzing.entries(bytes)
+        case .snapshot: StateFuzzing.snapshot(bytes)
+        case .node: NodeFuzzing.messages(bytes)
+        case .texts: TextFuzzing.texts(bytes)
+        }
+    }
+
+    /// The first byte says what the rest is.
+    private static func admission(_ bytes: [UInt8]) -> String? {
+        switch bytes.first {
+        case 0: hasOneMeaning(AdmissionRequest.self, bytes.dropFirst())
+        case 1: hasOneMeaning(AdmissionReply.self, bytes.dropFirst())
+        case 2: hasOneMeaning(MemberCredentials.self, bytes.dropFirst())
+        default: nil
+        }
+    }
+
+    private static func canonical(_ bytes: [UInt8]) -> String? {
+        guard let value = taken({ () throws(CodecError) in try CBOR.decode(bytes) }) else { return nil }
+        return value.encoded() == bytes ? nil : "CBOR that was taken is written in other bytes"
+    }
+
+    private static func json(_ bytes: [UInt8]) -> String? {
+        guard let value = taken({ () throws(CodecError) in try JSON.parse(bytes) }) else { return nil }
+        let again = taken { () throws(CodecError) in try JSON.parse(value.encoded()) }
+        return again == value ? nil : "JSON that was taken does not survive being written"
+    }
+
+    static func hasOneMeaning<Message: CBORCodable & Hashable>(_ type: Message.Type, _ bytes: [UInt8]) -> String? {
+        hasOneMeaning(type, bytes[...])
+    }
+
+    static func hasOneMeaning<Message: CBORCodable & Hashable>(
+        _: Message.Type, _ bytes: ArraySlice<UInt8>, limits: CBORLimits = .default
+    ) -> String? {
+        guard let message = taken({ () throws(CodecError) in try Message(encoded: bytes, limits: limits) }) else {
+            return nil
+        }
+        let again = taken { () throws(CodecError) in try Message(encoded: message.encoded(), limits: limits) }
+        return again == message ? nil : "a \(Message.self) that was taken does not survive being written"
+    }
+
+    /// The value, or nil where the bytes were refused, as most must be.
+    static func taken<Value, Failure: Error>(_ read: () throws(Failure) -> Value) -> Value? {
+        do throws(Failure) { return try read() } catch { return nil }
+    }
+}
