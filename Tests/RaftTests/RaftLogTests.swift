@@ -170,8 +170,8 @@ import Testing
     func tornMark() throws {
         let path = directory + "/mark"
         let first = try MarkFile(path: path)
-        try first.write(RaftMark(index: 1, term: 1, vote: nil))
-        try first.write(RaftMark(index: 2, term: 1, vote: NodeID(1)))
+        try first.write(RaftMark(index: 1, term: 1, vote: nil), after: 1)
+        try first.write(RaftMark(index: 2, term: 1, vote: NodeID(1)), after: 2)
         #expect(try MarkFile(path: path).mark == RaftMark(index: 2, term: 1, vote: NodeID(1)))
         let handle = try #require(FileHandle(forWritingAtPath: path))
         try handle.seek(toOffset: 8)

@@ -106,7 +106,7 @@ final class CoreDriver: @unchecked Sendable {
 
         func close() -> String? {
             defer { log = nil }
-            return log.flatMap(CoreDriver.settle)
+            return log.flatMap { CoreDriver.settle($0).failure }
         }
     }
 
@@ -267,8 +267,11 @@ final class CoreDriver: @unchecked Sendable {
             guard let log, !isWriting, !isStopped else { return }
             do {
                 try logThread.submit { [self] in
-                    guard let failure = CoreDriver.settle(log) else { return }
-                    loop.post { [self] in onWarning?(failure) }
+                    let outcome = CoreDriver.settle(log)
+                    loop.post { [self] in
+                        if let failure = outcome.failure { onWarning?(failure) }
+                        if outcome.isWorthRepeating { settleSoon() }
+                    }
                 }
             } catch {
                 onWarning?(APIFailure(error).message)
@@ -277,15 +280,14 @@ final class CoreDriver: @unchecked Sendable {
     }
 
     /// On the log's thread. The answer is why it could not be settled.
-    private static func settle(_ log: RaftLog) -> String? {
+    private static func settle(_ log: RaftLog) -> (failure: String?, isWorthRepeating: Bool) {
         do throws(RaftLogError) {
-            try log.settle()
-            return nil
+            return (nil, try log.settle())
         } catch .stopped {
             // What stopped it was told when it happened.
-            return nil
+            return (nil, false)
         } catch {
-            return "the log is not settled: \(error.message)"
+            return ("the log is not settled: \(error.message)", false)
         }
     }
 

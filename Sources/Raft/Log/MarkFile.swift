@@ -4,12 +4,14 @@ import Glibc
 /// The small file beside the log that remembers how far the log once reached, so that a hole in the log is not taken for
 /// the end of it.
 ///
-/// It holds two records that are written in turn, so that a torn write leaves the one before it: sequence, index, term,
-/// vote (0 for none), each 8 bytes little-endian, and the first 8 bytes of the BLAKE3 hash of those.
+/// It holds two records that are written in turn, so that a torn write leaves the one before it: number of the log's
+/// transaction, index, term, vote (0 for none), each 8 bytes little-endian, and the first 8 bytes of the BLAKE3 hash of
+/// those.
 final class MarkFile {
     private let path: String
     private let descriptor: Int32
-    private var sequence: UInt64 = 0
+    /// Number of the transaction that `mark` was written after; 0 where there is none.
+    private(set) var sequence: UInt64 = 0
     /// The newest valid record.
     private(set) var mark: RaftMark?
     /// Records written since the last `sync`.
@@ -32,10 +34,9 @@ final class MarkFile {
 
     deinit { close(descriptor) }
 
-    /// Writes a record, which reaches the disk some time later or with `sync`.
-    func write(_ new: RaftMark) throws(RaftLogError) {
-        guard new != mark else { return }
-        sequence += 1
+    /// Writes the record of a transaction that is durable; it reaches the disk some time later or with `sync`.
+    func write(_ new: RaftMark, after transaction: UInt64) throws(RaftLogError) {
+        sequence = transaction
         var record = [sequence, new.index, new.term, new.vote?.rawValue ?? 0].flatMap(Self.bytes)
         record += BLAKE3.hash(record).bytes.prefix(8)
         let offset = Int(sequence % 2) * Self.slotBytes

@@ -1,73 +1,99 @@
 import Codec
 import Store
 
-/// What the rows of `raft.db` say when they are read at start, as far as they can be trusted.
+/// What the rows of `raft.db` say when they are read at start, as far as they can be trusted. One pass, in which every
+/// row is checked.
 struct RestoredRows {
-    /// Nil where nothing was ever written.
-    let state: RaftHardState?
-    /// The trusted part.
-    private(set) var restored: RaftRestored
+    /// The trusted part. Its hard state is that of the row, where that row is what was written.
+    private(set) var restored = RaftRestored()
+    /// Whether anything was ever written.
+    private(set) var isEmpty = true
+    /// Number of the last transaction; 0 where it cannot be trusted.
+    private(set) var sequence: UInt64 = 0
+    /// How far the log reached with it.
+    private(set) var sealedLastIndex: UInt64 = 0
     /// Continues after the last trusted entry.
-    private(set) var chain: EntryChain
-    /// A row contradicts the chain of hashes: it and all after it are left out.
+    private(set) var chain = EntryChain(afterIndex: 0, term: 0)
+    /// The hash that the first entry continues.
+    private(set) var baseChain = EntryChain(afterIndex: 0, term: 0)
+    /// Something is not what was written, so that a part is left out of `restored`, or its hard state.
     private(set) var isBroken = false
     /// Entries before the snapshot's end are missing: the log starts anew behind it.
     private(set) var startsAfterSnapshot = false
-    /// The snapshot is not what was written, so nothing after it can be used either.
-    let isSnapshotBroken: Bool
-    /// The last row's index, trusted or not.
-    let lastRowIndex: UInt64
+
+    init() {}
 
     /// - Parameters:
     ///   - snapshot: what the log begins with, where its file has been found whole.
     ///   - isSnapshotBroken: there is one, but it is not what was written.
     init(_ statements: Statements, snapshot: RaftSnapshot?, isSnapshotBroken: Bool) throws(StoreError) {
-        state = try statements.readState()
-        lastRowIndex = try statements.lastRowIndex()
+        let logSeal = try readState(statements)
         let base = try statements.readBase()
-        self.isSnapshotBroken = isSnapshotBroken || (base != nil && snapshot == nil)
-        restored = RaftRestored(hardState: state ?? RaftHardState())
-        chain = EntryChain(afterIndex: 0, term: 0)
-        guard !self.isSnapshotBroken else { return }
+        guard !isSnapshotBroken, base == nil || snapshot != nil else {
+            // Nothing after it can be used either.
+            isBroken = true
+            return
+        }
         restored.snapshot = snapshot
         if let base {
             restored.baseIndex = base.index
             restored.baseTerm = base.term
             chain = EntryChain(head: base.chain)
+            baseChain = chain
         }
-        try statements.forEachEntry { index, term, kind, content, expected in
-            take(index, term, kind, content, expected)
+        do throws(StoreError) {
+            try statements.forEachEntry(after: restored.baseIndex) { take($0, $1, $2, $3, $4) }
+        } catch {
+            guard error.isDamage else { throw error }
+            isBroken = true
         }
-        guard let snapshot, restored.lastLogIndex < snapshot.index else { return }
+        let seal = LogSeals.ofLog(
+            sequence: sequence, base: (restored.baseIndex, restored.baseTerm), lastIndex: restored.lastLogIndex,
+            head: chain.head)
+        if !isEmpty, seal != logSeal { isBroken = true }
+        if let snapshot, restored.lastLogIndex < snapshot.index { startAfter(snapshot) }
+    }
+
+    /// The hard state; the answer is the seal over the log that stands beside it.
+    private mutating func readState(_ statements: Statements) throws(StoreError) -> Digest? {
+        guard let row = try statements.readState() else { return nil }
+        isEmpty = false
+        guard LogSeals.ofState(row.state, sequence: row.sequence, lastIndex: row.lastIndex) == row.stateSeal else {
+            isBroken = true
+            return nil
+        }
+        restored.hardState = row.state
+        sequence = row.sequence
+        sealedLastIndex = row.lastIndex
+        return row.logSeal
+    }
+
+    private mutating func startAfter(_ snapshot: RaftSnapshot) {
         startsAfterSnapshot = true
         restored.entries = []
         restored.baseIndex = snapshot.index
         restored.baseTerm = snapshot.term
         chain = EntryChain(afterIndex: snapshot.index, term: snapshot.term)
+        baseChain = chain
     }
-
-    /// True where the rows on disk are not what `restored` says.
-    var needsRewrite: Bool { isBroken || isSnapshotBroken || startsAfterSnapshot }
 
     /// Adds one row; false where it cannot be trusted.
     private mutating func take(
         _ index: UInt64, _ term: UInt64, _ kind: UInt64, _ content: [UInt8], _ expected: [UInt8]
     ) -> Bool {
         let before = chain
-        isBroken = true
-        guard index == restored.lastLogIndex + 1,
+        if index == restored.lastLogIndex + 1,
             chain.extend(index: index, term: term, kind: kind, content: content).bytes == expected
-        else {
-            chain = before
-            return false
+        {
+            do throws(CodecError) {
+                restored.entries.append(try RaftEntry(index: index, term: term, kind: kind, content: content))
+                return true
+            } catch {
+                // A row that was written by this very code and cannot be read is as good as another's.
+            }
         }
-        do throws(CodecError) {
-            restored.entries.append(try RaftEntry(index: index, term: term, kind: kind, content: content))
-        } catch {
-            chain = before
-            return false
-        }
-        isBroken = false
-        return true
+        chain = before
+        isBroken = true
+        return false
     }
 }

@@ -1,6 +1,17 @@
 import Codec
 import Store
 
+/// The row that each transaction writes anew.
+struct StateRow {
+    var state: RaftHardState
+    /// Number of the transaction.
+    var sequence: UInt64
+    /// How far the log reached with it.
+    var lastIndex: UInt64
+    var stateSeal: Digest
+    var logSeal: Digest
+}
+
 /// The SQL of `RaftLog`, prepared once.
 final class Statements {
     private let insertEntry: Statement
@@ -18,19 +29,22 @@ final class Statements {
         deleteAfter = try database.prepare("DELETE FROM entry WHERE idx >= ?")
         deleteBefore = try database.prepare("DELETE FROM entry WHERE idx <= ?")
         selectChain = try database.prepare("SELECT chain FROM entry WHERE idx = ?")
-        replaceState = try database.prepare("REPLACE INTO state VALUES(1, ?, ?, ?, ?, ?, ?)")
+        replaceState = try database.prepare("REPLACE INTO state VALUES(1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         replaceBase = try database.prepare("REPLACE INTO base VALUES(1, ?, ?, ?)")
         replaceSnapshot = try database.prepare("REPLACE INTO snapshot VALUES(1, ?, ?, ?, ?, ?, ?)")
     }
 
     // Indexes, terms and node numbers count up from 1 and stay far below 2^63.
 
-    func append(_ entry: RaftEntry, kind: UInt64, content: [UInt8], chain: Digest) throws(StoreError) {
+    /// Adds the entry that follows the one at the chain's head.
+    func append(_ entry: RaftEntry, _ chain: inout EntryChain) throws(StoreError) {
+        let (kind, content) = entry.row
+        let digest = chain.extend(index: entry.index, term: entry.term, kind: kind, content: content)
         insertEntry.bind(1, Int64(entry.index))
         insertEntry.bind(2, Int64(entry.term))
         insertEntry.bind(3, Int64(kind))
         insertEntry.bind(4, content)
-        insertEntry.bind(5, chain.bytes)
+        insertEntry.bind(5, digest.bytes)
         try insertEntry.run()
     }
 
@@ -44,23 +58,24 @@ final class Statements {
         try deleteBefore.run()
     }
 
-    func deleteAll() throws(StoreError) {
-        try database.execute("DELETE FROM entry; DELETE FROM base; DELETE FROM snapshot")
-    }
-
     func chain(at index: UInt64) throws(StoreError) -> Digest? {
         selectChain.bind(1, Int64(index))
         defer { selectChain.reset() }
         return try selectChain.step() ? Digest(bytes: selectChain.bytes(0)) : nil
     }
 
-    func write(_ state: RaftHardState) throws(StoreError) {
+    func write(_ row: StateRow) throws(StoreError) {
+        let state = row.state
         replaceState.bind(1, Int64(state.term))
         replaceState.bind(2, state.vote.map { Int64($0.rawValue) })
         replaceState.bind(3, Int64(state.commitIndex))
         replaceState.bind(4, state.damage.map { Int64($0.index) })
         replaceState.bind(5, state.damage.map { Int64($0.term) })
         replaceState.bind(6, state.damage?.vote.map { Int64($0.rawValue) })
+        replaceState.bind(7, Int64(row.sequence))
+        replaceState.bind(8, Int64(row.lastIndex))
+        replaceState.bind(9, row.stateSeal.bytes)
+        replaceState.bind(10, row.logSeal.bytes)
         try replaceState.run()
     }
 
@@ -84,22 +99,23 @@ final class Statements {
 
     // MARK: Reading, once at start
 
-    func readState() throws(StoreError) -> RaftHardState? {
+    func readState() throws(StoreError) -> StateRow? {
         let rows = try database.prepare("SELECT * FROM state")
         guard try rows.step() else { return nil }
-        func node(_ column: Int) -> NodeID? { rows.isNull(column) ? nil : NodeID(UInt64(rows.integer(column))) }
-        let damage =
-            rows.isNull(4)
-            ? nil
-            : RaftMark(index: UInt64(rows.integer(4)), term: UInt64(rows.integer(5)), vote: node(6))
-        return RaftHardState(
-            term: UInt64(rows.integer(1)), vote: node(2), commitIndex: UInt64(rows.integer(3)), damage: damage)
+        func number(_ column: Int) -> UInt64 { UInt64(bitPattern: rows.integer(column)) }
+        func node(_ column: Int) -> NodeID? { rows.isNull(column) ? nil : NodeID(number(column)) }
+        let damage = rows.isNull(4) ? nil : RaftMark(index: number(4), term: number(5), vote: node(6))
+        return StateRow(
+            state: RaftHardState(term: number(1), vote: node(2), commitIndex: number(3), damage: damage),
+            sequence: number(7), lastIndex: number(8), stateSeal: Digest(bytes: rows.bytes(9)) ?? .zero,
+            logSeal: Digest(bytes: rows.bytes(10)) ?? .zero)
     }
 
     func readBase() throws(StoreError) -> (index: UInt64, term: UInt64, chain: Digest)? {
         let rows = try database.prepare("SELECT idx, term, chain FROM base")
-        guard try rows.step(), let chain = Digest(bytes: rows.bytes(2)) else { return nil }
-        return (UInt64(rows.integer(0)), UInt64(rows.integer(1)), chain)
+        guard try rows.step() else { return nil }
+        let chain = Digest(bytes: rows.bytes(2)) ?? .zero
+        return (UInt64(bitPattern: rows.integer(0)), UInt64(bitPattern: rows.integer(1)), chain)
     }
 
     /// The snapshot's description; nil where there is none, and broken where the row is not what was written.
@@ -120,10 +136,13 @@ final class Statements {
         }
     }
 
+    /// In order, until the body does not want more. Rows before may be left that have not been deleted yet.
     func forEachEntry(
+        after base: UInt64,
         _ body: (_ index: UInt64, _ term: UInt64, _ kind: UInt64, _ content: [UInt8], _ chain: [UInt8]) -> Bool
     ) throws(StoreError) {
-        let rows = try database.prepare("SELECT idx, term, kind, content, chain FROM entry ORDER BY idx")
+        let rows = try database.prepare("SELECT idx, term, kind, content, chain FROM entry WHERE idx > ? ORDER BY idx")
+        rows.bind(1, Int64(bitPattern: base))
         while try rows.step() {
             let isWanted = body(
                 UInt64(bitPattern: rows.integer(0)), UInt64(bitPattern: rows.integer(1)),
@@ -132,8 +151,9 @@ final class Statements {
         }
     }
 
-    func lastRowIndex() throws(StoreError) -> UInt64 {
-        let rows = try database.prepare("SELECT coalesce(max(idx), 0) FROM entry")
+    /// The index of the first row, 0 where there is none.
+    func firstRowIndex() throws(StoreError) -> UInt64 {
+        let rows = try database.prepare("SELECT coalesce(min(idx), 0) FROM entry")
         _ = try rows.step()
         return UInt64(bitPattern: rows.integer(0))
     }
