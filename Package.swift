@@ -37,7 +37,7 @@ let package = Package(
             linker: [.linkedLibrary(":libsqlite3.a"), .linkedLibrary("m")]),
         module("Ring", ["Codec", "CUring", "CLinux"], linker: [.linkedLibrary(":liburing.a")]),
         // Floor 1
-        module("Raft", ["Codec", "Store"]),
+        module("Raft", ["Codec", "Store", "CLinux"]),
         module("Tokens", ["Codec", "CSodium"], linker: [.linkedLibrary(":libsodium.a")]),
         // Floor 2
         module("Mesh", ["Codec", "Ring", "Tokens", "CSodium", "CLinux"]),

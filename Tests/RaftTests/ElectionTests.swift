@@ -185,4 +185,30 @@ import Testing
         #expect(mesh.persists[1].last?.hardState?.damage == nil)
         #expect(mesh[2].lastIndex == mesh[1].lastIndex)
     }
+
+    @Test("a voter that has forgotten everything votes again only when a later term than any it may have known decides")
+    func forgotten() {
+        let voters = [NodeID(1), NodeID(2), NodeID(3)]
+        let first = RaftEntry(index: 1, term: 1, payload: .membership(RaftMembership(voters: voters)))
+        let more = (2...5).map { RaftEntry(index: UInt64($0), term: 1, payload: .command([UInt8($0)])) }
+        let whole = RaftRestored(hardState: RaftHardState(term: 1, commitIndex: 5), entries: [first] + more)
+        let empty = RaftRestored(
+            hardState: RaftHardState(damage: RaftMark(index: RaftMark.unknownIndex, term: 0, vote: nil)))
+        let cores = [(1, whole), (2, empty), (3, whole)].map { number, restored in
+            RaftCore(id: NodeID(UInt64(number)), restored: restored, seed: UInt64(number), now: .zero)
+        }
+        let mesh = TestMesh(cores)
+        mesh.run(milliseconds: 3_000)
+        let leader = mesh.leader!
+        _ = mesh.propose(at: leader, "in this term")
+        mesh.run(milliseconds: 1_000)
+        #expect(mesh[2].lastIndex == mesh[leader].lastIndex)
+        // What it acknowledged before may have been to this very leader, and more than has come back.
+        #expect(mesh[2].isDamaged)
+        mesh.handle(leader, .transfer(to: NodeID(UInt64(4 - leader))))
+        mesh.run(milliseconds: 3_000)
+        #expect(mesh.leader == 4 - leader)
+        #expect(!mesh[2].isDamaged)
+        #expect(mesh.persists[1].last?.hardState?.damage == nil)
+    }
 }

@@ -1,5 +1,6 @@
 import Codec
 import Foundation
+import Store
 import Testing
 
 @testable import Raft
@@ -209,9 +210,116 @@ import Testing
             ])
             while try log.settle() {}
             let files = try files(of: path)
-            sizes.append((files["raft.db"]?.count ?? 0) + (files["raft.db-wal"]?.count ?? 0))
+            sizes.append(files["raft.db"]?.count ?? 0)
         }
-        #expect(sizes[11] <= sizes[3])
+        #expect(sizes[11] <= sizes[5] * 5 / 4)
         #expect(try RaftLog(directory: path).restore()?.entries.count == 100)
+    }
+
+    @Test("a mark that is gone or unreadable beside a whole log is no damage, is told, and is written again")
+    func lostMark() throws {
+        let (log, all) = try written(in: try directory("log"))
+        try log.settle()
+        for content in [nil, Data(), Data(repeating: 0xA5, count: 8_192)] {
+            var files = try files(of: root + "/log")
+            files["raft.mark"] = content
+            let path = try directory("copy")
+            defer { do { try FileManager.default.removeItem(atPath: path) } catch { Issue.record("\(error)") } }
+            for (name, bytes) in files { try bytes.write(to: URL(fileURLWithPath: path + "/" + name)) }
+            let again = try RaftLog(directory: path)
+            #expect(try again.restore() == all)
+            #expect(again.remark?.contains("\(path)/raft.mark is missing") == true)
+            let third = try RaftLog(directory: path)
+            #expect(try third.restore() == all)
+            #expect(third.remark == nil)
+        }
+    }
+
+    @Test("a node that has had a log and finds neither log nor mark is damaged, not new")
+    func everythingGone() throws {
+        let path = try directory("log")
+        let log = try RaftLog(directory: path)
+        let found = try #require(try log.restore(isExpected: true))
+        #expect(found.hardState.damage == RaftMark(index: RaftMark.unknownIndex, term: 0, vote: nil))
+        #expect(log.remark?.contains("\(path)/raft.db, which this node has had, is gone") == true)
+        #expect(try RaftLog(directory: path).restore() == found)
+    }
+
+    @Test("what is wrong is told with the file's name and where the old one is kept")
+    func remarks() throws {
+        let (log, _) = try written(in: try directory("log"))
+        let path = root + "/log"
+        let length = try #require(try files(of: path)["raft.db-wal"]).count
+        _ = log
+        let copy = try directory("copy")
+        for (name, bytes) in try files(of: path) { try bytes.write(to: URL(fileURLWithPath: copy + "/" + name)) }
+        let wal = URL(fileURLWithPath: copy + "/raft.db-wal")
+        try Data(contentsOf: wal).prefix(length - 4_000).write(to: wal)
+        let short = try RaftLog(directory: copy)
+        #expect(try short.restore()?.isDamaged == true)
+        #expect(
+            short.remark
+                == "\(copy)/raft.db has lost its newest writes: the last is number 5, and number 6 was durable; "
+                + "it is kept as raft.db.damaged")
+    }
+
+    @Test("a log of another format is refused with the file, both formats and the way out, and is left as it is")
+    func otherFormat() throws {
+        for format in [Int32(1), 2, 99] {
+            let path = try directory("format-\(format)")
+            do {
+                let old = try Database(path: path + "/raft.db", create: true)
+                try old.execute("CREATE TABLE entry(idx INTEGER PRIMARY KEY, content BLOB)")
+                try old.execute("INSERT INTO entry VALUES(1, x'00')")
+                try old.setSchemaVersion(format)
+            }
+            do {
+                _ = try RaftLog(directory: path)
+                Issue.record("format \(format) was opened")
+            } catch {
+                #expect(error.code == "raft.log.unknown_version")
+                #expect(
+                    error.message
+                        == "\(path)/raft.db has format \(format), and this version of swarmlet reads format 3")
+                #expect(error.hint.contains("start the version of swarmlet that wrote it"))
+            }
+            #expect(!FileManager.default.fileExists(atPath: path + "/raft.db.damaged"))
+            #expect(try Database(path: path + "/raft.db", create: false).schemaVersion() == Int64(format))
+        }
+    }
+
+    @Test("a snapshot of the leader takes the place of a long log at once, and the rows go little by little")
+    func installsOverLongLog() throws {
+        let path = try directory("log")
+        let log = try RaftLog(directory: path)
+        _ = try log.restore()
+        let content = [UInt8](repeating: 7, count: 20)
+        let long = (1...10_000).map { RaftEntry(index: UInt64($0), term: 1, payload: .command(content)) }
+        try log.persist([RaftPersist(token: 1, hardState: RaftHardState(term: 1), entries: long)])
+        let members = RaftMembership(voters: [NodeID(1)])
+        // Shorter than the log here, whose end is another than the leader's.
+        let plan = RaftSnapshotPlan(index: 9_000, term: 2, membership: members)
+        let snapshot = try SnapshotWriter(plan, log: path).finish()
+        let state = RaftHardState(term: 2, commitIndex: 9_000)
+        let next = RaftEntry(index: 9_001, term: 2, payload: .command([1]))
+        try log.persist([
+            RaftPersist(
+                token: 2, hardState: state, truncateFrom: 1, entries: [next], snapshot: snapshot,
+                compactThrough: 9_000, compactTerm: 2)
+        ])
+        func rows() throws -> Int64 {
+            let count = try log.database.prepare("SELECT count(*) FROM entry")
+            _ = try count.step()
+            return count.integer(0)
+        }
+        #expect(try rows() == 9_001 - 2_048)
+        let expected = RaftRestored(
+            hardState: state, snapshot: snapshot, baseIndex: 9_000, baseTerm: 2, entries: [next])
+        #expect(try RaftLog(directory: path).restore() == expected)
+        var calls = 1
+        while try log.settle() { calls += 1 }
+        #expect(try rows() == 1)
+        #expect(calls == 4)
+        #expect(try RaftLog(directory: path).restore() == expected)
     }
 }

@@ -21,6 +21,8 @@ struct MeshMembership: Hashable, Sendable {
     var epoch: UInt64 = 0
     /// The log here is of an older epoch and is to be put aside before it is opened.
     var discardsLog = false
+    /// This node has had a log: when there is none it was lost, and is not just to come.
+    var hasLog = false
     /// Where this daemon listens, as others reach it; not kept, each start says it anew.
     var addresses: [String] = []
 
@@ -94,6 +96,7 @@ extension MeshMembership: CBORCodable {
         labels = try map.require(7)
         epoch = try map.optional(8) ?? 0
         discardsLog = try map.optional(9) ?? false
+        hasLog = try map.optional(10) ?? false
     }
 
     var cbor: CBOR {
@@ -107,6 +110,7 @@ extension MeshMembership: CBORCodable {
         map.set(7, labels)
         map.set(8, epoch)
         map.set(9, discardsLog)
+        map.set(10, hasLog)
         return .map(map)
     }
 }

@@ -47,9 +47,9 @@ final class MeshNode: @unchecked Sendable {
         if membership.discardsLog {
             try directory.setLogAside(beforeEpoch: membership.epoch)
             membership.discardsLog = false
+            membership.hasLog = false
             try membership.write(directory)
         }
-        self.membership = membership
         self.host = host
         self.levels = levels
         self.log = log
@@ -59,9 +59,16 @@ final class MeshNode: @unchecked Sendable {
         try thread.submit { _ = ThreadPriority.raise() }
         let path = directory.path
         let founder = membership.isFounder ? membership.node : nil
+        let isExpected = membership.hasLog
         let (raftLog, restored, state) = try await thread.perform {
-            Result { try MeshNode.openLog(path, founder: founder) }
+            Result { try MeshNode.openLog(path, founder: founder, isExpected: isExpected) }
         }.get()
+        if let remark = raftLog.remark { log.warning(remark) }
+        if !membership.hasLog {
+            membership.hasLog = true
+            try membership.write(directory)
+        }
+        self.membership = membership
         var random = SecureRandom()
         let boot = random.next()
         let core = NodeCore(
@@ -79,9 +86,13 @@ final class MeshNode: @unchecked Sendable {
         output = OutputService(node: self)
     }
 
-    private static func openLog(_ path: String, founder: NodeID?) throws -> (RaftLog, RaftRestored, SchedulerState?) {
+    private static func openLog(
+        _ path: String, founder: NodeID?, isExpected: Bool
+    ) throws -> (RaftLog, RaftRestored, SchedulerState?) {
         let log = try RaftLog(directory: path)
-        if let (restored, state) = try log.restore(CoreDriver.loadState) { return (log, restored, state) }
+        if let (restored, state) = try log.restore(isExpected: isExpected, CoreDriver.loadState) {
+            return (log, restored, state)
+        }
         guard let founder else { return (log, .joining(), nil) }
         let founding = RaftRestored.founding(id: founder)
         try log.found(founding)
@@ -124,7 +135,7 @@ final class MeshNode: @unchecked Sendable {
         driver.start(adopted: adopted)
         peers.start()
         Housekeeping(node: self).start()
-        if membership.isFounder { loop.spawn("found") { [self] in await found() } }
+        if membership.isFounder, !driver.core.raft.isDamaged { loop.spawn("found") { [self] in await found() } }
         loop.spawn("wall clock") { [self] in
             while isRunning {
                 do { try await loop.sleep(for: .seconds(10)) } catch { return }

@@ -9,6 +9,11 @@ extension RaftCore {
             return false
         }
         if role != .follower || leader != sender { becomeFollower(term: term, leader: sender) }
+        // A node that has forgotten even its term learns here in which it may have acknowledged something.
+        if damage?.term == 0 {
+            damage?.term = term
+            isHardStateDirty = true
+        }
         leaderHeardAt = now
         if configuration.readsFromLease { promisedAt = now }
         electionDeadline = now + electionTimeout
@@ -70,6 +75,7 @@ extension RaftCore {
         guard follow(sender) else { return }
         // The leader names no index that it does not know to be here; a log that lost entries since must not apply.
         learnCommit(min(heartbeat.commitIndex, log.lastIndex))
+        if heartbeat.commitIndex <= log.lastIndex { repairIfComplete(through: heartbeat.commitIndex) }
         guard heartbeat.round > 0 else { return }
         send(.heartbeatResponse(RaftMessage.HeartbeatResponse(term: term, round: heartbeat.round)), to: sender)
     }

@@ -18,7 +18,9 @@ enum LogDatabase {
         do {
             let database = try Database(path: file, create: true)
             let found = try database.schemaVersion()
-            guard found == 0 || found == version else { throw RaftLogError.unknownVersion(found) }
+            guard found == 0 || found == version else {
+                throw RaftLogError.unknownVersion(path: file, found: found, known: Int64(version))
+            }
             if found == 0 { try makeTables(database) }
             let limit = try database.prepare("PRAGMA journal_size_limit=\(logBytesMax)")
             _ = try limit.step()

@@ -1,3 +1,4 @@
+import CLinux
 import Codec
 import Glibc
 
@@ -25,6 +26,7 @@ final class MarkFile {
         self.path = path
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .markFailed(path: path, systemError: errno) }
+        try fill()
         for slot in 0..<2 {
             guard let (number, found) = try read(slot: slot), number > sequence else { continue }
             sequence = number
@@ -44,6 +46,9 @@ final class MarkFile {
         guard written == record.count else { throw .markFailed(path: path, systemError: errno) }
         mark = new
         unsyncedWrites += 1
+        // Begins to write without waiting for it. The place has been on the disk before, so the file needs no other write
+        // to hold it, and the disk makes it durable together with the log's next transaction: the mark lags by one.
+        swarmlet_begin_writeback(descriptor, Int64(offset), Int64(Self.recordBytes))
     }
 
     /// Makes the last record durable.
@@ -51,6 +56,17 @@ final class MarkFile {
         guard unsyncedWrites > 0 else { return }
         guard fdatasync(descriptor) == 0 else { throw .markFailed(path: path, systemError: errno) }
         unsyncedWrites = 0
+    }
+
+    /// Gives a new file the size that it keeps, durably.
+    private func fill() throws(RaftLogError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .markFailed(path: path, systemError: errno) }
+        let count = 2 * Self.slotBytes - Int(status.st_size)
+        guard count > 0 else { return }
+        let zeros = [UInt8](repeating: 0, count: count)
+        let written = zeros.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, count, off_t(status.st_size)) }
+        guard written == count, fsync(descriptor) == 0 else { throw .markFailed(path: path, systemError: errno) }
     }
 
     private func read(slot: Int) throws(RaftLogError) -> (sequence: UInt64, mark: RaftMark)? {

@@ -8,13 +8,15 @@ extension RaftLog {
     /// What cannot be trusted is left out and recorded as damage before this returns; the files as they were are kept as
     /// `raft.db.damaged`.
     ///
-    /// - Parameter load: builds the state from the snapshot, of which it reads all. What it throws about bytes that are
-    ///   what was written is thrown as `snapshotUnreadable`.
+    /// - Parameters:
+    ///   - isExpected: this node had a log here before. Then none at all is damage, too, and not a new beginning.
+    ///   - load: builds the state from the snapshot, of which it reads all. What it throws about bytes that are what was
+    ///     written is thrown as `snapshotUnreadable`.
     public func restore<State>(
-        _ load: (SnapshotReader) throws -> State
+        isExpected: Bool = false, _ load: (SnapshotReader) throws -> State
     ) throws(RaftLogError) -> (restored: RaftRestored, state: State?)? {
         do {
-            return try readBack(load)
+            return try readBack(isExpected: isExpected, load)
         } catch let error as StoreError {
             hasFailed = true
             throw .store(error)
@@ -27,8 +29,9 @@ extension RaftLog {
     }
 
     /// As `restore` of a node that has no state machine.
-    public func restore() throws(RaftLogError) -> RaftRestored? {
-        try restore { (reader: SnapshotReader) throws in while try reader.next() != nil {} }?.restored
+    public func restore(isExpected: Bool = false) throws(RaftLogError) -> RaftRestored? {
+        try restore(isExpected: isExpected) { (reader: SnapshotReader) throws in while try reader.next() != nil {} }?
+            .restored
     }
 
     /// The state of the snapshot that the log begins with; none and true where it is not what was written.
@@ -55,7 +58,7 @@ extension RaftLog {
     }
 
     private func readBack<State>(
-        _ load: (SnapshotReader) throws -> State
+        isExpected: Bool, _ load: (SnapshotReader) throws -> State
     ) throws -> (restored: RaftRestored, state: State?)? {
         var found = RestoredRows()
         var state: State?
@@ -68,9 +71,14 @@ extension RaftLog {
             state = nil
             isUnreadable = true
         }
-        guard isUnreadable || !found.isEmpty || markFile.mark != nil else { return nil }
+        guard isUnreadable || !found.isEmpty || markFile.mark != nil || isExpected else { return nil }
         if found.restored.snapshot == nil { state = nil }
-        let isDamaged = isUnreadable || found.isBroken || markFile.sequence > found.sequence
+        let damage = describeDamage(found, isUnreadable: isUnreadable)
+        let isDamaged = damage != nil
+        remark = damage
+        if !isDamaged, markFile.mark == nil {
+            remark = "\(directory)/raft.mark is missing or is not what was written; raft.db is whole and is trusted"
+        }
         var restored = found.restored
         if isDamaged { restored.hardState = hardState(ofDamaged: found) }
         lastIndex = restored.lastLogIndex
@@ -84,12 +92,16 @@ extension RaftLog {
         } else if isDamaged {
             try rebuild(restored, baseChain: found.baseChain)
         } else if found.startsAfterSnapshot {
+            try database.checkpoint()
             try database.transaction { () throws(StoreError) in
                 try statements.deleteEntries(from: 1)
                 try statements.writeBase(index: base.index, term: base.term, chain: chain.head)
                 try seal()
             }
         } else {
+            // What a failed write left may be in the kernel's memory and not on the disk: what counts from here on is made
+            // durable, or this start fails.
+            try database.checkpoint()
             let first = try statements.firstRowIndex()
             deletedThrough = min(first == 0 ? base.index : first - 1, base.index)
         }
@@ -98,6 +110,20 @@ extension RaftLog {
         try markFile.sync()
         try snapshots.clean(keeping: restored.snapshot)
         return (restored, state)
+    }
+
+    /// What is wrong, as a sentence; nil where nothing is.
+    private func describeDamage(_ found: RestoredRows, isUnreadable: Bool) -> String? {
+        let path = "\(directory)/raft.db"
+        if isUnreadable { return "\(path) cannot be read any more; it is kept as raft.db.damaged" }
+        if found.isEmpty { return "\(path), which this node has had, is gone" }
+        if found.isBroken {
+            let last = found.restored.lastLogIndex
+            return "\(path) is not what was written after entry \(last); it is kept as raft.db.damaged"
+        }
+        guard markFile.sequence > found.sequence else { return nil }
+        return "\(path) has lost its newest writes: the last is number \(found.sequence), and number "
+            + "\(markFile.sequence) was durable; it is kept as raft.db.damaged"
     }
 
     /// Term and vote as the newer of log and mark has them, and what the log once was.
@@ -110,13 +136,11 @@ extension RaftLog {
             if mark.term >= state.term { (state.term, state.vote) = (mark.term, mark.vote) }
         } else if found.sequence == 0 {
             // Neither says how far the log went: only what a later leader commits tells that it is whole again.
-            extent = Self.unknownExtent
+            extent = RaftMark.unknownIndex
         }
         state.damage = RaftMark(index: extent, term: state.term, vote: state.vote)
         return state
     }
-
-    private static let unknownExtent: UInt64 = 1 << 61
 
     /// Writes what is trusted to a new file, which takes the place of the old one: what SQLite holds on to in a file that
     /// is not in order is nobody's guess.

@@ -17,6 +17,8 @@ public final class RaftLog: @unchecked Sendable {
     let markFile: MarkFile
     var database: Database
     var statements: Statements
+    /// What `restore` has found wrong with the files, as a sentence.
+    public internal(set) var remark: String?
     /// `raft.db` could not be read at all and was put aside.
     var wasUnreadable = false
     /// What the database holds: its last index and hard state, where it begins, and the hash of the last row.
@@ -32,8 +34,9 @@ public final class RaftLog: @unchecked Sendable {
 
     /// A mark may be this many writes older than the log on a disk that loses power.
     private static let markLagLimit = 64
-    /// Rows that one transaction deletes behind the log's beginning, so that none takes long.
+    /// Rows and bytes that one transaction deletes before the log's beginning, so that none takes long.
     private static let rowsDeletedAtOnce: UInt64 = 2_048
+    private static let bytesDeletedAtOnce: UInt64 = 4 << 20
 
     /// Opens or makes the log in a directory that exists.
     public init(directory: String) throws(RaftLogError) {
@@ -121,9 +124,10 @@ public final class RaftLog: @unchecked Sendable {
     }
 
     private func apply(_ change: RaftPersist) throws(StoreError) {
-        if let truncation = change.truncateFrom { try truncate(from: truncation) }
+        let newBase = change.compactThrough ?? base.index
+        if let truncation = change.truncateFrom { try truncate(from: truncation, beginningAnewAt: newBase) }
         if let snapshot = change.snapshot { try statements.write(snapshot) }
-        if let compaction = change.compactThrough { try compact(through: compaction, term: change.compactTerm) }
+        if newBase > base.index { try compact(through: newBase, term: change.compactTerm) }
         for entry in change.entries { try append(entry) }
         if let hardState = change.hardState { self.hardState = hardState }
     }
@@ -134,27 +138,25 @@ public final class RaftLog: @unchecked Sendable {
         lastIndex = entry.index
     }
 
-    private func truncate(from index: UInt64) throws(StoreError) {
+    /// Cuts the log. Where it begins anew behind the cut, only what lies beyond its new beginning has to go at once; the
+    /// rest is deleted little by little, however much it is.
+    private func truncate(from index: UInt64, beginningAnewAt newBase: UInt64) throws(StoreError) {
+        if index <= newBase, newBase > base.index {
+            try statements.deleteEntries(from: newBase + 1)
+            lastIndex = min(lastIndex, newBase - 1)
+            return
+        }
         try statements.deleteEntries(from: index)
         lastIndex = max(min(lastIndex, index - 1), base.index)
-        let head = lastIndex > base.index ? try statements.chain(at: lastIndex) : nil
-        if let head {
-            chain = EntryChain(head: head)
-        } else {
-            chain = try statements.readBase().map { EntryChain(head: $0.chain) } ?? EntryChain(afterIndex: 0, term: 0)
-        }
+        chain = EntryChain(head: try head(at: lastIndex))
     }
 
-    /// Forgets entries up to `index`; where the log does not reach that far, it starts anew behind it. Their rows are
-    /// deleted little by little.
+    /// Forgets entries up to `index`; where the log does not reach that far, it starts anew behind it.
     private func compact(through index: UInt64, term: UInt64) throws(StoreError) {
-        guard index > base.index else { return }
         let head: Digest
-        if index <= lastIndex, let known = try statements.chain(at: index) {
-            head = known
+        if index <= lastIndex {
+            head = try self.head(at: index)
         } else {
-            try statements.deleteEntries(from: 1)
-            deletedThrough = index
             head = EntryChain(afterIndex: index, term: term).head
             chain = EntryChain(head: head)
             lastIndex = index
@@ -163,9 +165,21 @@ public final class RaftLog: @unchecked Sendable {
         base = (index, term)
     }
 
+    /// The hash of a row that must be there, or of the log's beginning.
+    private func head(at index: UInt64) throws(StoreError) -> Digest {
+        if index > base.index {
+            guard let head = try statements.chain(at: index) else {
+                throw .damaged("row \(index) of the log has vanished")
+            }
+            return head
+        }
+        return try statements.readBase()?.chain ?? EntryChain(afterIndex: 0, term: 0).head
+    }
+
     private func deleteSomeRows() throws(StoreError) {
         guard deletedThrough < base.index else { return }
-        let through = min(base.index, deletedThrough + Self.rowsDeletedAtOnce)
+        let through = try statements.endOfSlice(
+            after: deletedThrough, through: base.index, rows: Self.rowsDeletedAtOnce, bytes: Self.bytesDeletedAtOnce)
         try statements.deleteEntries(through: through)
         deletedThrough = through
     }

@@ -8,7 +8,7 @@ public enum RaftLogError: Error, Hashable, Sendable {
     /// The mark file beside the database failed; `systemError` is errno.
     case markFailed(path: String, systemError: Int32)
     /// The database was written by a version of swarmlet that this one does not know.
-    case unknownVersion(Int64)
+    case unknownVersion(path: String, found: Int64, known: Int64)
     /// A file of a snapshot could not be read or written; `systemError` is errno.
     case snapshotFailed(path: String, systemError: Int32)
     /// A file of a snapshot is missing or is not what was written.
@@ -36,7 +36,8 @@ public enum RaftLogError: Error, Hashable, Sendable {
         switch self {
         case .store(let error): "the log of the mesh cannot be used: \(error.message)"
         case .markFailed(let path, let systemError): "the disk failed at \(path) (errno \(systemError))"
-        case .unknownVersion(let version): "the log of the mesh has the unknown version \(version)"
+        case .unknownVersion(let path, let found, let known):
+            "\(path) has format \(found), and this version of swarmlet reads format \(known)"
         case .snapshotFailed(let path, let systemError): "the disk failed at \(path) (errno \(systemError))"
         case .snapshotDamaged(let path): "the snapshot \(path) is not what was written"
         case .snapshotUnreadable(let reason): "the snapshot of the mesh's state cannot be read: \(reason)"
@@ -53,6 +54,8 @@ public enum RaftLogError: Error, Hashable, Sendable {
             "free some space on the file system that holds the data directory"
         case .snapshotFailed: "check the disk of this node"
         case .snapshotDamaged: "nothing: the node makes or fetches another"
+        case .unknownVersion(_, let found, let known) where found < known:
+            "start the version of swarmlet that wrote it, leave the mesh with that, and join again with this one"
         case .unknownVersion, .snapshotUnreadable: "start the version of swarmlet that wrote it, or a newer one"
         case .stopped: "check the disk of this node, then start it again"
         }

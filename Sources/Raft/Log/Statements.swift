@@ -18,6 +18,7 @@ final class Statements {
     private let deleteAfter: Statement
     private let deleteBefore: Statement
     private let selectChain: Statement
+    private let selectSizes: Statement
     private let replaceState: Statement
     private let replaceBase: Statement
     private let replaceSnapshot: Statement
@@ -29,6 +30,9 @@ final class Statements {
         deleteAfter = try database.prepare("DELETE FROM entry WHERE idx >= ?")
         deleteBefore = try database.prepare("DELETE FROM entry WHERE idx <= ?")
         selectChain = try database.prepare("SELECT chain FROM entry WHERE idx = ?")
+        // The length of a value stands before it: its pages are not read.
+        selectSizes = try database.prepare(
+            "SELECT idx, length(content) FROM entry WHERE idx > ? AND idx <= ? ORDER BY idx LIMIT ?")
         replaceState = try database.prepare("REPLACE INTO state VALUES(1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         replaceBase = try database.prepare("REPLACE INTO base VALUES(1, ?, ?, ?)")
         replaceSnapshot = try database.prepare("REPLACE INTO snapshot VALUES(1, ?, ?, ?, ?, ?, ?)")
@@ -56,6 +60,26 @@ final class Statements {
     func deleteEntries(through index: UInt64) throws(StoreError) {
         deleteBefore.bind(1, Int64(index))
         try deleteBefore.run()
+    }
+
+    /// The last of the rows `after + 1 ... through` that fit into a slice of so many rows and bytes; it has one at least.
+    func endOfSlice(
+        after: UInt64, through: UInt64, rows: UInt64, bytes: UInt64
+    ) throws(StoreError) -> UInt64 {
+        selectSizes.bind(1, Int64(after))
+        selectSizes.bind(2, Int64(through))
+        selectSizes.bind(3, Int64(rows))
+        defer { selectSizes.reset() }
+        var count: UInt64 = 0
+        var sum: UInt64 = 0
+        var last = through
+        while try selectSizes.step() {
+            count += 1
+            last = UInt64(selectSizes.integer(0))
+            sum += UInt64(selectSizes.integer(1))
+            if sum >= bytes { return last }
+        }
+        return count == rows ? last : through
     }
 
     func chain(at index: UInt64) throws(StoreError) -> Digest? {

@@ -1,5 +1,9 @@
 // File system calls that Swift's Glibc module does not show.
 #pragma once
+#include <stdint.h>
 
 // Writes everything of the file system that holds `descriptor` to its disk. 0, or -1 with errno.
 int swarmlet_syncfs(int descriptor);
+
+// Begins to write these bytes of the page cache to the disk and does not wait; a hint, where the file system takes one.
+void swarmlet_begin_writeback(int descriptor, int64_t offset, int64_t count);

@@ -10,6 +10,9 @@ public struct RaftMark: Hashable, Sendable {
     /// Vote of the node in `term`.
     public var vote: NodeID?
 
+    /// An index that no log reaches: nobody knows how far this one did.
+    public static let unknownIndex: UInt64 = 1 << 61
+
     public init(index: UInt64, term: UInt64, vote: NodeID?) {
         self.index = index
         self.term = term
