@@ -1,4 +1,5 @@
 import Codec
+import Raft
 import Scheduler
 
 /// Why a daemon cannot do what it was asked.
@@ -57,8 +58,14 @@ public enum NodeError: Error, Hashable, Sendable {
     case stopping
     case meshNotConfirmed
     case settingNotSet(String)
-    /// The node's log cannot be written; it takes part no longer.
+    /// It takes part no longer.
     case failed(String)
+    /// The node's log cannot be read or written; it takes part again when that has changed.
+    case logFailed(path: String, RaftLogError)
+    /// Nobody leads, and this node has lost a part of the log.
+    case logDamaged(LogDamage)
+    /// Nothing of the mesh is left in the log that is to be recovered.
+    case recoverNothingLeft(path: String)
 
     /// Stable name of the case.
     public var code: String {
@@ -106,6 +113,9 @@ public enum NodeError: Error, Hashable, Sendable {
         case .meshNotConfirmed: "mesh.join.not_confirmed"
         case .settingNotSet: "config.not_set"
         case .failed: "node.failed"
+        case .logFailed: "node.log_failed"
+        case .logDamaged: "raft.log.damaged"
+        case .recoverNothingLeft: "raft.recover.nothing_left"
         }
     }
 
@@ -171,6 +181,10 @@ public enum NodeError: Error, Hashable, Sendable {
         case .meshNotConfirmed: "the fingerprint of the mesh was not confirmed"
         case .settingNotSet(let key): "\(key) is not set"
         case .failed(let reason): "this node takes part in its mesh no longer: \(reason)"
+        case .logFailed(let path, let error):
+            "this node takes no part in its mesh: \(error.message) (\(path)/raft.db)"
+        case .logDamaged(let damage): "nobody leads the mesh, and the log here is damaged: \(damage.message)"
+        case .recoverNothingLeft(let path): "nothing of the mesh is left in the log of \(path)"
         }
     }
 
@@ -227,7 +241,14 @@ public enum NodeError: Error, Hashable, Sendable {
         case .stopping: "start it again: swarmlet up"
         case .meshNotConfirmed: "compare it with swarmlet members there, or use an invitation: swarmlet join -"
         case .settingNotSet: "what there is: swarmlet config ls"
-        case .failed: "free its disk, then start the daemon again"
+        case .failed: "start the daemon again; if that changes nothing, please report it"
+        case .logFailed(let path, let error) where error.isDiskFull:
+            "free some space on the file system of \(path); this node then goes on by itself"
+        case .logFailed(let path, _):
+            "look into the kernel's log for errors of the disk of \(path); this node goes on by itself once it works"
+        case .logDamaged(let damage): damage.hint
+        case .recoverNothingLeft:
+            "go on from a copy: swarmlet raft recover --from FILE. To give up the mesh: swarmlet leave --forget"
         }
     }
 

@@ -57,7 +57,7 @@ struct RequestHandler {
         case .raftSnapshot:
             try requireAdministrator("copy the state of the mesh")
             guard try await node.driver.read(patience: RequestHandler.readPatience) else {
-                throw NodeError.noLeader(seconds: Int(RequestHandler.readPatience.seconds))
+                throw node.driver.nobodyLeads(for: RequestHandler.readPatience)
             }
             try await RaftService(node: node).snapshot { try await reply(.bytes(Bytes($0))) }
             try await reply(.done)
@@ -70,7 +70,7 @@ struct RequestHandler {
     private func setting(_ key: String) async throws {
         let patience = RequestHandler.readPatience
         guard try await node.driver.read(patience: patience) else {
-            throw NodeError.noLeader(seconds: Int(patience.seconds))
+            throw node.driver.nobodyLeads(for: patience)
         }
         try await reply(.setting(try SettingViews(state: state).view(key)))
     }

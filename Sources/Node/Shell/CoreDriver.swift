@@ -22,6 +22,8 @@ final class CoreDriver: @unchecked Sendable {
     private(set) var log: RaftLog?
     /// Where the log's files are.
     let logDirectory: String
+    /// What this start has found wrong with them.
+    let logRemark: String?
     let logThread: DedicatedThread
     /// Snapshots that are being written or read beside the log's thread.
     var snapshotWork = 0
@@ -42,6 +44,8 @@ final class CoreDriver: @unchecked Sendable {
     private var reading: [UInt64: LoopSignal] = [:]
     private var readCount: UInt64 = 0
     private var isStopped = false
+    /// Why the log could not be written; nothing is written after it.
+    private(set) var logFailure: RaftLogError?
 
     /// After so long without a write the log is settled: not at once, because writes come in flocks and the next one
     /// would wait behind it.
@@ -59,6 +63,7 @@ final class CoreDriver: @unchecked Sendable {
     ) {
         self.core = core
         self.log = log
+        logRemark = log.remark
         self.logDirectory = logDirectory
         snapshotWorkDone = LoopSignal(loop)
         self.logThread = logThread
@@ -92,7 +97,9 @@ final class CoreDriver: @unchecked Sendable {
         let last = Closing(log)
         do {
             while snapshotWork > 0 { try await snapshotWorkDone.wait() }
-            if let failure = try await logThread.perform({ last.close() }) { onWarning?(failure) }
+            if let failure = try await logThread.perform({ last.close() }) {
+                onWarning?("the log is not settled: \(failure.message)")
+            }
         } catch {
             onWarning?(APIFailure(error).message)
         }
@@ -104,7 +111,7 @@ final class CoreDriver: @unchecked Sendable {
         private var log: RaftLog?
         init(_ log: RaftLog) { self.log = log }
 
-        func close() -> String? {
+        func close() -> RaftLogError? {
             defer { log = nil }
             return log.flatMap { CoreDriver.settle($0).failure }
         }
@@ -139,6 +146,7 @@ final class CoreDriver: @unchecked Sendable {
     func propose(
         _ command: Command, as request: RequestID? = nil, patience: Interval = .seconds(10)
     ) async throws -> Answer {
+        if let damage, !damage.hasOtherVoters, !damage.hasLeader { throw NodeError.logDamaged(damage) }
         let request = request ?? nextRequestID()
         let waiter = waiting[request] ?? Waiter(loop)
         waiting[request] = waiter
@@ -153,10 +161,19 @@ final class CoreDriver: @unchecked Sendable {
                 throw error
             }
             abandon(request)
-            throw NodeError.noLeader(seconds: Int(patience.seconds))
+            throw nobodyLeads(for: patience)
         }
         guard let answer = waiter.answer else { throw NodeError.stopping }
         return answer
+    }
+
+    /// What is wrong with the log here; nil while it is whole.
+    var damage: LogDamage? { LogDamage(core.raft, finding: logRemark) }
+
+    /// Why nothing can be decided: there was no leader for so long.
+    func nobodyLeads(for patience: Interval) -> NodeError {
+        if let damage, !damage.hasLeader { return .logDamaged(damage) }
+        return .noLeader(seconds: Int(patience.seconds))
     }
 
     /// Nobody waits for it any more; it may still be carried out.
@@ -242,20 +259,26 @@ final class CoreDriver: @unchecked Sendable {
     }
 
     /// On the log's thread. The answer is why it could not be written.
-    private static func write(_ batch: [RaftPersist], to log: RaftLog) -> String? {
-        do {
+    private static func write(_ batch: [RaftPersist], to log: RaftLog) -> RaftLogError? {
+        do throws(RaftLogError) {
             try log.persist(batch)
             return nil
         } catch {
-            return error.message
+            return error
         }
     }
 
-    private func wrote(_ batch: [RaftPersist], _ failure: String?) {
+    private func wrote(_ batch: [RaftPersist], _ failure: RaftLogError?) {
         isWriting = false
-        if let failure { return input(.logFailed(failure)) }
+        if let failure { return logFailed(failure) }
         if let last = batch.last { input(.persisted(last.token)) }
         settleSoon()
+    }
+
+    /// The first reason counts: what comes after it is that there was one.
+    private func logFailed(_ error: RaftLogError) {
+        if logFailure == nil { logFailure = error }
+        input(.logFailed(error.message))
     }
 
     private func settleSoon() {
@@ -269,7 +292,7 @@ final class CoreDriver: @unchecked Sendable {
                 try logThread.submit { [self] in
                     let outcome = CoreDriver.settle(log)
                     loop.post { [self] in
-                        if let failure = outcome.failure { onWarning?(failure) }
+                        if let failure = outcome.failure { return logFailed(failure) }
                         if outcome.isWorthRepeating { settleSoon() }
                     }
                 }
@@ -280,14 +303,14 @@ final class CoreDriver: @unchecked Sendable {
     }
 
     /// On the log's thread. The answer is why it could not be settled.
-    private static func settle(_ log: RaftLog) -> (failure: String?, isWorthRepeating: Bool) {
+    private static func settle(_ log: RaftLog) -> (failure: RaftLogError?, isWorthRepeating: Bool) {
         do throws(RaftLogError) {
             return (nil, try log.settle())
         } catch .stopped {
             // What stopped it was told when it happened.
             return (nil, false)
         } catch {
-            return ("the log is not settled: \(error.message)", false)
+            return (error, false)
         }
     }
 

@@ -23,9 +23,12 @@ public final class Daemon: @unchecked Sendable {
     /// Where others reach this daemon.
     private(set) var addresses: [String] = []
     private var signals: Int32 = -1
-    private var isChangingMesh = false
+    var isChangingMesh = false
     /// Between two lives of its node, while that starts anew with an empty log.
     private(set) var isStartingAnew = false
+    /// When the log failed last, and how long the next try to come back waits.
+    var lastLogFailure: Instant?
+    var logPause = Interval.seconds(1)
     private let startedAt: Instant
 
     /// Runs a daemon on this thread until SIGTERM or SIGINT. Throws what keeps it from starting.
@@ -154,12 +157,13 @@ public final class Daemon: @unchecked Sendable {
 
     // MARK: Entering and leaving a mesh
 
-    private func enter(_ membership: MeshMembership) async throws {
+    func enter(_ membership: MeshMembership) async throws {
         let node = try await MeshNode(
             loop: loop, directory: directory, identity: identity, membership: membership, host: host, levels: levels,
             log: log)
         let admission = AdmissionServer(node: node)
         node.peers.onStranger = { session in admission.accept(session) }
+        node.onLogFailed = { [self, unowned node] in logFailed(node) }
         node.onLaterEpoch = { [self] epoch in startAnew(inEpoch: epoch) }
         self.node = node
         self.admission = admission
@@ -288,6 +292,7 @@ public final class Daemon: @unchecked Sendable {
     /// Leaves the mesh: gives back what runs here, is removed from the membership, deletes what belonged to the mesh.
     func leave(_ request: LeaveRequest) async throws {
         guard let node else { throw NodeError.notInMesh }
+        if let failure = node.reasonOfFailure, !request.forget { throw failure }
         try beginChange()
         defer { isChangingMesh = false }
         if node.state.members.contains(where: { $0.id != node.id }) {
@@ -296,6 +301,8 @@ public final class Daemon: @unchecked Sendable {
             } catch NodeError.noLeader where request.forget {
                 // Nobody is left to take its leave of: the mesh, should it come back, finds it lost.
                 log.warning("the mesh has no leader and was not told that this node leaves")
+            } catch NodeError.stopping where request.forget && node.reasonOfFailure != nil {
+                log.warning("this node takes no part in its mesh, which was not told that it leaves")
             } catch NodeError.noSuccessor where request.forget {
                 log.warning("no other node took the seat of this one among the voters")
             } catch NodeError.jobsDoNotEnd where request.forget {

@@ -15,13 +15,29 @@ struct Doctor {
                 CheckView(check: "mesh", result: "warn", detail: "in no mesh", hint: NodeError.notInMesh.hint)
             ]
         }
+        checks.append(log(node))
+        if node.failure != nil { return checks }
         checks.append(leader(node))
         for member in node.state.members where member.id != node.id { checks.append(session(node, member)) }
-        if let failure = node.failure {
-            checks.append(
-                CheckView(check: "raft log", result: "FAIL", detail: failure, hint: NodeError.failed("").hint))
-        }
         return checks
+    }
+
+    private func log(_ node: MeshNode) -> CheckView {
+        let name = "raft log"
+        if let failure = node.reasonOfFailure.map(APIFailure.init) {
+            return CheckView(check: name, result: "FAIL", detail: failure.message, hint: failure.hint)
+        }
+        if let damage = node.driver.damage {
+            return CheckView(check: name, result: "FAIL", detail: "damaged: \(damage.message)", hint: damage.hint)
+        }
+        guard let remark = node.driver.logRemark else {
+            let raft = node.driver.core.raft
+            return CheckView(
+                check: name, result: "ok", detail: "whole up to entry \(raft.lastIndex) of term \(raft.term)")
+        }
+        return CheckView(
+            check: name, result: "warn", detail: "whole again; at the start of this daemon: \(remark)",
+            hint: "look into the kernel's log for errors of the disk")
     }
 
     private var eventLoop: CheckView {

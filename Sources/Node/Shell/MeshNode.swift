@@ -28,6 +28,8 @@ final class MeshNode: @unchecked Sendable {
     private(set) var health: [NodeID: MemberState] = [:]
     /// The mesh was recovered on another node: this one's log does not count any more.
     var onLaterEpoch: ((UInt64) -> Void)?
+    /// The log could not be written: this node takes no part any more.
+    var onLogFailed: (() -> Void)?
     private(set) var isRunning = true
     private(set) var failure: String?
     private var announced = false
@@ -171,6 +173,7 @@ final class MeshNode: @unchecked Sendable {
     /// Ends everything of this node in this process; its jobs go on under their supervisors. Returns when the others
     /// have been told, as far as they listen, and when nothing uses the data directory any more.
     func stop() async {
+        guard isRunning else { return }
         isRunning = false
         runner.stop()
         driver.stop()
@@ -227,6 +230,7 @@ final class MeshNode: @unchecked Sendable {
         case .failed(let reason):
             failure = reason
             log.warning("this node takes part no longer: \(reason)")
+            if driver.logFailure != nil { onLogFailed?() }
         case .persist, .answered, .readable, .takeSnapshot, .sendSnapshot, .storeSnapshot: break
         }
     }
@@ -321,6 +325,7 @@ final class MeshNode: @unchecked Sendable {
     /// Why this node takes no part any more, as an error; nil while it does.
     var reasonOfFailure: (any Error)? {
         guard let failure else { return nil }
+        if let error = driver.logFailure { return NodeError.logFailed(path: directory.path, error) }
         if driver.core.speaksLevel { return NodeError.failed(failure) }
         return levels.highest < state.level
             ? SchedulerError.levelTooOld(node: levels, mesh: state.level)

@@ -84,8 +84,11 @@ public final class RaftRecovery {
             (source, self.state, raft) = (.file(header), state, header.membership)
         } else {
             let log = try RaftLog(directory: directory.path)
-            guard let (restored, state, membership) = try Self.read(log) else {
+            guard let (restored, state, membership) = try Self.read(log, isExpected: membership.hasLog) else {
                 throw NodeError.recoverNothing(path: directory.path)
+            }
+            guard !state.members.isEmpty || !restored.isDamaged else {
+                throw NodeError.recoverNothingLeft(path: directory.path)
             }
             (source, self.state, raft) = (.log(log, restored), state, membership)
         }
@@ -119,7 +122,7 @@ public final class RaftRecovery {
             findings.commitIndex = max(restored.hardState.commitIndex, restored.snapshot?.index ?? 0)
             findings.term = restored.hardState.term
             findings.damagedUpTo = restored.hardState.damage?.index
-            findings.isOnlyVoter = voters == [membership.node]
+            findings.isOnlyVoter = voters == [membership.node] && !restored.isDamaged
         case .file(let header):
             (findings.lastIndex, findings.commitIndex, findings.term) = (header.index, header.index, header.term)
             findings.snapshotTime = header.time
@@ -158,8 +161,12 @@ public final class RaftRecovery {
     }
 
     /// The state that the whole log leads to: as its only voter, this node will find all of it decided.
-    private static func read(_ log: RaftLog) throws -> (RaftRestored, SchedulerState, RaftMembership)? {
-        guard let (restored, loaded) = try log.restore(CoreDriver.loadState) else { return nil }
+    private static func read(
+        _ log: RaftLog, isExpected: Bool
+    ) throws -> (RaftRestored, SchedulerState, RaftMembership)? {
+        guard let (restored, loaded) = try log.restore(isExpected: isExpected, CoreDriver.loadState) else {
+            return nil
+        }
         var state = loaded ?? SchedulerState()
         var raft = restored.snapshot?.membership ?? RaftMembership()
         for entry in restored.entries where entry.index > restored.snapshot?.index ?? 0 {
@@ -197,6 +204,7 @@ public final class RaftRecovery {
         membership.epoch = max(membership.epoch, state.recoveries) + 1
         membership.discardsLog = false
         membership.isFounder = false
+        membership.hasLog = true
         // First, so that what is written next never meets the old epoch.
         try membership.write(directory)
         let others = state.members.map(\.id).filter { $0 != membership.node }

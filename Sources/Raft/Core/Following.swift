@@ -10,10 +10,7 @@ extension RaftCore {
         }
         if role != .follower || leader != sender { becomeFollower(term: term, leader: sender) }
         // A node that has forgotten even its term learns here in which it may have acknowledged something.
-        if damage?.term == 0 {
-            damage?.term = term
-            isHardStateDirty = true
-        }
+        if damage?.term == 0 { dateDamage() }
         leaderHeardAt = now
         if configuration.readsFromLease { promisedAt = now }
         electionDeadline = now + electionTimeout

@@ -269,6 +269,8 @@ extension RaftCore {
 
     mutating func mend() { standing.mend() }
 
+    mutating func dateDamage() { standing.dateDamage() }
+
     mutating func takeHardState() -> RaftHardState { standing.takeHardState(commitIndex: commitIndex) }
 
     /// Puts an entry of this leader's term behind the log; a membership is in force from here on.

@@ -68,6 +68,12 @@ struct Standing: Sendable {
         isUnwritten = true
     }
 
+    /// A node that does not know in which term it lost entries: it was in none after this one.
+    mutating func dateDamage() {
+        damage?.term = term
+        isUnwritten = true
+    }
+
     /// What the disk is to hold beside the log.
     mutating func takeHardState(commitIndex: UInt64) -> RaftHardState {
         isUnwritten = false

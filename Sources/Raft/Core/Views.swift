@@ -11,6 +11,8 @@ extension RaftCore {
     public var snapshot: RaftSnapshot? { log.snapshot }
     /// True while acknowledged entries are missing here; see `RaftRestored.isDamaged`.
     public var isDamaged: Bool { damage != nil }
+    /// The last entry that this node may have acknowledged and lost; `RaftMark.unknownIndex` where nobody knows.
+    public var damagedThrough: UInt64? { damage?.index }
     /// True where this node leads and has committed an entry of its term: reads and membership changes are possible.
     public var isReadyLeader: Bool { role == .leader && commitIndex >= firstIndexOfTerm }
     /// The node that the leadership is being handed to.

@@ -31,6 +31,16 @@ public enum RaftLogError: Error, Hashable, Sendable {
         }
     }
 
+    /// The file system that holds the log is full.
+    public var isDiskFull: Bool {
+        switch self {
+        case .store(.diskFull), .markFailed(_, ENOSPC), .markFailed(_, EDQUOT), .snapshotFailed(_, ENOSPC),
+            .snapshotFailed(_, EDQUOT):
+            true
+        default: false
+        }
+    }
+
     /// What happened, as a sentence.
     public var message: String {
         switch self {

@@ -71,6 +71,11 @@ enum RaftCommand {
                 ])
             }
             try terminal.result(table.text(width: terminal.tableWidth))
+            for member in view.members where member.state == "damaged" {
+                terminal.warn(
+                    "\(member.name) has lost entries that it had acknowledged, and does not vote until it has them again. "
+                        + "More, on \(member.name): swarmlet doctor")
+            }
             Staleness.tell(view.staleMilliseconds, terminal)
         }
         return ExitCode.success

@@ -87,8 +87,10 @@ enum RaftRecoverCommand {
             lines.append("it is no voter: the voters may have decided much that never came here")
         }
         if let index = found.damagedUpTo {
-            lines.append("its log is damaged: entries up to \(index) were acknowledged here, and some of them are gone")
+            let which = index == RaftMark.unknownIndex ? "nobody knows how many entries" : "entries up to \(index)"
+            lines.append("its log is damaged: \(which) were acknowledged here, and some of them are gone")
         }
+        guard !found.givenUp.isEmpty else { return lines }
         lines.append(
             "given up: \(found.givenUp.joined(separator: ", ")). What they acknowledged after that and never sent here is lost"
         )
