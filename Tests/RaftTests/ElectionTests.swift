@@ -186,6 +186,27 @@ import Testing
         #expect(mesh[2].lastIndex == mesh[1].lastIndex)
     }
 
+    @Test("a voter that comes back with a hole is repaired although nobody writes anything")
+    func damagedInIdleMesh() {
+        let mesh = TestMesh(voters: 3)
+        mesh.run(milliseconds: 2_000)
+        let leader = mesh.leader!
+        for text in ["a", "b", "c"] { _ = mesh.propose(at: leader, text) }
+        mesh.run(milliseconds: 500)
+        let damaged = leader == 1 ? 2 : 1
+        let last = mesh[damaged].lastIndex
+        let mark = RaftMark(index: last, term: mesh[damaged].term, vote: nil)
+        let empty = RaftRestored(hardState: RaftHardState(term: mark.term, damage: mark))
+        let id = NodeID(UInt64(damaged))
+        mesh.cores[damaged - 1] = RaftCore(id: id, restored: empty, seed: 9, now: mesh.now)
+        mesh.handle(leader, .unreachable(id))
+        mesh.run(milliseconds: 1_000)
+        #expect(mesh.leader == leader)
+        #expect(mesh[leader].lastIndex == last)
+        #expect(mesh[damaged].lastIndex == last)
+        #expect(!mesh[damaged].isDamaged)
+    }
+
     @Test("a voter that has forgotten everything votes again only when a later term than any it may have known decides")
     func forgotten() {
         let voters = [NodeID(1), NodeID(2), NodeID(3)]

@@ -153,7 +153,7 @@ final class CoreDriver: @unchecked Sendable {
         input(.propose(Entry(request: request, time: 0, command: command)))
         let deadline = loop.now + patience
         while waiter.answer == nil {
-            guard !isStopped else { throw NodeError.stopping }
+            guard !isStopped else { throw whyStopped }
             do {
                 if try await waiter.answered.isNotified(before: deadline) || waiter.answer != nil { continue }
             } catch {
@@ -163,12 +163,16 @@ final class CoreDriver: @unchecked Sendable {
             abandon(request)
             throw nobodyLeads(for: patience)
         }
-        guard let answer = waiter.answer else { throw NodeError.stopping }
+        guard let answer = waiter.answer else { throw whyStopped }
         return answer
     }
 
     /// What is wrong with the log here; nil while it is whole.
     var damage: LogDamage? { LogDamage(core.raft, finding: logRemark) }
+
+    private var whyStopped: NodeError {
+        logFailure.map { .logFailed(path: logDirectory, $0) } ?? .stopping
+    }
 
     /// Why nothing can be decided: there was no leader for so long.
     func nobodyLeads(for patience: Interval) -> NodeError {
@@ -199,7 +203,7 @@ final class CoreDriver: @unchecked Sendable {
         input(.read(number))
         let deadline = loop.now + patience
         while reading[number] != nil {
-            guard !isStopped else { throw NodeError.stopping }
+            guard !isStopped else { throw whyStopped }
             do {
                 if try await readable.isNotified(before: deadline) { continue }
             } catch {

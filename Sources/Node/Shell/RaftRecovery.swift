@@ -39,6 +39,11 @@ public final class RaftRecovery {
         public var members: Int
         /// When the snapshot was taken, in nanoseconds since the Unix epoch; nil: the log is the source.
         public var snapshotTime: Int64?
+
+        /// Which entries were acknowledged here and may be gone, in words; nil: none.
+        public var lostEntries: String? {
+            damagedUpTo.map { $0 == RaftMark.unknownIndex ? "nobody knows how many entries" : "entries up to \($0)" }
+        }
     }
 
     /// A voter that answers, and the last entry it knows to be decided, where it says so.

@@ -48,7 +48,8 @@ extension RaftCore {
         for position in peers.indices {
             switch peers[position].phase {
             case .probe(let isWaiting):
-                if !isWaiting, peers[position].match < log.lastIndex { sendAppend(to: position) }
+                // Also where nothing is to be sent: it may have come back without what it had.
+                if !isWaiting { sendAppend(to: position) }
             case .replicate:
                 while peers[position].next <= log.lastIndex, peers[position].hasRoom(in: configuration) {
                     guard sendAppend(to: position) else { break }

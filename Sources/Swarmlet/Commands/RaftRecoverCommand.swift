@@ -86,9 +86,8 @@ enum RaftRecoverCommand {
         if !found.isVoter {
             lines.append("it is no voter: the voters may have decided much that never came here")
         }
-        if let index = found.damagedUpTo {
-            let which = index == RaftMark.unknownIndex ? "nobody knows how many entries" : "entries up to \(index)"
-            lines.append("its log is damaged: \(which) were acknowledged here, and some of them are gone")
+        if let lost = found.lostEntries {
+            lines.append("its log is damaged: \(lost) were acknowledged here, and some of them are gone")
         }
         guard !found.givenUp.isEmpty else { return lines }
         lines.append(
