@@ -77,7 +77,7 @@ let package = Package(
             name: "Simulate", dependencies: ["Codec", "Simulation"], path: "Tests/Simulate", swiftSettings: swift),
         // The clients of scripts/bench raft and scripts/soak-raft; not a product.
         .executableTarget(
-            name: "Load", dependencies: ["Codec", "Scheduler", "Node", "Simulation"], path: "Tests/Load",
+            name: "Load", dependencies: ["Codec", "Raft", "Scheduler", "Node", "Simulation"], path: "Tests/Load",
             swiftSettings: swift),
         // Run by scripts/differential, beside the Go program in Tests/differential/etcd; not a product.
         .executableTarget(

@@ -9,11 +9,18 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// From exactly 32 bytes, else nil.
     public init?(bytes: some Collection<UInt8>) {
         guard bytes.count == Digest.byteCount else { return nil }
-        var words: [UInt64] = [0, 0, 0, 0]
-        for (position, byte) in bytes.enumerated() {
-            words[position / 8] = words[position / 8] << 8 | UInt64(byte)
+        if let digest = bytes.withContiguousStorageIfAvailable({ Digest(copying: UnsafeRawBufferPointer($0)) }) {
+            self = digest
+            return
         }
-        self.words = (words[0], words[1], words[2], words[3])
+        self = Array(bytes).withUnsafeBytes { Digest(copying: $0) }
+    }
+
+    private init(copying bytes: UnsafeRawBufferPointer) {
+        func word(_ position: Int) -> UInt64 {
+            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: position * 8, as: UInt64.self))
+        }
+        words = (word(0), word(1), word(2), word(3))
     }
 
     /// From exactly 64 hexadecimal digits, else nil.
@@ -29,14 +36,14 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     /// The 32 bytes.
     public var bytes: [UInt8] {
-        var bytes = [UInt8]()
-        bytes.reserveCapacity(Digest.byteCount)
-        for word in [words.0, words.1, words.2, words.3] {
-            for shift in stride(from: UInt64(56), through: 0, by: -8) {
-                bytes.append(UInt8(truncatingIfNeeded: word >> shift))
-            }
+        [UInt8](unsafeUninitializedCapacity: Digest.byteCount) { buffer, count in
+            let bytes = UnsafeMutableRawBufferPointer(buffer)
+            bytes.storeBytes(of: words.0.bigEndian, as: UInt64.self)
+            bytes.storeBytes(of: words.1.bigEndian, toByteOffset: 8, as: UInt64.self)
+            bytes.storeBytes(of: words.2.bigEndian, toByteOffset: 16, as: UInt64.self)
+            bytes.storeBytes(of: words.3.bigEndian, toByteOffset: 24, as: UInt64.self)
+            count = Digest.byteCount
         }
-        return bytes
     }
 
     /// 64 lower-case hexadecimal digits.

@@ -6,6 +6,7 @@ import Simulation
 /// second and latencies as one line of JSON.
 /// `load failover PID SOCKET...`: connects to the sockets, ends the process with SIGKILL, writes once on each connection,
 /// and prints the milliseconds until the first write is acknowledged.
+/// `load fill DIRECTORY STATE_BYTES LOG_BYTES`: a stopped mesh of one gets so much state in a snapshot, and so much log.
 /// `load soak SECONDS CLIENTS SEED SOCKET...`: clients write and read on all daemons; the history must be linearizable.
 @main struct Load {
     static func main() {
@@ -25,6 +26,10 @@ import Simulation
                     return usage()
                 }
                 exit(try soak(seconds, clients, seed, Array(words[4...])) ? 0 : 1)
+            case "fill" where words.count == 4:
+                guard let state = UInt64(words[2]), let log = UInt64(words[3]) else { return usage() }
+                var filler = try FillLog(words[1])
+                try filler.run(stateBytes: state, logBytes: log)
             default: usage()
             }
         } catch {
@@ -36,7 +41,7 @@ import Simulation
     private static func usage() {
         print(
             "usage: load writes SOCKET CLIENTS SECONDS BYTES | load failover PID SOCKET... | "
-                + "load soak SECONDS CLIENTS SEED SOCKET...")
+                + "load fill DIRECTORY STATE_BYTES LOG_BYTES | load soak SECONDS CLIENTS SEED SOCKET...")
         exit(2)
     }
 

@@ -1,7 +1,7 @@
 """Measures real daemons on this machine: JSON lines on stdout, a table on stderr.
 
   scripts/bench                   everything
-  scripts/bench size submit       some: size rss start join submit tasks recovery raft-core raft
+  scripts/bench size submit       some: size rss start join submit tasks recovery raft-core raft raft-recovery
   scripts/bench recovery --runs 5 fewer repetitions than the default of each
 
 A machine that does other work measures that too: compare a value with the peer or limit of the same run, not with a
@@ -239,7 +239,7 @@ def start_elsewhere(mesh, number, steps):
 
 BENCHES = {"size": bench_size, "rss": bench_rss, "start": bench_start, "join": bench_join, "submit": bench_submit,
            "tasks": bench_tasks, "recovery": bench_recovery, "raft-core": raft_bench.bench_raft_core,
-           "raft": raft_bench.bench_raft}
+           "raft": raft_bench.bench_raft, "raft-recovery": raft_bench.bench_raft_recovery}
 
 
 def main():

@@ -1,12 +1,17 @@
 """The Raft benchmarks of scripts/bench, each beside etcd in the same run: the core alone, and three daemons with disks."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
+import sqlite3
 import subprocess
+import time
 
 import etcd as etcds
 import mesh as meshes
+import processes
 from mesh import Mesh, MeshError, wait_until
 
 ETCD_CORE = "etcd raft 3.4 core"
@@ -190,3 +195,68 @@ def measure_raft(report, ours, theirs, runs):
     report.add("raft.failover.median", middle(mine), "s", len(mine), [min(mine), max(mine)], peer,
                middle(peers) if peers else None)
     report.add("raft.failover.worst", max(mine), "s", len(mine), None, peer, max(peers) if peers else None)
+
+
+RECOVERY_BYTES = 1 << 30
+
+
+def cat_seconds(path):
+    """Reading a file as `cat` does."""
+    started = time.monotonic()
+    with open(path, "rb", buffering=0) as file:
+        while file.read(1 << 20):
+            pass
+    return time.monotonic() - started
+
+
+def sqlite_seconds(path):
+    """Reading every byte of every row with SQLite's own library, and doing nothing with it."""
+    started = time.monotonic()
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        for _row in database.execute("SELECT idx, term, kind, content, chain FROM entry ORDER BY idx"):
+            pass
+    return time.monotonic() - started
+
+
+def recovery_seconds(node):
+    """From typing `up` to the first acknowledged write."""
+    started = time.monotonic()
+    node.start_again()
+    wait_until(lambda: node.mesh.attempt(node, "config", "set", "user.ready", "yes", seconds=600).returncode == 0,
+               "the first write is acknowledged", 600, 0.01)
+    return time.monotonic() - started
+
+
+def bench_raft_recovery(report, binary, runs):
+    """A mesh of one starts with 1 GiB of log, and with a snapshot of 1 GiB: from `up` to the first acknowledged write.
+    The same files read by cat, and their rows by SQLite alone, in the same run."""
+    load = load_program()
+    for name, state, log in (("log", 0, RECOVERY_BYTES), ("state", RECOVERY_BYTES, 1 << 20)):
+        with Mesh(binary, "recovery", nodes=1, gpus=0) as mesh:
+            node = mesh.nodes[0]
+            mesh.start()
+            stop(node)
+            output(load, "fill", node.data, str(state), str(log))
+            kept = node.data + ".kept"
+            shutil.copytree(node.data, kept)
+            ours, theirs = [], []
+            for _ in range(runs or 3):
+                shutil.rmtree(node.data)
+                shutil.copytree(kept, node.data)
+                if name == "log":
+                    theirs.append(sqlite_seconds(os.path.join(kept, "raft.db")))
+                else:
+                    folder = os.path.join(kept, "snapshots")
+                    theirs.append(sum(cat_seconds(os.path.join(folder, file)) for file in os.listdir(folder)))
+                ours.append(recovery_seconds(node))
+                processes.kill_tree([node.daemon_pid()])
+            ours.sort()
+            peer = "SQLite reads the rows" if name == "log" else "cat reads the file"
+            report.add(f"raft-recovery.{name}", middle(ours), "s", len(ours), [ours[0], ours[-1]], peer, middle(theirs))
+
+
+def stop(node):
+    pid = node.daemon_pid()
+    processes.signal_all([pid], signal.SIGTERM)
+    if processes.wait_gone([pid], 30):
+        raise MeshError(f"{node.name}: the daemon {pid} did not end after SIGTERM")

@@ -19,22 +19,20 @@ struct EntryChain {
 
     mutating func extend(index: UInt64, term: UInt64, kind: UInt64, content: [UInt8]) -> Digest {
         var hash = BLAKE3()
-        hash.update(head.bytes)
-        hash.update(Self.words(index, term, kind))
+        hash.update(head.bytes + Self.words(index, term, kind))
         hash.update(content)
         head = hash.finalize()
         return head
     }
 
     private static func words(_ words: UInt64...) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(words.count * 8)
-        for word in words {
-            for shift in stride(from: UInt64(0), to: 64, by: 8) {
-                bytes.append(UInt8(truncatingIfNeeded: word >> shift))
+        [UInt8](unsafeUninitializedCapacity: words.count * 8) { buffer, count in
+            let bytes = UnsafeMutableRawBufferPointer(buffer)
+            for position in words.indices {
+                bytes.storeBytes(of: words[position].littleEndian, toByteOffset: position * 8, as: UInt64.self)
             }
+            count = bytes.count
         }
-        return bytes
     }
 }
 

@@ -83,7 +83,7 @@ struct RestoredRows {
     ) -> Bool {
         let before = chain
         if index == restored.lastLogIndex + 1,
-            chain.extend(index: index, term: term, kind: kind, content: content).bytes == expected
+            chain.extend(index: index, term: term, kind: kind, content: content) == Digest(bytes: expected)
         {
             do throws(CodecError) {
                 restored.entries.append(try RaftEntry(index: index, term: term, kind: kind, content: content))
