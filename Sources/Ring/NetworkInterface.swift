@@ -7,6 +7,14 @@ public struct NetworkInterface: Hashable, Sendable {
     /// With port 0.
     public let address: SocketAddress
 
+    /// Whether the kernel has IPv6 at all.
+    public static var hasIPv6: Bool {
+        let socket = Glibc.socket(AF_INET6, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard socket >= 0 else { return false }
+        close(socket)
+        return true
+    }
+
     /// Every IPv4 and IPv6 address of the interfaces that are up, in the kernel's order.
     public static func all() throws(RingError) -> [NetworkInterface] {
         var first: UnsafeMutablePointer<ifaddrs>?

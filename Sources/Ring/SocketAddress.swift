@@ -199,6 +199,8 @@ extension SocketAddress {
                 let structure = bytes.loadUnaligned(as: sockaddr_in6.self)
                 let (high, low) = halves(structure.sin6_addr)
                 let port = UInt16(bigEndian: structure.sin6_port)
+                // What a socket of both families says of IPv4 (RFC 4291, 2.5.5.2).
+                if high == 0, low >> 32 == 0xFFFF { return .ipv4(UInt32(truncatingIfNeeded: low), port: port) }
                 return .ipv6(high, low, port: port, scope: structure.sin6_scope_id)
             case AF_UNIX:
                 let offset = MemoryLayout<sa_family_t>.size

@@ -53,6 +53,8 @@ enum Sockets {
     }
 
     static func bind(_ socket: Int32, _ address: SocketAddress) throws(RingError) -> SocketAddress {
+        // Whatever the host's default is: `::` means every address, of IPv4 too.
+        if case .ipv6 = address { setOption(socket, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
         let failure = address.withSocketAddress { Glibc.bind(socket, $0, $1) == 0 ? 0 : errno }
         switch failure {
         case 0: return localAddress(of: socket) ?? address

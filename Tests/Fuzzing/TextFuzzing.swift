@@ -91,7 +91,8 @@ enum TextFuzzing {
             _ = DecimalText.parse(Substring(text))
             return RelativePath.flaw(of: text) == nil && text.split(separator: "/").contains("..")
                 ? "a path that leads out" : nil
-        case 6: return Hex.decode(text).map { Hex.encode($0) == text ? nil : "a second form of hex" } ?? nil
+        case 6:
+            return Hex.decode(text).map { Hex.encode($0) == text.lowercased() ? nil : "a second form of hex" } ?? nil
         case 7:
             let decoded = Fuzzer.taken { () throws(CodecError) in try Base64URL.decode(text) }
             return decoded.map { Base64URL.encode($0) == text ? nil : "a second form of base64url" } ?? nil

@@ -26,7 +26,8 @@ struct UntrustedBytesTests {
     func frames() {
         let frames: [SessionFrame] =
             [
-                .ready, .ping(7), .pong(.max), .close("it was\u{1B}[2J time"), .streamOpen(2, kind: 3, .bulk),
+                .ready, .ping(7), .pong(.max), .close("it was\u{1B}[2J time"),
+                .close(String(repeating: "\u{FFFD}", count: 90)), .streamOpen(2, kind: 3, .bulk),
                 .streamData(2, Self.fragment(9, [1], isLast: false)), .streamCredit(2, 65_536), .streamFinish(2),
                 .streamReset(2),
             ] + Self.posts

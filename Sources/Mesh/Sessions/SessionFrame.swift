@@ -57,7 +57,7 @@ enum SessionFrame: Hashable, Sendable {
         case .pong(let number): SessionFrame.append(Tag.pong, number, to: &bytes)
         case .close(let reason):
             bytes.append(Tag.close)
-            bytes.append(contentsOf: reason.utf8.prefix(SessionConstants.reasonBytesMax))
+            bytes.append(contentsOf: SessionFrame.bounded(reason))
         case .post(let trafficClass, let fragment):
             bytes.append(Tag.post)
             bytes.append(trafficClass.rawValue)
@@ -132,6 +132,17 @@ enum SessionFrame: Hashable, Sendable {
         }
         guard rest.count <= SessionConstants.fragmentBytesMax else { throw .frameTooLong(rest.count) }
         return Fragment(start: start, isLast: flags & Flag.last != 0, content: rest)
+    }
+
+    /// As much of a reason as may be said, in whole characters.
+    static func bounded(_ reason: String) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for scalar in reason.unicodeScalars {
+            let encoded = UTF8.encode(scalar).map(Array.init) ?? []
+            guard bytes.count + encoded.count <= SessionConstants.reasonBytesMax else { break }
+            bytes += encoded
+        }
+        return bytes
     }
 
     /// A peer's words are shown to people: nothing in them may steer a terminal.

@@ -73,7 +73,7 @@ struct SessionHandshake {
         let claim = claim(noise, payload, isBound: configuration.meshID != nil)
         if case .reject(let reason) = await configuration.validate(claim) {
             if pattern == .xx {
-                try await send(SessionHandshake.frame(FrameType.refusal, SessionHandshake.bounded(reason)))
+                try await send(SessionHandshake.frame(FrameType.refusal, SessionFrame.bounded(reason)))
                 throw .peerRejected(reason)
             }
             var channel = try makeChannel(noise)
@@ -139,7 +139,7 @@ struct SessionHandshake {
         if pattern == .ik {
             let claim = claim(noise, firstPayload, isBound: isBound)
             if case .reject(let reason) = await configuration.validate(claim) {
-                try await send(SessionHandshake.frame(FrameType.refusal, SessionHandshake.bounded(reason)))
+                try await send(SessionHandshake.frame(FrameType.refusal, SessionFrame.bounded(reason)))
                 throw .peerRejected(reason)
             }
             let second = try write(&noise, configuration.payload)
@@ -241,10 +241,6 @@ struct SessionHandshake {
         var frame = [type]
         frame.appendLittleEndian(UInt16(bytes.count))
         return frame + bytes
-    }
-
-    private static func bounded(_ reason: String) -> [UInt8] {
-        Array(reason.utf8.prefix(SessionConstants.reasonBytesMax))
     }
 
     private static func number(_ pattern: NoisePattern) -> UInt8 {

@@ -13,6 +13,8 @@ public enum FollowEvent: Hashable, Sendable {
     case ended(JobEnded)
     /// Of an array: the output that follows is that of this task, from its beginning.
     case task(UInt32)
+    /// What the last attempt wrote could not all be had from this node; it is kept there.
+    case outputMissing(node: String)
 }
 
 extension FollowEvent: CBORCodable {
@@ -27,6 +29,7 @@ extension FollowEvent: CBORCodable {
         case 6: self = .frozen(try Bool(cbor: content))
         case 7: self = .ended(try JobEnded(cbor: content))
         case 8: self = .task(try UInt32(cbor: content))
+        case 9: self = .outputMissing(node: try String(cbor: content))
         default: throw .invalid("event \(number) is not known to this version")
         }
     }
@@ -41,6 +44,7 @@ extension FollowEvent: CBORCodable {
         case .frozen(let frozen): numbered(6, frozen.cbor)
         case .ended(let ended): numbered(7, ended.cbor)
         case .task(let task): numbered(8, task.cbor)
+        case .outputMissing(let node): numbered(9, node.cbor)
         }
     }
 }

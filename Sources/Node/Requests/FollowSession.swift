@@ -21,6 +21,7 @@ final class FollowSession: @unchecked Sendable {
     /// The attempt whose output is being copied, and whether all of it has been.
     private var pumped: UInt32 = 0
     private var pumpIsDone = true
+    private var pumpHasFailed = false
     private var pump: Task<Void, Never>?
     private let pumpEnded: LoopSignal
     /// What ended the watch before the job did.
@@ -63,7 +64,7 @@ final class FollowSession: @unchecked Sendable {
             guard let record = node.state.job(job), let current = node.state.task(task) else { return }
             try await tell(record, current)
             if record.isEnded {
-                await drain(current)
+                try await drain(current)
                 try await events.send(.ended(node.views.ended(record)))
                 return
             }
@@ -133,28 +134,36 @@ final class FollowSession: @unchecked Sendable {
         pump?.cancel()
         pumped = attempt.number
         pumpIsDone = false
+        pumpHasFailed = false
         let key = AttemptKey(task, attempt: attempt.number)
         let place = cursor.attempt == attempt.number ? cursor.place : nil
         let request = OutputRequest(key: key, node: attempt.node, place: place, follow: true)
         pump = node.loop.spawn("output of \(job)") { [self] in
+            var hasFailed = false
             do {
                 try await node.output.read(request) { [self] chunk in try await events.send(.output(chunk)) }
             } catch {
+                hasFailed = true
                 node.log.note(
                     "the output of attempt \(key.attempt) of job \(job) broke off: \(APIFailure(error).message)")
             }
             guard pumped == attempt.number else { return }
             pumpIsDone = true
+            pumpHasFailed = hasFailed
             pumpEnded.notify()
         }
     }
 
-    /// Waits until the output of the last attempt has been copied.
-    private func drain(_ current: TaskRecord) async {
-        if let newest = current.attempts.last, newest.outcome != .lost { startPump(newest) }
+    /// Waits until the output of the last attempt has been copied, and says where it is if that takes too long.
+    private func drain(_ current: TaskRecord) async throws {
+        let newest = current.attempts.last.flatMap { $0.outcome == .lost ? nil : $0 }
+        if let newest { startPump(newest) }
         let deadline = node.loop.now + FollowSession.outputPatience
         while !pumpIsDone, node.loop.now < deadline {
-            do { try await pumpEnded.wait(until: deadline) } catch { return }
+            do { try await pumpEnded.wait(until: deadline) } catch { break }
+        }
+        if let newest, !pumpIsDone || pumpHasFailed {
+            try await events.send(.outputMissing(node: node.views.nodeName(newest.node)))
         }
     }
 }

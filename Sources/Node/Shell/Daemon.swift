@@ -118,8 +118,8 @@ public final class Daemon: @unchecked Sendable {
     private static let portPatience = Interval.seconds(2)
 
     private func listen() async throws {
-        let text = settings.listen ?? "0.0.0.0"
-        var address = try HostAddresses.resolve(text, defaultPort: settings.port ?? MeshMembership.defaultPort)
+        var address = try HostAddresses.resolve(
+            settings.listen ?? HostAddresses.everywhere, defaultPort: settings.port ?? MeshMembership.defaultPort)
         if let port = settings.port, settings.listen?.hasSuffix(":\(address.port)") != true {
             address = address.with(port: port)
         }

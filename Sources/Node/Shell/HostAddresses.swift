@@ -2,6 +2,9 @@ import Ring
 
 /// Where this host listens and how others reach it.
 enum HostAddresses {
+    /// Every address of this host; those of IPv4 alone where the kernel has no IPv6.
+    static var everywhere: String { NetworkInterface.hasIPv6 ? "::" : "0.0.0.0" }
+
     /// The address to listen on: `ADDRESS[:PORT]`, or the name of an interface.
     static func resolve(_ text: String, defaultPort: UInt16) throws -> SocketAddress {
         if let own = try NetworkInterface.all().first(where: { $0.name == text })?.address {

@@ -14,6 +14,9 @@ final class Peer: @unchecked Sendable {
     var isDialling = false
     var nextDial = Instant.zero
     var failures = 0
+    /// Until then streams go over the session that it dialled: it did not answer at its addresses, as behind a router
+    /// that translates them.
+    var unreachableUntil = Instant.zero
     /// When anything was last received from it.
     var heard: Instant?
 

@@ -34,6 +34,8 @@ final class Peers: @unchecked Sendable {
     private static let dialPauseMax = Interval.seconds(1)
     /// A session that has been heard within this time is not replaced by a newer one of lower right.
     private static let quiet = Interval.seconds(2)
+    /// How long a member that did not answer at its addresses is not dialled for a stream.
+    private static let unreachablePatience = Interval.seconds(60)
     /// How often members without a session are dialled although there is nothing to say.
     private static let upkeep = Interval.milliseconds(500)
 
@@ -139,10 +141,21 @@ final class Peers: @unchecked Sendable {
         }
     }
 
-    /// A stream to another member, over a session of its own that ends with it.
+    /// A stream to another member, over a session of its own that ends with it. A member that does not answer at its
+    /// addresses but has dialled this node is reached over the session for messages, behind whatever these have to say.
     func openStream(_ kind: StreamKind, to id: NodeID) async throws -> any MessageStream {
         guard let peer = peers[id] else { throw NodeError.nodeNotFound(id.description) }
-        let session = try await connect(peer, purpose: .streams)
+        if let session = peer.session, loop.now < peer.unreachableUntil {
+            return try await session.openStream(kind.rawValue)
+        }
+        let session: Session
+        do {
+            session = try await connect(peer, purpose: .streams)
+        } catch {
+            guard let session = peer.session, !peer.isDialled else { throw error }
+            peer.unreachableUntil = loop.now + Peers.unreachablePatience
+            return try await session.openStream(kind.rawValue)
+        }
         let stream: any MessageStream
         do {
             stream = try await session.openStream(kind.rawValue)

@@ -90,6 +90,8 @@ final class JobFollower {
         case .frozen(true):
             terminal.warn("job \(job): stands still: its node cannot reach the mesh; it goes on when it can")
         case .frozen(false): terminal.warn("job \(job): goes on")
+        case .outputMissing(let node):
+            terminal.warn("job \(job): not all of its output came from \(node); it is kept there: swarmlet logs \(job)")
         case .ended, .task: break
         }
     }

@@ -81,6 +81,7 @@ enum APIExamples {
         .hostLost(HostLost(node: "lynx", silentMilliseconds: 3_100, nextAttempt: 2)),
         .output(LogChunk(stream: 1, time: 5, bytes: Bytes([0, 255, 10]), next: cursor)),
         .checkpoint(CheckpointSafe(number: 3, bytes: 412 << 20, holders: ["owl", "newt"])), .frozen(true), .task(7),
+        .outputMissing(node: "newt"),
         .ended(
             JobEnded(
                 job: 1, state: .failed, exitCode: 75, fromJob: false, failure: failure, milliseconds: 9,

@@ -1,0 +1,53 @@
+"""Hosts that come, go, die, sleep and start again, each with an address of its own."""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from base import LabCase  # noqa: E402
+
+FREEZE_SECONDS = 30
+
+
+class Hosts(LabCase):
+    def test_hosts_join_leave_and_die_and_everybody_knows(self):
+        lab = self.mesh(5)
+        first, leaving, dying = lab.nodes[0], lab.nodes[3], lab.nodes[4]
+        leaving.command("leave")
+        rest = [host for host in lab.nodes if host is not leaving]
+        self.wait_seen(lab, rest, leaving, (None, "left"), 30)
+        dying.kill_host()
+        rest.remove(dying)
+        self.wait_seen(lab, rest, dying, ("dead",), 30)
+        dying.start_again()
+        self.wait_seen(lab, rest, dying, ("alive",), 30)
+        self.assert_runs(lab, first)
+
+    def test_a_host_that_stood_still_for_half_a_minute_returns_to_its_place(self):
+        lab = self.mesh(3)
+        sleeper = lab.nodes[2]
+        watchers = lab.nodes[:2]
+        sleeper.freeze()
+        try:
+            self.wait_seen(lab, watchers, sleeper, ("dead",), FREEZE_SECONDS)
+        finally:
+            sleeper.thaw()
+        self.wait_seen(lab, watchers, sleeper, ("alive",), 60)
+        lab.wait_alive(sleeper, 3, seconds=60)
+
+    def test_a_mesh_whose_hosts_all_lost_power_at_once_is_whole_again_when_they_start(self):
+        lab = self.mesh(5)
+        job = int(lab.command(lab.nodes[1], "run", "-d", "--no-send", "--", "true").split()[0])
+        self.assertEqual(lab.attempt(lab.nodes[1], "wait", str(job), seconds=60).returncode, 0)
+        for host in lab.nodes:
+            host.kill_host()
+        for host in lab.nodes:
+            host.start_again()
+        for host in lab.nodes:
+            lab.wait_alive(host, 5, seconds=60, voters=3)
+        self.assertEqual(lab.job(lab.nodes[4], job).state, "succeeded")
+
+
+if __name__ == "__main__":
+    unittest.main()
