@@ -37,4 +37,10 @@ public enum NodeConstants {
     public static let voterLook = Interval.milliseconds(500)
     /// A member that has been silent for so long gets no seat, and counts for no majority of new voters.
     public static let voterSilence = Interval.seconds(2)
+    /// A leader whose wall clock is further than this from the middle of the voters' hands over (docs/raft.md).
+    public static let clockTolerance = Interval.seconds(10)
+    /// For so long it must have been so: a clock that is being set may jump twice.
+    public static let clockPatience = Interval.seconds(5)
+    /// How often a leader compares its clock.
+    public static let clockLook = Interval.seconds(1)
 }

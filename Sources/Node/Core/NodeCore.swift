@@ -45,7 +45,9 @@ public struct NodeCore: Sendable {
     private var duties = LeaderDuties()
     private var nextRaftRequest: UInt64 = 1
     private var requestIDs: RequestIDSource
-    private var wallClockOffset: Int64 = 0
+    /// What the wall clock shows beyond this core's; nil before it was read.
+    var wallClockOffset: Int64?
+    var clocks = ClockWatch()
     private var isLeaving = false
     /// Whether the state, or what is held here, may have changed since the two were compared.
     private var isComparisonDue = true
@@ -188,7 +190,9 @@ public struct NodeCore: Sendable {
         case .proposeAll(let entries): propose(entries, for: sender, at: now, into: &effects)
         case .refused(let request, let answer):
             if proposals.remove(request) { effects.append(.answered(request, answer)) }
-        case .renew(let sequence): renew(sender, sequence: sequence, at: now)
+        case .renew(let sequence, let time):
+            if let time { clockShows(time, at: sender, now: now) }
+            renew(sender, sequence: sequence, at: now)
         case .granted(let sequence, let index): lease.granted(sequence: sequence, index: index, now: now)
         case .read(let sequence): read(sequence, for: sender, into: &effects)
         case .readable(let sequence, let index): reads.answered(sequence, index: index)
@@ -255,6 +259,7 @@ public struct NodeCore: Sendable {
         case .roleChanged(let role, _, let leader):
             if role == .leader { grants.lead(from: now) } else { grants.stopLeading() }
             duties = LeaderDuties()
+            clocks = ClockWatch()
             proposals.forgetSent()
             reads.forgetAsked()
             readService = ReadService()
@@ -369,7 +374,8 @@ public struct NodeCore: Sendable {
         if leader == id {
             renew(id, sequence: sequence, at: now)
         } else {
-            effects.append(.send(leader, .renew(sequence: sequence)))
+            let time = wallClockOffset == nil ? nil : wallClock(at: now)
+            effects.append(.send(leader, .renew(sequence: sequence, time: time)))
         }
     }
 
@@ -387,7 +393,7 @@ public struct NodeCore: Sendable {
         let extended = lease.applied(upTo: appliedIndex)
         guard lease.hasCaughtUp else { return }
         let mayStart = lease.deadline - now >= NodeConstants.leaseToStart
-        let wallClock = now.nanoseconds + wallClockOffset
+        let wallClock = self.wallClock(at: now)
         var steps: [AttemptLedger.Step] = []
         if isComparisonDue || mayStart != mightStart {
             steps = ledger.compare(
@@ -423,6 +429,7 @@ public struct NodeCore: Sendable {
 
     private mutating func lead(at now: Instant, into effects: inout [NodeEffect]) {
         guard raft.isReadyLeader else { return }
+        compareClocks(at: now)
         if grants.needsConfirmation {
             let read = takeRaftRequest()
             if grants.confirm(id: read) {
@@ -436,7 +443,7 @@ public struct NodeCore: Sendable {
             }
         }
         let decisions = duties.decide(
-            state: state, grants: grants, raft: raft, id: id, now: now, wallClock: now.nanoseconds + wallClockOffset)
+            state: state, grants: grants, raft: raft, id: id, now: now, wallClock: wallClock(at: now))
         for decision in decisions {
             switch decision {
             case .propose(let command):
@@ -471,7 +478,7 @@ public struct NodeCore: Sendable {
     /// The leader stamps every entry with its own clock: time in the log is the leader's.
     private mutating func proposeToRaft(_ entry: Entry, at now: Instant) {
         var stamped = entry
-        stamped.time = now.nanoseconds + wallClockOffset
+        stamped.time = wallClock(at: now)
         stamped.placements =
             raft.isReadyLeader ? duties.placements(with: stamped, state: state, grants: grants, id: id) : []
         raftInputs.append(.propose(id: takeRaftRequest(), entry: stamped.encoded()))

@@ -9,8 +9,9 @@ public enum NodeMessage: Hashable, Sendable {
     case swim(SwimMessage)
     /// To the leader: propose this for me.
     case propose(Entry)
-    /// To the leader: I am here; may my attempts go on?
-    case renew(sequence: UInt64)
+    /// To the leader: I am here, and my wall clock shows this (nanoseconds since the Unix epoch; nil where it has not been
+    /// read); may my attempts go on?
+    case renew(sequence: UInt64, time: Int64? = nil)
     /// To a node: the renewal of this number is granted, once the node has applied the log up to this index.
     case granted(sequence: UInt64, index: UInt64)
     /// To the leader: propose these for me, in this order.
@@ -30,7 +31,9 @@ extension NodeMessage: CBORCodable {
         case 1: self = .raft(try RaftMessage(cbor: content))
         case 2: self = .swim(try SwimMessage(cbor: content))
         case 3: self = .propose(try Entry(cbor: content))
-        case 4: self = .renew(sequence: try UInt64(cbor: content))
+        case 4:
+            let map = try content.requireMap()
+            self = .renew(sequence: try map.require(1), time: try map.optional(2))
         case 5:
             let map = try content.requireMap()
             self = .granted(sequence: try map.require(1), index: try map.require(2))
@@ -51,7 +54,11 @@ extension NodeMessage: CBORCodable {
         case .raft(let message): return numbered(1, message.cbor)
         case .swim(let message): return numbered(2, message.cbor)
         case .propose(let entry): return numbered(3, entry.cbor)
-        case .renew(let sequence): return numbered(4, sequence.cbor)
+        case .renew(let sequence, let time):
+            var map = CBORMap()
+            map.set(1, sequence)
+            map.set(2, time)
+            return numbered(4, .map(map))
         case .granted(let sequence, let index):
             var map = CBORMap()
             map.set(1, sequence)

@@ -123,7 +123,8 @@ enum APIExamples {
                     entries: [RaftEntry(index: 2, term: 2, payload: .command([1, 2]))], commitIndex: 1))),
         .swim(SwimMessage(kind: .ping(4), version: SwimVersion(generation: 1))),
         .propose(Entry(request: RequestID(high: 1, low: 2), time: 3, command: .submit(spec))),
-        .renew(sequence: 7), .granted(sequence: 7, index: 8), .read(sequence: 9), .readable(sequence: 9, index: 10),
+        .renew(sequence: 7, time: 8), .granted(sequence: 7, index: 8), .read(sequence: 9),
+        .readable(sequence: 9, index: 10),
         .refused(RequestID(high: 1, low: 2), .refused(code: "a.b", message: "m", hint: "h")),
         .proposeAll([Entry(request: RequestID(high: 1, low: 2), time: 3, command: .tick)]),
     ]
