@@ -18,6 +18,8 @@ public final class Database: @unchecked Sendable {
     /// Where the file is; `:memory:` is a database that vanishes with this object.
     public let path: String
     private var handle: OpaquePointer?
+    /// Written by SQLite's thread of control, which is this object's.
+    private let pageCount = UnsafeMutablePointer<Int>.allocate(capacity: 1)
 
     /// Opens a database for reading and writing.
     ///
@@ -29,6 +31,7 @@ public final class Database: @unchecked Sendable {
     /// Opens a database.
     public init(path: String, access: Access) throws(StoreError) {
         self.path = path
+        pageCount.initialize(to: 0)
         let flags =
             switch access {
             case .readOnly: SQLITE_OPEN_READONLY
@@ -46,7 +49,10 @@ public final class Database: @unchecked Sendable {
         }
     }
 
-    deinit { close() }
+    deinit {
+        close()
+        pageCount.deallocate()
+    }
 
     private func setUp() throws(StoreError) {
         let mode = try prepare("PRAGMA journal_mode=WAL")
@@ -120,6 +126,27 @@ public final class Database: @unchecked Sendable {
     public func checkpoint() throws(StoreError) {
         let result = sqlite3_wal_checkpoint_v2(open, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
         guard result == SQLITE_OK else { throw failure(result) }
+    }
+
+    /// From here on the write-ahead log is moved into the file by `checkpoint` and `moveLog` alone. SQLite does it with a
+    /// commit now and then and says nothing when that fails, so that the log grows without end.
+    public func moveLogByHand() {
+        sqlite3_wal_hook(
+            open,
+            { count, _, _, pages in
+                count?.assumingMemoryBound(to: Int.self).pointee = Int(pages)
+                return SQLITE_OK
+            }, pageCount)
+    }
+
+    /// Pages in the write-ahead log, after `moveLogByHand`.
+    public var logPages: Int { pageCount.pointee }
+
+    /// Moves the write-ahead log into the database file, as far as readers allow, and keeps its room for what comes next.
+    public func moveLog() throws(StoreError) {
+        let result = sqlite3_wal_checkpoint_v2(open, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+        guard result == SQLITE_OK else { throw failure(result) }
+        pageCount.pointee = 0
     }
 
     private var open: OpaquePointer {

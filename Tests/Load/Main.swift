@@ -7,6 +7,7 @@ import Simulation
 /// `load failover PID SOCKET...`: connects to the sockets, ends the process with SIGKILL, writes once on each connection,
 /// and prints the milliseconds until the first write is acknowledged.
 /// `load fill DIRECTORY STATE_BYTES LOG_BYTES`: a stopped mesh of one gets so much state in a snapshot, and so much log.
+/// `load compaction DIRECTORY ENTRIES`: a log in an empty directory is written, compacted and written on, and timed.
 /// `load soak SECONDS CLIENTS SEED SOCKET...`: clients write and read on all daemons; the history must be linearizable.
 @main struct Load {
     static func main() {
@@ -30,6 +31,10 @@ import Simulation
                 guard let state = UInt64(words[2]), let log = UInt64(words[3]) else { return usage() }
                 var filler = try FillLog(words[1])
                 try filler.run(stateBytes: state, logBytes: log)
+            case "compaction" where words.count == 3:
+                guard let entries = UInt64(words[2]) else { return usage() }
+                var compaction = try Compaction(words[1])
+                try compaction.run(entries: entries)
             default: usage()
             }
         } catch {
@@ -41,7 +46,8 @@ import Simulation
     private static func usage() {
         print(
             "usage: load writes SOCKET CLIENTS SECONDS BYTES | load failover PID SOCKET... | "
-                + "load fill DIRECTORY STATE_BYTES LOG_BYTES | load soak SECONDS CLIENTS SEED SOCKET...")
+                + "load fill DIRECTORY STATE_BYTES LOG_BYTES | load compaction DIRECTORY ENTRIES | "
+                + "load soak SECONDS CLIENTS SEED SOCKET...")
         exit(2)
     }
 

@@ -261,6 +261,16 @@ import Testing
             short.remark
                 == "\(copy)/raft.db has lost its newest writes: the last is number 5, and number 6 was durable; "
                 + "it is kept as raft.db.damaged")
+        // The log goes on in the new file, whatever becomes of the old one, and is found after a kill.
+        var state = RaftHardState(term: 3, vote: NodeID(1), commitIndex: 15)
+        for step in UInt64(0)..<3 {
+            state.commitIndex += 1
+            try short.persist([
+                RaftPersist(token: step, hardState: state, entries: entries((16 + step)...(16 + step), term: 3))
+            ])
+        }
+        let all = entries(1...15) + entries(16...18, term: 3)
+        #expect(try restored(try self.files(of: copy)) == RaftRestored(hardState: state, entries: all))
     }
 
     @Test("a log of another format is refused with the file, both formats and the way out, and is left as it is")

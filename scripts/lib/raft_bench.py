@@ -7,6 +7,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import time
 
 import etcd as etcds
@@ -253,6 +254,20 @@ def bench_raft_recovery(report, binary, runs):
             ours.sort()
             peer = "SQLite reads the rows" if name == "log" else "cat reads the file"
             report.add(f"raft-recovery.{name}", middle(ours), "s", len(ours), [ours[0], ours[-1]], peer, middle(theirs))
+
+
+    bench_compaction(report, load)
+
+
+def bench_compaction(report, load):
+    """A durable write of 16 KB while 64 MB of log before it are let go, beside one while nothing is."""
+    parent = os.environ.get("SWARMLET_MESH_FOLDER")
+    with tempfile.TemporaryDirectory(prefix="swarmlet-compaction-", dir=parent) as folder:
+        lines = output(load, "compaction", folder, "65536").splitlines()
+    phases = {line["phase"]: line for line in map(json.loads, lines)}
+    before, during = phases["before"], phases["during"]
+    for part in ("p50", "p99", "worst"):
+        report.add(f"raft-compaction.{part}", during[part], "ms", 400, None, "nothing to let go", before[part])
 
 
 def stop(node):

@@ -256,6 +256,7 @@ final class CoreDriver: @unchecked Sendable {
             try logThread.submit { [self] in
                 let failure = CoreDriver.write(batch, to: log)
                 loop.post { [self] in wrote(batch, failure) }
+                if failure == nil, let failure = CoreDriver.tidy(log) { loop.post { [self] in logFailed(failure) } }
             }
         } catch {
             input(.logFailed(error.message))
@@ -266,6 +267,16 @@ final class CoreDriver: @unchecked Sendable {
     private static func write(_ batch: [RaftPersist], to log: RaftLog) -> RaftLogError? {
         do throws(RaftLogError) {
             try log.persist(batch)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// On the log's thread, after the write was reported. The answer is why it could not be done.
+    private static func tidy(_ log: RaftLog) -> RaftLogError? {
+        do throws(RaftLogError) {
+            try log.tidy()
             return nil
         } catch {
             return error

@@ -25,6 +25,7 @@ enum LogDatabase {
             let limit = try database.prepare("PRAGMA journal_size_limit=\(logBytesMax)")
             _ = try limit.step()
             limit.reset()
+            database.moveLogByHand()
             return (database, try Statements(database))
         } catch let error as StoreError {
             throw .store(error)
@@ -93,10 +94,11 @@ enum LogDatabase {
 }
 
 extension StoreError {
-    /// The file is not what SQLite wrote. A statement that does not fit the tables is so, too: they are ours.
+    /// The file is not what SQLite wrote. A statement that does not fit the tables (SQLITE_ERROR) is so, too: they are
+    /// ours.
     var isDamage: Bool {
         switch self {
-        case .damaged, .failed, .constraint: true
+        case .damaged, .failed(_, sqliteCode: 1), .constraint: true
         default: false
         }
     }

@@ -67,6 +67,7 @@ final class MarkFile {
         let zeros = [UInt8](repeating: 0, count: count)
         let written = zeros.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, count, off_t(status.st_size)) }
         guard written == count, fsync(descriptor) == 0 else { throw .markFailed(path: path, systemError: errno) }
+        try SnapshotFile.sync(directory: String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)))
     }
 
     private func read(slot: Int) throws(RaftLogError) -> (sequence: UInt64, mark: RaftMark)? {

@@ -37,6 +37,10 @@ public final class RaftLog: @unchecked Sendable {
     /// Rows and bytes that one transaction deletes before the log's beginning, so that none takes long.
     private static let rowsDeletedAtOnce: UInt64 = 2_048
     private static let bytesDeletedAtOnce: UInt64 = 4 << 20
+    /// From so many pages on in SQLite's log it is moved into the database when nobody waits for this thread, and at the
+    /// second at once.
+    private static let logPages = 1_000
+    private static let logPagesMax = 4_000
 
     /// Opens or makes the log in a directory that exists.
     public init(directory: String) throws(RaftLogError) {
@@ -66,6 +70,7 @@ public final class RaftLog: @unchecked Sendable {
             try write(changes)
             try mark()
             if markFile.unsyncedWrites >= Self.markLagLimit { try markFile.sync() }
+            if database.logPages >= Self.logPagesMax { try moveLog() }
             // What it takes the place of is not needed any more, now that the log says so for good.
             if let newest = changes.last(where: { $0.snapshot != nil })?.snapshot { try snapshots.keep(newest) }
         } catch {
@@ -93,6 +98,20 @@ public final class RaftLog: @unchecked Sendable {
             throw error
         }
         return deletedThrough < base.index
+    }
+
+    /// Keeps SQLite's log short. Call it after each `persist`, once those who waited for that have been told.
+    public func tidy() throws(RaftLogError) {
+        guard !hasFailed else { throw .stopped }
+        guard database.logPages >= Self.logPages else { return }
+        do throws(RaftLogError) { try moveLog() } catch {
+            hasFailed = true
+            throw error
+        }
+    }
+
+    private func moveLog() throws(RaftLogError) {
+        do { try database.moveLog() } catch { throw .store(error) }
     }
 
     func mark() throws(RaftLogError) {
