@@ -68,6 +68,18 @@ public struct DataDirectory: Hashable, Sendable {
         try HostFiles.replace(processFile, with: Array("\(getpid())\n".utf8))
     }
 
+    /// Bytes of the log and its snapshots, which a start reads.
+    public var logBytes: UInt64 {
+        var names = ["raft.db", "raft.db-wal"]
+        do { names += try HostFiles.names(in: snapshots).map { "snapshots/" + $0 } } catch {
+            // There are none yet.
+        }
+        return names.reduce(0) { sum, name in
+            var status = stat()
+            return stat("\(path)/\(name)", &status) == 0 ? sum + UInt64(status.st_size) : sum
+        }
+    }
+
     /// The process that wrote `daemon.pid`, if it can be read.
     public var runningProcess: Int32? {
         guard let text = readIfPresent(processFile) else { return nil }

@@ -7,8 +7,12 @@ import Node
 struct DaemonStarter {
     private let directory: DataDirectory
 
-    /// A daemon answers within 100 ms of its start; ten seconds are for a host that is very busy.
-    private static let patience = Interval(nanoseconds: 10_000_000_000)
+    /// A daemon answers within 100 ms of its start; ten seconds are for a host that is very busy, and the rest for one
+    /// that reads its log slowly.
+    private var patienceSeconds: Int64 {
+        10 + Int64(clamping: directory.logBytes / DaemonStarter.slowestBytesPerSecond)
+    }
+    private static let slowestBytesPerSecond: UInt64 = 10_000_000
 
     init(_ directory: DataDirectory) { self.directory = directory }
 
@@ -25,7 +29,8 @@ struct DaemonStarter {
         let child = try spawn(flags)
         terminal.progress("starting the daemon")
         defer { terminal.clearProgress() }
-        let deadline = Clock.sinceBoot() + Self.patience
+        let patienceSeconds = patienceSeconds
+        let deadline = Clock.sinceBoot() + Interval(nanoseconds: patienceSeconds * 1_000_000_000)
         while try !answers() {
             var status: Int32 = 0
             if waitpid(child, &status, WNOHANG) == child {
@@ -34,7 +39,8 @@ struct DaemonStarter {
                 return child
             }
             guard Clock.sinceBoot() < deadline else {
-                throw .daemonNotStarted(reason: "it does not answer after 10 s", log: directory.daemonLog)
+                throw .daemonNotStarted(
+                    reason: "it does not answer after \(patienceSeconds) s", log: directory.daemonLog)
             }
             pause()
         }
