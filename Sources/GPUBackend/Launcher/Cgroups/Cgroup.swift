@@ -9,8 +9,9 @@ final class Cgroup {
     private let directories: [Controller: String]
     private let unified: String?
     private let unifiedControllers: Set<Controller>
-    /// Every directory once, in a fixed order.
+    /// Every directory once, in a fixed order. The first is made first, removed last, and claimed in between.
     private let all: [String]
+    private let claim: CgroupClaim
     /// Open `tasks` of each of version 1: an attempt's first process moves itself through them.
     private(set) var doors: [Int32] = []
     /// The open directory of the group of version 2, in which an attempt is cloned.
@@ -33,13 +34,16 @@ final class Cgroup {
     static let processLimit: UInt64 = 16384
     private static let periodMicroseconds: UInt64 = 100_000
 
-    init(name: String, in hierarchies: CgroupHierarchies) throws(HostError) {
+    /// Makes the group; nil where that name is in use.
+    init?(name: String, in hierarchies: CgroupHierarchies) throws(HostError) {
         directories = hierarchies.legacy.mapValues { "\($0)/\(name)" }
         all = hierarchies.bases.map { "\($0)/\(name)" }
         unified = hierarchies.unified.map { "\($0)/\(name)" }
         unifiedControllers = hierarchies.unifiedControllers
+        guard let first = all.first, let claim = try CgroupClaim.make(first) else { return nil }
+        self.claim = claim
         for path in all {
-            if mkdir(path, 0o755) < 0 && errno != EEXIST {
+            if path != first && mkdir(path, 0o755) < 0 && errno != EEXIST {
                 throw .system(operation: "mkdir", path: path, errorNumber: errno)
             }
             if path == unified {
@@ -136,7 +140,7 @@ final class Cgroup {
     }
 
     func remove() {
-        for path in all { rmdir(path) }
+        for path in all.reversed() { rmdir(path) }
     }
 
     // -- Limits --

@@ -7,20 +7,26 @@ final class CgroupPool {
     private var idle: [Cgroup] = []
     private var made = 0
 
+    /// Names that others use are passed over, at most so many.
+    private static let attemptsMax = 10_000
+
     /// Groups are named after the supervisor, `sPROCESS.N`. Those of supervisors that were killed are removed.
     init(hierarchies: CgroupHierarchies) {
         self.hierarchies = hierarchies
         prefix = "s\(getpid())"
-        for base in hierarchies.bases { Self.sweep(base) }
+        Self.sweep(hierarchies.bases)
     }
 
-    private static func sweep(_ base: String) {
-        let names: [String]
-        do throws(HostError) { names = try HostFiles.names(in: base) } catch { return }
-        for name in names where name.hasPrefix("s") {
-            guard let process = Int32(name.dropFirst().prefix { $0 != "." }) else { continue }
-            // A group that still holds something is not removed by this call.
-            if kill(process, 0) < 0 && errno == ESRCH { rmdir("\(base)/\(name)") }
+    private static func sweep(_ bases: [String]) {
+        guard let first = bases.first else { return }
+        do throws(HostError) {
+            for name in try HostFiles.names(in: first) where name.hasPrefix("s") {
+                guard let claim = try CgroupClaim.take("\(first)/\(name)") else { continue }
+                // A group that still holds something is not removed by this call.
+                withExtendedLifetime(claim) { for base in bases.reversed() { rmdir("\(base)/\(name)") } }
+            }
+        } catch {
+            // What is left over is empty and harms nobody.
         }
     }
 
@@ -45,8 +51,12 @@ final class CgroupPool {
     }
 
     private func make() throws(HostError) -> Cgroup {
-        made += 1
-        return try Cgroup(name: "\(prefix).\(made)", in: hierarchies)
+        for _ in 0..<Self.attemptsMax {
+            made += 1
+            if let group = try Cgroup(name: "\(prefix).\(made)", in: hierarchies) { return group }
+        }
+        throw .system(
+            operation: "mkdir", path: "\(hierarchies.bases.first ?? "")/\(prefix).\(made)", errorNumber: EEXIST)
     }
 
     /// Empty again, to be used for a later attempt.
