@@ -62,7 +62,7 @@ let package = Package(
         tests("Raft", ["Raft", "Simulation"]),
         tests("Tokens", ["Tokens", "Fuzzing"]),
         tests("Mesh", ["Mesh", "Simulation", "Fuzzing"]),
-        tests("Scheduler", ["Scheduler", "Simulation", "Fuzzing"]),
+        tests("Scheduler", ["CLinux", "Codec", "Scheduler", "Simulation", "Fuzzing"]),
         tests("GPUBackend", ["GPUBackend"]),
         tests("Node", ["Node", "Fuzzing"]),
         .target(
@@ -74,7 +74,8 @@ let package = Package(
         tests("Simulation", ["Simulation", "Simulate"]),
         // Run by scripts/simulate; not a product.
         .executableTarget(
-            name: "Simulate", dependencies: ["Codec", "Simulation"], path: "Tests/Simulate", swiftSettings: swift),
+            name: "Simulate", dependencies: ["CLinux", "Codec", "Scheduler", "Simulation"], path: "Tests/Simulate",
+            swiftSettings: swift),
         // The clients of scripts/bench raft and scripts/soak-raft; not a product.
         .executableTarget(
             name: "Load", dependencies: ["Codec", "Raft", "Scheduler", "Node", "Simulation"], path: "Tests/Load",

@@ -12,7 +12,7 @@ struct Arguments {
                simulate raft | mesh --seed S [--story] [--only NAME]
                simulate raft --seed S --trace FILE
                simulate gossip [--nodes N] [--seed S]
-               simulate --speed
+               simulate --speed | --state-speed
         """
 
     /// Raft cores alone, or whole nodes with schedulers, leases and supervisors; both where none is named.
@@ -29,6 +29,7 @@ struct Arguments {
     var traceFile: String?
     /// Members of the mesh whose gossip is measured.
     var nodes = 100
+    var measuresState = false
 
     init?(_ words: [String]) {
         var rest = words[...]
@@ -43,6 +44,7 @@ struct Arguments {
             switch word {
             case "--story": tellsStory = true
             case "--speed": measuresSpeed = true
+            case "--state-speed": measuresState = true
             case "--bugs": huntsBugs = true
             case "--trace":
                 guard let name = rest.popFirst() else { return nil }

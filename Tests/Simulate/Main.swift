@@ -9,6 +9,7 @@ import Simulation
 /// `simulate gossip [--nodes N] [--seed S]`: what gossip does in a mesh of N (100) when nodes crash, hang, part and start.
 /// `simulate raft --seed S --trace FILE`: one seed, and each step of its cores as a line of JSON (docs/raft.md).
 /// `simulate --speed`: commits per second of the bare core, as lines for `scripts/bench`.
+/// `simulate --state-speed`: what the replicated state costs with a million tasks in it, as lines for `scripts/bench`.
 ///
 /// Exit 0: all rules held (or all mistakes were found). Exit 1: not so. Exit 2: wrong arguments.
 @main struct Simulate {
@@ -20,6 +21,10 @@ import Simulation
         }
         if arguments.measuresSpeed {
             measure()
+            leave(0)
+        }
+        if arguments.measuresState {
+            StateSpeed.printAll()
             leave(0)
         }
         var allHeld = true

@@ -19,6 +19,7 @@ import time
 import mesh as meshes
 import processes
 import raft_bench
+import state_bench
 import training
 from mesh import Mesh, MeshError, wait_until
 
@@ -239,7 +240,8 @@ def start_elsewhere(mesh, number, steps):
 
 BENCHES = {"size": bench_size, "rss": bench_rss, "start": bench_start, "join": bench_join, "submit": bench_submit,
            "tasks": bench_tasks, "recovery": bench_recovery, "raft-core": raft_bench.bench_raft_core,
-           "raft": raft_bench.bench_raft, "raft-recovery": raft_bench.bench_raft_recovery}
+           "raft": raft_bench.bench_raft, "raft-recovery": raft_bench.bench_raft_recovery,
+           "state": state_bench.bench_state}
 
 
 def main():

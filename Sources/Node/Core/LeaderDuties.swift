@@ -18,6 +18,7 @@ struct LeaderDuties: Sendable {
         case loss(of: NodeID)
         case level
         case returning(of: NodeID)
+        case tick
     }
 
     private struct Open: Hashable, Sendable {
@@ -29,6 +30,13 @@ struct LeaderDuties: Sendable {
 
     private var open: [Open] = []
     private var mayPlace = true
+    /// The round of placing that is under way, where the last one stopped, and when the next may begin.
+    private var round: PlacementRound?
+    private var lastStop: JobID?
+    private var nextRound = Instant.zero
+    /// Before then no lease can have run out.
+    private var nextLossCheck = Instant.zero
+    private var nextTick: Instant?
     private var returned: [NodeID] = []
     private var voters = VoterKeeper()
     private var pace = TaskPace()
@@ -48,8 +56,12 @@ struct LeaderDuties: Sendable {
         switch event {
         case .nodeChanged(let node):
             mayPlace = true
+            nextLossCheck = .zero
             if returned.contains(node) { voters.returned(node, now: now) }
             voters.hasten()
+        case .nodeRemoved:
+            mayPlace = true
+            nextLossCheck = .zero
         case .settingChanged: voters.hasten()
         case .checkpointRecorded, .checkpointHeld, .treeHeld, .resultsRecorded, .jobForgotten, .knocked,
             .invitationUsed, .attemptStarted:
@@ -61,6 +73,9 @@ struct LeaderDuties: Sendable {
     mutating func everythingChanged() {
         mayPlace = true
         voters.hasten()
+        round = nil
+        lastStop = nil
+        nextLossCheck = .zero
     }
 
     mutating func proposed(_ command: Command, as request: RequestID, proposal: UInt64) {
@@ -74,30 +89,47 @@ struct LeaderDuties: Sendable {
         switch open.remove(at: index).subject {
         case .placement: mayPlace = true
         case .returning(let node): returned.removeAll { $0 == node }
-        case .loss, .level: break
+        case .loss, .level, .tick: break
         }
     }
 
     /// Raft refused the proposal; the answer is the node that is not lost after all.
     mutating func refused(proposal: UInt64) -> NodeID? {
         guard let index = open.firstIndex(where: { $0.proposal == proposal }) else { return nil }
-        guard case .loss(let node) = open.remove(at: index).subject else { return nil }
-        return node
+        switch open.remove(at: index).subject {
+        case .loss(let node):
+            nextLossCheck = .zero
+            return node
+        case .placement: mayPlace = true
+        case .returning, .level, .tick: break
+        }
+        return nil
     }
 
     mutating func decide(
         state: SchedulerState, grants: LeaseGrants, raft: RaftCore, id: NodeID, now: Instant, wallClock: Int64
     ) -> [Decision] {
         var decisions: [Decision] = []
-        for node in state.members where isLost(node, grants: grants, id: id, now: now) {
-            decisions.append(.propose(.nodeLost(node.id)))
+        if now >= nextLossCheck {
+            nextLossCheck = .distantFuture
+            state.forEachPresent { node in
+                guard node != id, !grants.isCondemned(node) else { return }
+                let deadline = grants.deadline(of: node)
+                if deadline <= now { decisions.append(.propose(.nodeLost(node))) }
+                nextLossCheck = min(nextLossCheck, deadline)
+            }
         }
         for node in returned where !isOpen(.returning(of: node)) {
             decisions.append(.propose(.nodeReturned(node)))
         }
-        if mayPlace, !isOpen(.placement) {
-            let placements = plan(state, grants: grants, id: id)
-            if placements.isEmpty { mayPlace = false } else { decisions.append(.propose(.place(placements))) }
+        if let placements = place(state: state, grants: grants, id: id, now: now) {
+            decisions.append(.propose(.place(placements)))
+        }
+        let tickAt = nextTick ?? now + NodeConstants.tick
+        nextTick = tickAt
+        if state.hasWorkLeft || now >= tickAt, !isOpen(.tick) {
+            nextTick = now + NodeConstants.tick
+            decisions.append(.propose(.tick))
         }
         if voters.nextLook <= now {
             if !isOpen(.level), let level = LevelPlan.next(state, voters: raft.membership) {
@@ -117,33 +149,53 @@ struct LeaderDuties: Sendable {
         guard case .submit = entry.command, state.pendingCount == 0, !isOpen(.placement) else { return [] }
         var next = state
         guard case .job = next.apply(entry).answer else { return [] }
-        return plan(next, grants: grants, id: id).map { placement in
+        var first = PlacementRound(avoid: id, limit: NodeConstants.placementsPerEntry)
+        // What one slice does not find is placed as usual, too.
+        _ = first.advance(next, mayTake: { !grants.isCondemned($0) })
+        return first.placements.map { placement in
             var placement = placement
             placement.attempt.job = 0
             return placement
         }
     }
 
-    private func plan(_ state: SchedulerState, grants: LeaseGrants, id: NodeID) -> [Placement] {
-        Placement.plan(
-            state, avoid: id, limit: NodeConstants.placementsPerEntry, ahead: { pace.depth(of: $0) },
-            mayTake: { !grants.isCondemned($0) })
-    }
-
     /// When a decision may be due without anything else happening.
     func nextDeadline(state: SchedulerState, grants: LeaseGrants, raft: RaftCore, id: NodeID) -> Instant? {
         var next: Instant?
         func consider(_ instant: Instant) { next = min(next ?? instant, instant) }
-        for node in state.members where node.presence == .present && node.id != id && !grants.isCondemned(node.id) {
-            consider(grants.deadline(of: node.id))
+        consider(nextLossCheck)
+        if !isOpen(.tick) { consider(state.hasWorkLeft ? .zero : nextTick ?? .distantFuture) }
+        if mayPlace || round != nil, !isOpen(.placement), state.pendingCount > 0 {
+            consider(round == nil ? nextRound : .zero)
         }
         consider(voters.nextLook)
         return next
     }
 
-    private func isLost(_ node: NodeRecord, grants: LeaseGrants, id: NodeID, now: Instant) -> Bool {
-        node.presence == .present && node.id != id && !grants.isCondemned(node.id)
-            && grants.deadline(of: node.id) <= now
+    // MARK: Placing
+
+    /// A slice of a round; what a finished round found.
+    private mutating func place(
+        state: SchedulerState, grants: LeaseGrants, id: NodeID, now: Instant
+    ) -> [Placement]? {
+        guard !isOpen(.placement), state.pendingCount > 0 else { return nil }
+        if round == nil {
+            guard mayPlace, now >= nextRound else { return nil }
+            mayPlace = false
+            round = PlacementRound(avoid: id, limit: NodeConstants.placementsPerEntry, after: lastStop)
+        }
+        guard var current = exchange(&round, with: nil) else { return nil }
+        guard current.advance(state, ahead: { pace.depth(of: $0) }, mayTake: { !grants.isCondemned($0) }) else {
+            round = current
+            return nil
+        }
+        lastStop = current.stoppedAfter
+        // Behind the jobs that one round looks at there may be one that fits.
+        if lastStop != nil { mayPlace = true }
+        guard current.placements.isEmpty else { return current.placements }
+        // A long search in vain is not begun again at every event.
+        if current.work > PlacementRound.sliceWork { nextRound = now + NodeConstants.placementPause }
+        return nil
     }
 
     private func isOpen(_ subject: Subject) -> Bool { open.contains { $0.subject == subject } }
@@ -154,6 +206,7 @@ struct LeaderDuties: Sendable {
         case .nodeLost(let node): .loss(of: node)
         case .raiseLevel: .level
         case .nodeReturned(let node): .returning(of: node)
+        case .tick: .tick
         default: nil
         }
     }

@@ -30,7 +30,13 @@ public enum NodeConstants {
     /// How long reports are gathered while tasks follow each other by themselves.
     public static let reportPause = Interval.milliseconds(10)
     /// How many reports one entry may hold.
-    public static let reportsPerEntry = 1_024
+    public static let reportsPerEntry = 256
+    /// How many bytes of entries one turn applies, and at least one entry: about 250 placements or reports.
+    public static let bytesAppliedPerTurn = 16 << 10
+    /// How long the leader waits after a long search for room found none.
+    public static let placementPause = Interval.milliseconds(20)
+    /// How often time passes in the state where nothing else happens.
+    public static let tick = Interval.seconds(600)
     /// A snapshot is taken when this many entries have been applied since the last.
     public static let entriesPerSnapshot: UInt64 = 20_000
     /// How often the leader looks whether other nodes should vote, where nothing tells it to.

@@ -16,12 +16,12 @@ import Scheduler
 public struct NodeCore: Sendable {
     public let id: NodeID
     public private(set) var raft: RaftCore
-    public private(set) var state: SchedulerState
+    public internal(set) var state: SchedulerState
     public internal(set) var swim: SwimCore
     /// The newest of what gossip came to know, for those who watch.
     public internal(set) var membership = MembershipLog()
     /// The index of the last entry applied to `state`.
-    public private(set) var appliedIndex: UInt64
+    public internal(set) var appliedIndex: UInt64
     /// Until when this host's attempts may run, on the boot-time clock.
     public var leaseDeadline: Instant { lease.deadline }
     /// The state is at least as new as the mesh was then: a grant is confirmed by a majority after it was asked for.
@@ -37,12 +37,12 @@ public struct NodeCore: Sendable {
     private let levels: ProtocolLevels
     let faults: NodeFaults
     private var lease: LeaseHolder
-    private var grants: LeaseGrants
-    private var proposals: Proposals
+    var grants: LeaseGrants
+    var proposals: Proposals
     var reads: ReadBarriers
     var readService = ReadService()
-    private var ledger: AttemptLedger
-    private var duties = LeaderDuties()
+    var ledger: AttemptLedger
+    var duties = LeaderDuties()
     private var nextRaftRequest: UInt64 = 1
     private var requestIDs: RequestIDSource
     /// What the wall clock shows beyond this core's; nil before it was read.
@@ -50,13 +50,15 @@ public struct NodeCore: Sendable {
     var clocks = ClockWatch()
     private var isLeaving = false
     /// Whether the state, or what is held here, may have changed since the two were compared.
-    private var isComparisonDue = true
+    var isComparisonDue = true
     private var mightStart = false
     /// What this turn has for Raft.
     var raftInputs: [RaftInput] = []
     /// The state of a snapshot from the leader, for the turn in which Raft decides whether it takes the place of `state`.
-    private var arrivedState: SchedulerState?
-    private var failure: String?
+    var arrivedState: SchedulerState?
+    /// What Raft has asked of the state and waits its turn: many entries at once would hold up everything else.
+    var unapplied: ArraySlice<StateWork> = []
+    private(set) var failure: String?
 
     /// - Parameters:
     ///   - restored: what the log holds.
@@ -97,6 +99,7 @@ public struct NodeCore: Sendable {
 
     public var nextDeadline: Instant? {
         guard failure == nil else { return nil }
+        guard unapplied.isEmpty else { return .zero }
         var next = lease.nextRenewal
         // Proposals wait without a time of their own while there is nobody to send them to.
         for other in [
@@ -122,8 +125,10 @@ public struct NodeCore: Sendable {
     public mutating func handle(_ inputs: [NodeInput], at now: Instant, into effects: inout [NodeEffect]) {
         guard failure == nil else { return }
         for input in inputs { take(input, at: now, into: &effects) }
+        var applicableBytes = NodeConstants.bytesAppliedPerTurn
         repeat {
             runRaft(at: now, into: &effects)
+            applySome(within: &applicableBytes, at: now, into: &effects)
             advance(at: now, into: &effects)
         } while !raftInputs.isEmpty && failure == nil
     }
@@ -244,7 +249,7 @@ public struct NodeCore: Sendable {
         case .persist(let persist): effects.append(.persist(persist))
         case .send(let peer, let message): effects.append(.send(peer, .raft(message)))
         case .apply(let entries):
-            for entry in entries { apply(entry, at: now, into: &effects) }
+            for entry in entries { unapplied.append(.apply(entry)) }
         case .restore(let snapshot): restore(snapshot, at: now, into: &effects)
         case .proposed: break
         case .rejected(let request, _): rejected(request)
@@ -266,7 +271,7 @@ public struct NodeCore: Sendable {
             if leader != nil { lease.hasten(now: now) }
             effects.append(.leadership(role, leader: leader))
         case .membershipChanged: effects.append(.membersChanged)
-        case .snapshotWanted(let plan): effects.append(.takeSnapshot(plan, state))
+        case .snapshotWanted(let plan): unapplied.append(.snapshot(plan))
         case .sendSnapshot(let peer, let term, let snapshot, let offset, let byteCount):
             effects.append(.sendSnapshot(peer, term: term, snapshot, offset: offset, byteCount: byteCount))
         case .storeSnapshot(let piece): effects.append(.storeSnapshot(piece))
@@ -274,7 +279,7 @@ public struct NodeCore: Sendable {
         }
     }
 
-    private mutating func fail(_ reason: String, into effects: inout [NodeEffect]) {
+    mutating func fail(_ reason: String, into effects: inout [NodeEffect]) {
         failure = reason
         effects.append(.failed(reason))
     }
@@ -282,69 +287,9 @@ public struct NodeCore: Sendable {
     /// Whether this program speaks what the mesh speaks; where it does not, it may not go on.
     public var speaksLevel: Bool { levels.contains(state.level) }
 
-    private mutating func checkLevel(into effects: inout [NodeEffect]) {
+    mutating func checkLevel(into effects: inout [NodeEffect]) {
         guard !speaksLevel, failure == nil else { return }
         fail(SchedulerError.levelTooOld(node: levels, mesh: state.level).message, into: &effects)
-    }
-
-    // MARK: The replicated state
-
-    private mutating func apply(_ committed: RaftEntry, at now: Instant, into effects: inout [NodeEffect]) {
-        guard failure == nil else { return }
-        appliedIndex = committed.index
-        guard let command = committed.command else { return }
-        let entry: Entry
-        do {
-            entry = try Entry(encoded: command)
-        } catch {
-            return fail("entry \(committed.index) of the log cannot be read: \(error.message)", into: &effects)
-        }
-        let (answer, events) = state.apply(entry)
-        // What comes after it may mean what this program does not know.
-        checkLevel(into: &effects)
-        if !events.isEmpty {
-            isComparisonDue = true
-            follow(events, at: now, into: &effects)
-            effects.append(.changed(events))
-        }
-        ledger.answered(entry.request)
-        duties.answered(entry.request)
-        if proposals.remove(entry.request) { effects.append(.answered(entry.request, answer)) }
-    }
-
-    private mutating func follow(_ events: [StateEvent], at now: Instant, into effects: inout [NodeEffect]) {
-        for event in events {
-            switch event {
-            case .nodeChanged(let node):
-                switch state.node(node)?.presence {
-                case .present: grants.welcome(node, now: now)
-                case .lost, .left, nil: grants.pardon(node)
-                }
-                membersChanged(at: now, into: &effects)
-            case .nodeRemoved: membersChanged(at: now, into: &effects)
-            case .attemptLost(let key, let node) where node == id:
-                if case .stop(let key, let stop) = ledger.superseded(key) { effects.append(.stop(key, stop)) }
-            default: break
-            }
-            duties.noticed(event, state, now: now)
-        }
-    }
-
-    private mutating func membersChanged(at now: Instant, into effects: inout [NodeEffect]) {
-        gossip(.members(state.members.map(\.id)), at: now, into: &effects)
-        effects.append(.membersChanged)
-    }
-
-    private mutating func restore(_ snapshot: RaftSnapshot, at now: Instant, into effects: inout [NodeEffect]) {
-        guard let arrivedState else { preconditionFailure("a snapshot is restored in the turn in which it arrived") }
-        state = arrivedState
-        appliedIndex = snapshot.index
-        isComparisonDue = true
-        checkLevel(into: &effects)
-        duties.everythingChanged()
-        membersChanged(at: now, into: &effects)
-        // Answers may have been among the entries that the snapshot stands for: asked again, they are given again.
-        proposals.forgetSent()
     }
 
     // MARK: Progress
@@ -442,6 +387,8 @@ public struct NodeCore: Sendable {
                 }
             }
         }
+        // Decided on a view that is known to be old, most of it would be void.
+        guard unapplied.isEmpty else { return }
         let decisions = duties.decide(
             state: state, grants: grants, raft: raft, id: id, now: now, wallClock: wallClock(at: now))
         for decision in decisions {

@@ -25,6 +25,8 @@ public enum NodeEffect: Sendable {
     case readable([UInt64])
     /// What changed in the replicated state.
     case changed([StateEvent])
+    /// Jobs that left the state with the entry of this index: the history keeps them.
+    case archive([ArchivedJob], index: UInt64)
     /// The set of members, or what is known of them, has changed.
     case membersChanged
     /// Gossip came to know this; the core's `membership` has it too, numbered.

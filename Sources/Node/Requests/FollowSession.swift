@@ -61,11 +61,14 @@ final class FollowSession: @unchecked Sendable {
 
     private func watch() async throws {
         while node.isRunning {
-            guard let record = node.state.job(job), let current = node.state.task(task) else { return }
+            // A job that has left the state has ended, and the history knows how.
+            guard let state = await node.state(knowing: job), let record = state.job(job),
+                let current = state.task(task)
+            else { return }
             try await tell(record, current)
             if record.isEnded {
                 try await drain(current)
-                try await events.send(.ended(node.views.ended(record)))
+                try await events.send(.ended(node.views(of: state).ended(record)))
                 return
             }
             try await node.driver.changes.wait()

@@ -4,8 +4,8 @@ import Scheduler
 
 /// Files that tasks left: recorded results, or paths in the directory where a task ran.
 extension MeshNode {
-    /// Brings what is asked for here; the answer is its tree.
-    func fetch(_ request: FetchRequest) async throws -> Digest {
+    /// Brings what is asked for here; the answer is its tree. `state` knows the job.
+    func fetch(_ request: FetchRequest, in state: SchedulerState) async throws -> Digest {
         guard let task = state.task(TaskKey(job: request.job, index: request.task)) else {
             throw NodeError.taskNotFound(request.job, request.task)
         }

@@ -38,9 +38,10 @@ struct RequestHandler {
             }
         case .logs(let request): try await logs(request)
         case .jobs(let request):
-            let jobs = node.views.jobs(all: request.all)
-            try await reply(.jobs(JobsView(jobs: jobs, staleMilliseconds: staleness)))
-        case .inspectJob(let id): try await reply(.job(node.views.detail(try job(id))))
+            try await reply(.jobs(JobsView(jobs: await jobs(request), staleMilliseconds: staleness)))
+        case .inspectJob(let id):
+            let state = try await state(knowing: id)
+            try await reply(.job(node.views(of: state).detail(try job(id, in: state))))
         case .inspectNode(let name): try await reply(.member(try MemberViews(node: node).member(named: name)))
         case .cancel(let request): try await cancel(request)
         case .wait(let jobs): try await wait(jobs)
@@ -99,10 +100,34 @@ struct RequestHandler {
 
     func reply(_ reply: APIReply) async throws { try await stream.send(reply.encoded()) }
 
-    private func job(_ id: JobID) throws -> JobRecord {
+    /// The state of now, or with a job in it that has left it.
+    private func state(knowing id: JobID) async throws -> SchedulerState {
+        guard let state = await node.state(knowing: id) else { throw NodeError.jobNotFound(id) }
+        return state
+    }
+
+    private func job(_ id: JobID, in state: SchedulerState) throws -> JobRecord {
         guard let job = state.job(id) else { throw NodeError.jobNotFound(id) }
         return job
     }
+
+    /// Those of the state, worked out beside the loop because they can be many, and behind them the newest of the history.
+    private func jobs(_ request: JobsRequest) async -> [JobView] {
+        let state = self.state
+        let frozen = node.runner.frozenAttempts
+        let limit = RequestHandler.oldJobsListed
+        let old = request.all ? await node.history.newest(limit: limit) : []
+        return await node.loop.offload {
+            let isFrozen: (AttemptKey) -> Bool = { frozen.contains($0) }
+            let known = JobViews(state: state, isFrozen: isFrozen).jobs(all: request.all)
+            let left = old.filter { !state.contains($0.id) }
+            let recalled = JobViews(state: state.recalling(left), isFrozen: isFrozen)
+            return known + left.map { recalled.view($0.record) }.sorted { $0.id > $1.id }
+        }
+    }
+
+    /// Of the jobs that have left the state, so many of the newest are in a table.
+    private static let oldJobsListed = 10_000
 
     // MARK: Members
 
@@ -169,24 +194,25 @@ struct RequestHandler {
     }
 
     private func follow(_ request: FollowRequest) async throws {
-        let record = try job(request.job)
+        let record = try job(request.job, in: try await state(knowing: request.job))
         guard request.task < record.spec.tasks else { throw NodeError.taskNotFound(request.job, request.task) }
         try await FollowSession(request, node: node).run { event in try await reply(.follow(event)) }
     }
 
     private func wait(_ jobs: [JobID]) async throws {
-        for id in jobs { _ = try job(id) }
+        for id in jobs { _ = try await state(knowing: id) }
         for id in jobs {
-            while try !job(id).isEnded {
+            while state.job(id).map({ !$0.isEnded }) ?? false {
                 guard node.isRunning else { throw NodeError.stopping }
                 try await node.driver.changes.wait()
             }
-            try await reply(.follow(.ended(node.views.ended(try job(id)))))
+            let state = try await state(knowing: id)
+            try await reply(.follow(.ended(node.views(of: state).ended(try job(id, in: state)))))
         }
     }
 
     private func cancel(_ request: CancelRequest) async throws {
-        let record = try job(request.job)
+        let record = try job(request.job, in: try await state(knowing: request.job))
         guard caller.isAdministrator || record.spec.user == caller.name else {
             throw NodeError.denied(user: caller.name, what: "cancel a job of \(record.spec.user)")
         }
@@ -195,8 +221,9 @@ struct RequestHandler {
     }
 
     private func logs(_ request: LogsRequest) async throws {
-        let record = try job(request.job)
-        guard request.task < record.spec.tasks, let task = state.task(TaskKey(job: request.job, index: request.task))
+        let known = try await state(knowing: request.job)
+        let record = try job(request.job, in: known)
+        guard request.task < record.spec.tasks, let task = known.task(TaskKey(job: request.job, index: request.task))
         else { throw NodeError.taskNotFound(request.job, request.task) }
         let wanted = request.attempt ?? request.cursor?.attempt
         let attempt = wanted.map { number in task.attempts.first { $0.number == number } } ?? task.attempts.last
@@ -206,7 +233,7 @@ struct RequestHandler {
             return try await followLogs(request, attempt: 1)
         }
         try await read(request, attempt)
-        if request.follow, !(try job(request.job).isEnded) {
+        if request.follow, !(state.job(request.job)?.isEnded ?? true) {
             return try await followLogs(request, attempt: attempt.number + 1)
         }
         try await reply(.done)
@@ -217,7 +244,7 @@ struct RequestHandler {
         let key = TaskKey(job: request.job, index: request.task)
         var number = first
         while node.isRunning {
-            let ended = try job(request.job).isEnded
+            let ended = state.job(request.job)?.isEnded ?? true
             if let attempt = state.task(key)?.attempts.first(where: { $0.number == number }), attempt.startedAt != nil {
                 var rest = request
                 rest.tailLines = nil
@@ -242,8 +269,7 @@ struct RequestHandler {
     }
 
     private func fetch(_ request: FetchRequest) async throws {
-        _ = try job(request.job)
-        let tree = try await node.fetch(request)
+        let tree = try await node.fetch(request, in: try await state(knowing: request.job))
         try await TreeExchange.sendAll(tree, from: node.trees) { try await reply(.transfer($0)) }
     }
 }

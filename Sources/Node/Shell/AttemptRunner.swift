@@ -58,6 +58,9 @@ final class AttemptRunner: @unchecked Sendable {
 
     private var loop: any EventLoop { node.loop }
 
+    /// Those that stand still for want of a lease.
+    var frozenAttempts: Set<AttemptKey> { Set(attempts.filter { $0.value.isFrozen }.keys) }
+
     func isFrozen(_ key: AttemptKey) -> Bool { attempts[key]?.isFrozen ?? false }
     /// Whether more output can come.
     func isLive(_ key: AttemptKey) -> Bool { attempts[key].map { $0.stage != .ended } ?? false }

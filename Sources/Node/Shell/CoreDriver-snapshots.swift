@@ -10,6 +10,7 @@ extension CoreDriver {
     func take(_ plan: RaftSnapshotPlan, of state: SchedulerState) {
         let directory = logDirectory
         work("take snapshot") { [self] in
+            await beforeSnapshot?(plan.index)
             let outcome = await loop.offload { CoreDriver.write(plan, state, to: directory) }
             switch outcome {
             case .success(let snapshot): input(.snapshotTaken(snapshot))

@@ -14,6 +14,8 @@ final class CoreDriver: @unchecked Sendable {
     var onEffect: ((NodeEffect) -> Void)?
     /// What does not stop this node but should be known.
     var onWarning: ((String) -> Void)?
+    /// What must be done before entries up to an index may be forgotten.
+    var beforeSnapshot: ((UInt64) async -> Void)?
     /// Notified after each change of the replicated state, of the leadership or of what gossip knows of the members.
     let changes: LoopSignal
 

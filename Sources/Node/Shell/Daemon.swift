@@ -240,7 +240,7 @@ public final class Daemon: @unchecked Sendable {
             let state = node.state
             throw NodeError.alreadyInMesh(
                 name: node.membership.meshName, nodes: state.members.count,
-                jobs: state.jobs.filter { !$0.isEnded }.count, invitation: invitation?.meshName)
+                jobs: state.unfinishedJobCount, invitation: invitation?.meshName)
         }
         try beginChange()
         defer { isChangingMesh = false }

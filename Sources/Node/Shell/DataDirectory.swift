@@ -6,8 +6,9 @@ import Glibc
 ///
 /// `keys/identity` the node's key · `keys/noise` its session key · `keys/mesh` the mesh key, at the founder · `mesh` which
 /// mesh, which number, whose certificates · `peers` where members were last · `raft.db` the log · `snapshots/` what it
-/// begins with · `blobs/` files by content · `supervisors/JOB/` jobs under way · `work/` their directories · `logs/` what
-/// they wrote · `socket`, `daemon.pid`, `daemon.log`. Others may pass through on the way to their job's own directory and read nothing.
+/// begins with · `history.db` finished jobs · `blobs/` files by content · `supervisors/JOB/` jobs under way · `work/` their
+/// directories · `logs/` what they wrote · `socket`, `daemon.pid`, `daemon.log`. Others may pass through on the way to their
+/// job's own directory and read nothing.
 public struct DataDirectory: Hashable, Sendable {
     public let path: String
 
@@ -26,6 +27,7 @@ public struct DataDirectory: Hashable, Sendable {
     var settings: String { path + "/settings" }
     var raftLog: String { path + "/raft.db" }
     var snapshots: String { path + "/snapshots" }
+    var history: String { path + "/history.db" }
     var blobs: String { path + "/blobs" }
     var supervisors: String { path + "/supervisors" }
     var logs: String { path + "/logs" }
@@ -90,6 +92,7 @@ public struct DataDirectory: Hashable, Sendable {
     func forgetMesh(keys: Bool) throws {
         for file in [
             mesh, peers, meshKey, "\(path)/raft.db", "\(path)/raft.db-wal", "\(path)/raft.db-shm", "\(path)/raft.mark",
+            history, "\(history)-wal", "\(history)-shm",
         ] {
             if unlink(file) != 0, errno != ENOENT {
                 throw HostError.system(operation: "unlink", path: file, errorNumber: errno)
@@ -100,12 +103,14 @@ public struct DataDirectory: Hashable, Sendable {
         try makeSubdirectories()
     }
 
-    /// Moves the log out of the way: what a recovery of the mesh has left behind is kept for a person to look at.
+    /// Moves the log out of the way, and the history that came of it: what a recovery of the mesh has left behind is kept
+    /// for a person to look at.
     func setLogAside(beforeEpoch epoch: UInt64) throws {
         let aside = path + "/raft-before-epoch-\(epoch)"
         try HostFiles.makeDirectories(aside, mode: 0o700)
         // The log last: while it is here, a start that was cut short is done again.
-        for name in ["snapshots", "raft.mark", "raft.db-shm", "raft.db-wal", "raft.db"] {
+        let history = ["history.db-shm", "history.db-wal", "history.db"]
+        for name in history + ["snapshots", "raft.mark", "raft.db-shm", "raft.db-wal", "raft.db"] {
             guard rename("\(path)/\(name)", "\(aside)/\(name)") != 0, errno != ENOENT else { continue }
             throw HostError.system(operation: "rename", path: "\(path)/\(name)", errorNumber: errno)
         }

@@ -19,6 +19,7 @@ struct Doctor {
         if node.failure != nil { return checks }
         checks.append(leader(node))
         for member in node.state.members where member.id != node.id { checks.append(session(node, member)) }
+        checks.append(history(node))
         return checks
     }
 
@@ -53,6 +54,22 @@ struct Doctor {
         daemon.host.capabilities.checks.map {
             CheckView(check: $0.name, result: $0.holds ? "ok" : "warn", detail: $0.detail)
         }
+    }
+
+    /// Nothing of the mesh depends on it, so it is a warning at most.
+    private func history(_ node: MeshNode) -> CheckView {
+        if let failure = node.history.failure {
+            return CheckView(
+                check: "history", result: "warn", detail: "finished jobs are kept no more: \(failure)",
+                hint: "make room or mend the disk, then restart the daemon: it gets what it missed from other members")
+        }
+        let missing = node.state.archivedCount - min(node.state.archivedCount, node.history.completeThrough)
+        guard missing > 0, node.history.isIdle else {
+            return CheckView(check: "history", result: "ok", detail: "\(node.history.completeThrough) finished jobs")
+        }
+        return CheckView(
+            check: "history", result: "warn", detail: "\(missing) finished jobs are not here yet",
+            hint: "they come from other members while these can be reached")
     }
 
     private func leader(_ node: MeshNode) -> CheckView {

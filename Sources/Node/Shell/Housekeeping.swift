@@ -18,6 +18,8 @@ final class Housekeeping: @unchecked Sendable {
     static let unusedSeconds = 3_600
     /// Checkpoints of a job that has ended stay so long.
     static let endedNanoseconds: Int64 = 86_400_000_000_000
+    /// The output of a job stays so long after its end, also when the job has left the state.
+    static let outputNanoseconds: Int64 = 30 * 86_400_000_000_000
     /// At one look; the rest has time until the next.
     private static let directoriesMax = 1_000
 
@@ -59,7 +61,9 @@ final class Housekeeping: @unchecked Sendable {
             old.append("\(directory.work)/\(name)")
         }
         for name in try HostFiles.names(in: directory.logs) {
-            guard let job = JobID(name), state.job(job) == nil, !node.runner.holds(job) else { continue }
+            guard let job = JobID(name), !state.contains(job), !node.runner.holds(job),
+                await !keepsOutput(of: job, at: state.time)
+            else { continue }
             old.append("\(directory.logs)/\(name)")
         }
         for name in try HostFiles.names(in: directory.supervisors) {
@@ -69,6 +73,12 @@ final class Housekeeping: @unchecked Sendable {
             // Nothing starts there again: the state never goes back to an attempt that is over.
             try await node.loop.offload { Result { () throws(HostError) in try HostFiles.removeTree(path) } }.get()
         }
+    }
+
+    /// Whether the output of a job that has left the state is kept: while its history is being got, and for a while.
+    private func keepsOutput(of job: JobID, at time: Int64) async -> Bool {
+        if let ended = await node.history.endedAt(job) { return ended > time - Housekeeping.outputNanoseconds }
+        return node.history.failure == nil && node.history.completeThrough < node.state.archivedCount
     }
 
     private func removeContent() async throws {

@@ -19,6 +19,7 @@ final class MeshNode: @unchecked Sendable {
     let driver: CoreDriver
     let peers: Peers
     let trees: TreeStore
+    let history: History
     private(set) var runner: AttemptRunner!
     private(set) var files: FileService!
     private(set) var output: OutputService!
@@ -79,6 +80,7 @@ final class MeshNode: @unchecked Sendable {
         driver = CoreDriver(
             core: core, log: raftLog, logDirectory: path, logThread: thread, bootID: boot, loop: loop)
         trees = try TreeStore(path: directory.blobs)
+        history = try History(path: directory.history, loop: loop)
         peers = Peers(
             loop: loop, identity: identity, membership: membership,
             remembered: MeshNode.remembered(directory, core.state, log),
@@ -120,12 +122,27 @@ final class MeshNode: @unchecked Sendable {
 
     var id: NodeID { membership.node }
     var state: SchedulerState { driver.state }
-    var views: JobViews { JobViews(state: state, isFrozen: { [self] in runner.isFrozen($0) }) }
+    var views: JobViews { views(of: state) }
+
+    /// What people are shown of a state, which may have jobs in it that have left the one of now.
+    func views(of state: SchedulerState) -> JobViews {
+        JobViews(state: state, isFrozen: { [self] in runner.isFrozen($0) })
+    }
+
+    /// The state with this job in it: the one of now, or with the job as the history has it; nil where neither knows it.
+    func state(knowing job: JobID) async -> SchedulerState? {
+        if state.contains(job) { return state }
+        guard let old = await history.job(job) else { return nil }
+        return state.recalling([old])
+    }
 
     /// Takes over what outlived the last daemon, then takes part in the mesh.
     func start() async throws {
         driver.onEffect = { [self] in carryOut($0) }
         driver.onWarning = { [log] in log.warning($0) }
+        driver.beforeSnapshot = { [history] index in await history.settle(through: index) }
+        history.onFailure = { [log] in log.warning("finished jobs are kept no more: \($0)") }
+        await history.open()
         peers.onMessage = { [self] sender, message in driver.input(.message(from: sender, message)) }
         peers.onLaterEpoch = { [self] epoch, member in
             // Who may not vote may not decide which log counts either.
@@ -137,6 +154,7 @@ final class MeshNode: @unchecked Sendable {
         driver.start(adopted: adopted)
         peers.start()
         Housekeeping(node: self).start()
+        loop.spawn("history") { [self] in await HistoryExchange(node: self).run() }
         if membership.isFounder, !driver.core.raft.isDamaged { loop.spawn("found") { [self] in await found() } }
         loop.spawn("wall clock") { [self] in
             while isRunning {
@@ -179,6 +197,7 @@ final class MeshNode: @unchecked Sendable {
         driver.stop()
         await peers.stop()
         await driver.close()
+        await history.close()
         trees.finish()
     }
 
@@ -220,6 +239,7 @@ final class MeshNode: @unchecked Sendable {
             driver.changes.notify()
         case .settled(let key): runner.settled(key)
         case .changed(let events): note(events)
+        case .archive(let jobs, let index): history.keep(jobs, of: index)
         case .membersChanged: updatePeers()
         case .gossip(let peer, let message, _): peers.send(.swim(message), to: peer)
         case .membership(let event): note(event)
@@ -352,6 +372,7 @@ final class MeshNode: @unchecked Sendable {
                 case .log: try await output.serve(stream)
                 case .files: try await serveFiles(stream)
                 case .raft: try await RaftService(node: self).serve(stream)
+                case .history: try await HistoryExchange(node: self).serve(stream)
                 case .admission: stream.cancel()
                 }
             } catch {
@@ -364,7 +385,7 @@ final class MeshNode: @unchecked Sendable {
         let message: [UInt8]
         switch kind {
         case .transfer: message = TransferMessage.failed(code: failure.code, message: failure.message).encoded()
-        case .log, .files, .admission, .raft: message = APIReply.failure(failure).encoded()
+        case .log, .files, .admission, .raft, .history: message = APIReply.failure(failure).encoded()
         }
         do {
             try await stream.send(message)

@@ -177,7 +177,9 @@ public final class RaftRecovery {
         for entry in restored.entries where entry.index > restored.snapshot?.index ?? 0 {
             switch entry.payload {
             case .empty: break
-            case .command(let bytes): _ = state.apply(try Entry(encoded: bytes))
+            case .command(let bytes):
+                _ = state.apply(try Entry(encoded: bytes))
+                _ = state.takeArchived()
             case .membership(let membership): raft = membership
             }
         }

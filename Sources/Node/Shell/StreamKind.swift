@@ -10,4 +10,6 @@ enum StreamKind: UInt16 {
     case files = 4
     /// How far the log is there, and who is to lead (`APIRequest`, answered by `APIReply`).
     case raft = 5
+    /// Finished jobs that a member lacks (`HistoryExchange`).
+    case history = 6
 }

@@ -5,6 +5,8 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
     case replaceDeadVoterAfter = "autopilot.replace-dead-voter-after"
     case stableAfter = "autopilot.stable-after"
     case voters = "autopilot.voters"
+    case jobsKept = "jobs.keep"
+    case jobsKeptFor = "jobs.keep-for"
 
     /// The name under which it is read and set.
     public var key: String { rawValue }
@@ -15,6 +17,8 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
         case .replaceDeadVoterAfter: "60s"
         case .stableAfter: "3s"
         case .voters: "auto"
+        case .jobsKept: "10000"
+        case .jobsKeptFor: "7d"
         }
     }
 
@@ -23,6 +27,8 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
         switch self {
         case .replaceDeadVoterAfter: "how long a voter may be dead before another node takes its seat"
         case .stableAfter: "how long a node must have been a member that answers before it may vote"
+        case .jobsKept: "how many ended jobs stay in memory; older ones are in the history of each node"
+        case .jobsKeptFor: "how long an ended job stays in memory"
         case .voters: "how many voters the mesh wants; auto: 1, 3 or 5, as its nodes allow"
         }
     }
@@ -32,6 +38,8 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
         switch self {
         case .replaceDeadVoterAfter: "a time from 5s to 30d, such as 60s or 10m"
         case .stableAfter: "a time from 0s to 1d, such as 3s or 2m"
+        case .jobsKept: "a number from 10 to 10000"
+        case .jobsKeptFor: "a time from 10s to 30d, such as 1h or 7d"
         case .voters: Self.voterChoices.joined(separator: ", ")
         }
     }
@@ -42,6 +50,9 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
         case .replaceDeadVoterAfter: Self.time(value, in: .seconds(5)...Interval.seconds(30 * 86_400)) != nil
         case .stableAfter: Self.time(value, in: .zero...Interval.seconds(86_400)) != nil
         case .voters: Self.voterChoices.contains(value)
+        case .jobsKept:
+            value.utf8.count <= 5 && Int(value).map { (10...SchedulerLimits.endedJobsMax).contains($0) } ?? false
+        case .jobsKeptFor: Self.time(value, in: .seconds(10)...Interval.seconds(30 * 86_400)) != nil
         }
     }
 

@@ -12,8 +12,8 @@ public enum StateEvent: Hashable, Sendable {
     case cancelRequested(JobID)
     /// The attempt is the newest one, where there is one.
     case taskChanged(TaskKey, TaskState, AttemptKey?)
-    /// Tasks that were never placed ended at once, all of them together.
-    case untouchedTasksCancelled(JobID)
+    /// The tasks that waited for a place ended, all of them at once.
+    case waitingTasksCancelled(JobID)
     case attemptPlaced(AttemptKey, NodeID)
     case attemptStarted(AttemptKey)
     case attemptEnded(AttemptKey, Outcome)

@@ -3,9 +3,9 @@ import Codec
 /// How many tasks of a job are in each state.
 public struct TaskCounts: Hashable, Sendable, CBORCodable {
     /// By the raw value of the state.
-    private var counts: [UInt32]
+    private var counts: SIMD8<UInt32>
 
-    public init() { counts = Array(repeating: 0, count: TaskState.allCases.count) }
+    public init() { counts = .zero }
 
     public subscript(_ state: TaskState) -> UInt32 {
         get { counts[Int(state.rawValue)] }
@@ -15,7 +15,7 @@ public struct TaskCounts: Hashable, Sendable, CBORCodable {
     public var ended: UInt32 { self[.succeeded] + self[.failed] + self[.cancelled] }
     /// Tasks that hold room on a node.
     public var onNodes: UInt32 { self[.placed] + self[.preparing] + self[.running] + self[.unknown] }
-    public var total: UInt32 { counts.reduce(0, +) }
+    public var total: UInt32 { counts.wrappedSum() }
 
     /// One word for the whole job, the most telling first.
     public var summary: TaskState {
@@ -28,11 +28,12 @@ public struct TaskCounts: Hashable, Sendable, CBORCodable {
     }
 
     public init(cbor: CBOR) throws(CodecError) {
-        counts = try [UInt32](cbor: cbor)
-        guard counts.count == TaskState.allCases.count else {
-            throw .invalid("\(counts.count) counts of tasks where there are \(TaskState.allCases.count) states")
+        let numbers = try [UInt32](cbor: cbor)
+        guard numbers.count == TaskState.allCases.count else {
+            throw .invalid("\(numbers.count) counts of tasks where there are \(TaskState.allCases.count) states")
         }
+        counts = SIMD8(numbers)
     }
 
-    public var cbor: CBOR { counts.cbor }
+    public var cbor: CBOR { counts.indices.map { counts[$0] }.cbor }
 }

@@ -9,7 +9,12 @@ public struct TaskRecord: Hashable, Sendable, CBORCodable {
     public var failures: UInt32
     /// Ascending by number; the newest that the policy of the job keeps.
     public var checkpoints: [Checkpoint]
-    public var results: ResultFiles?
+    public var results: ResultFiles? {
+        get { sharedResults?.value }
+        set { sharedResults = newValue.map { Shared($0) } }
+    }
+    /// Most tasks have none: a pointer instead of room for them in every record.
+    private var sharedResults: Shared<ResultFiles>?
 
     /// Attempts of one task that stay in memory.
     public static let attemptsKeptMax = 16
@@ -22,7 +27,7 @@ public struct TaskRecord: Hashable, Sendable, CBORCodable {
         self.attempts = attempts
         self.failures = failures
         self.checkpoints = checkpoints
-        self.results = results
+        sharedResults = results.map { Shared($0) }
     }
 
     /// The newest attempt while it has not ended.
@@ -50,7 +55,7 @@ public struct TaskRecord: Hashable, Sendable, CBORCodable {
         attempts = try map.optional(2) ?? []
         failures = try map.optional(3) ?? 0
         checkpoints = try map.optional(4) ?? []
-        results = try map.optional(5)
+        sharedResults = try map.optional(5, ResultFiles.self).map { Shared($0) }
     }
 
     public var cbor: CBOR {

@@ -28,14 +28,19 @@ struct Fit: Hashable {
 
     /// Nil where some member could hold such a task when empty, even a lost one; else the refusal that names the
     /// nearest.
-    static func refusal(of resources: Resources, by members: [NodeRecord]) -> SchedulerError? {
+    static func refusal(of resources: Resources, by state: SchedulerState) -> SchedulerError? {
         var nearest: (member: NodeRecord, fit: Fit)?
-        for member in members {
-            let fit = Fit(resources, into: member.capacity, of: member.capacity)
-            if fit.isPossible { return nil }
-            if let best = nearest, !isNearer((member, fit), than: best, resources) { continue }
-            nearest = (member, fit)
+        var isPossible = false
+        state.nodeRows.forEach(from: nil) { (_, row) in
+            guard row.record.presence != .left else { return true }
+            let fit = Fit(resources, into: row.record.capacity, of: row.record.capacity)
+            isPossible = fit.isPossible
+            if isPossible { return false }
+            if let best = nearest, !isNearer((row.record, fit), than: best, resources) { return true }
+            nearest = (row.record, fit)
+            return true
         }
+        if isPossible { return nil }
         guard let (member, fit) = nearest else {
             return .neverFits(
                 asks: describe(resources), nearest: "none, the mesh has no members",

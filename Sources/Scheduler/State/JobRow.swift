@@ -29,19 +29,19 @@ struct JobRow: Sendable {
         var next: UInt32 = 0
         for page in tasks.pages {
             let end = min(next + UInt32(TaskTable.pageRows), tasks.count)
-            if page.isEmpty { countUntouched(next..<end) }
+            if page.isEmpty { countWaiting(next..<end) }
             for (row, task) in page.enumerated() {
-                counts[task.state] += 1
-                if task.state == .pending { pending.insert(next + UInt32(row)) }
+                let index = next + UInt32(row)
+                if task.state == .pending { countWaiting(index..<index + 1) } else { counts[task.state] += 1 }
             }
             next = end
         }
-        countUntouched(next..<tasks.count)
+        countWaiting(next..<tasks.count)
     }
 
-    private mutating func countUntouched(_ range: Range<UInt32>) {
-        counts[tasks.untouched] += UInt32(range.count)
-        if tasks.untouched == .pending { pending.append(range) }
+    private mutating func countWaiting(_ range: Range<UInt32>) {
+        counts[tasks.waiting] += UInt32(range.count)
+        if tasks.waiting == .pending { pending.insert(range) }
     }
 
     func record(id: JobID) -> JobRecord {
@@ -53,10 +53,4 @@ struct JobRow: Sendable {
             id: id, spec: spec.value, submittedAt: submittedAt, endedAt: endedAt, counts: counts, exitCode: exitCode,
             cancelRequestedBy: cancelRequestedBy)
     }
-}
-
-/// A value that never changes and is shared instead of copied.
-final class Shared<Value: Sendable>: Sendable {
-    let value: Value
-    init(_ value: Value) { self.value = value }
 }

@@ -40,6 +40,41 @@ struct PagedTable<Key: Comparable & Sendable, Row: Sendable>: Sendable {
     /// A copy of the row; nil where there is none.
     subscript(key: Key) -> Row? { find(key).map { self[$0] } }
 
+    /// The row with the greatest key that is `key` or below.
+    func last(notAbove key: Key) -> (key: Key, row: Row)? {
+        guard let page = pageHolding(key) else { return nil }
+        let above = pages[page].keys.firstIndex(notBelow: key)
+        let row = above < pages[page].keys.count && pages[page].keys[above] == key ? above : above - 1
+        return (pages[page].keys[row], pages[page].rows[row])
+    }
+
+    /// The row with the smallest key that is `key` or above.
+    func first(notBelow key: Key) -> (key: Key, row: Row)? {
+        var page = pageHolding(key) ?? 0
+        guard page < pages.count else { return nil }
+        var row = pages[page].keys.firstIndex(notBelow: key)
+        if row == pages[page].keys.count {
+            page += 1
+            row = 0
+        }
+        return page < pages.count ? (pages[page].keys[row], pages[page].rows[row]) : nil
+    }
+
+    /// Looks at rows where they lie, ascending, from the first that is `key` or above, until `body` says no.
+    func forEach(from key: Key?, while body: (Key, borrowing Row) -> Bool) {
+        var page = key.flatMap { pageHolding($0) } ?? 0
+        guard page < pages.count else { return }
+        var row = key.map { pages[page].keys.firstIndex(notBelow: $0) } ?? 0
+        while page < pages.count {
+            while row < pages[page].keys.count {
+                guard body(pages[page].keys[row], pages[page].rows[row]) else { return }
+                row += 1
+            }
+            page += 1
+            row = 0
+        }
+    }
+
     /// Adds a row or replaces the one of this key.
     mutating func set(_ key: Key, _ row: Row) {
         guard let last = pages.last?.keys.last, key <= last else { return append(key, row) }
@@ -95,6 +130,11 @@ struct PagedTable<Key: Comparable & Sendable, Row: Sendable>: Sendable {
         let next = pages.remove(at: page + 1)
         pages[page].keys += next.keys
         pages[page].rows += next.rows
+    }
+
+    /// Where each page's rows lie in memory: two copies of a table share the pages that have the same place.
+    var pagePlaces: [UnsafeRawPointer?] {
+        pages.map { page in page.rows.withUnsafeBytes { $0.baseAddress } }
     }
 
     /// The last page whose first key is not above `key`.

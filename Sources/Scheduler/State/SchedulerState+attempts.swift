@@ -35,8 +35,10 @@ extension SchedulerState {
     /// How many attempts of a job have room on a node, as far as they are counted.
     func rooms(of job: JobID, on node: NodeRow, atMost limit: Int) -> Int {
         guard let position = jobRows.find(job) else { return 0 }
+        let first = node.attempts.firstIndex(notBelow: AttemptKey(job: job, task: 0, attempt: 0))
         var count = 0
-        for key in node.attempts where key.job == job && count < limit {
+        for key in node.attempts[first...] {
+            guard key.job == job, count < limit else { break }
             if jobRows[position].tasks[key.task].liveAttempt?.turn == nil { count += 1 }
         }
         return count
@@ -70,8 +72,9 @@ extension SchedulerState {
         let position = try memberPosition(id)
         guard nodeRows[position].record.presence == .present else { return }
         nodeRows[position].record.presence = .lost(since: time)
+        lostNodes.set(id, Nothing())
         events.append(.nodeChanged(id))
-        for key in nodeRows[position].attempts { giveUp(key, on: id, evenIfNever: false, &events) }
+        sweep(id)
     }
 
     /// It is heard again. What it still runs for good it reports itself.
@@ -79,10 +82,46 @@ extension SchedulerState {
         let position = try memberPosition(id)
         guard case .lost = nodeRows[position].record.presence else { return }
         nodeRows[position].record.presence = .present
+        lostNodes.remove(id)
+        sweeps.remove(id)
         events.append(.nodeChanged(id))
     }
 
-    mutating func giveUp(_ key: AttemptKey, on node: NodeID, evenIfNever: Bool, _ events: inout [StateEvent]) {
+    // MARK: Sweeps
+
+    /// Whether entries are wanted only so that what has begun goes on.
+    public var hasWorkLeft: Bool { !sweeps.isEmpty || hasJobsToForget }
+
+    /// The attempts of this node are given up, a bounded number per entry: a node can hold many.
+    mutating func sweep(_ node: NodeID) { sweeps.set(node, AttemptKey(job: 0, task: 0, attempt: 0)) }
+
+    /// Something was asked about attempts on lost nodes: all of those are looked at again.
+    mutating func sweepLostNodes() { for (node, _) in lostNodes { sweep(node) } }
+
+    mutating func sweepSome(_ events: inout [StateEvent]) {
+        var left = Self.attemptsSweptPerEntry
+        while left > 0, let (node, from) = sweeps.first {
+            guard let position = nodeRows.find(node) else {
+                sweeps.remove(node)
+                continue
+            }
+            let hasLeft = nodeRows[position].record.presence == .left
+            let first = nodeRows[position].attempts.firstIndex(notBelow: from)
+            let keys = nodeRows[position].attempts[first...].prefix(left)
+            for key in keys { giveUp(key, evenIfNever: hasLeft, &events) }
+            left -= max(1, keys.count)
+            if let last = keys.last, left <= 0 {
+                sweeps.set(node, AttemptKey(last.taskKey, attempt: last.attempt + 1))
+            } else {
+                sweeps.remove(node)
+                if hasLeft { forgetOldDeparted() }
+            }
+        }
+    }
+
+    private static let attemptsSweptPerEntry = 256
+
+    private mutating func giveUp(_ key: AttemptKey, evenIfNever: Bool, _ events: inout [StateEvent]) {
         guard let job = jobRows.find(key.job) else { return }
         giveUp(job, key.task, evenIfNever: evenIfNever, &events)
     }

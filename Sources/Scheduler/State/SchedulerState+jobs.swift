@@ -11,7 +11,7 @@ extension SchedulerState {
         guard jobRows.count - endedOrder.count < SchedulerLimits.unfinishedJobsMax,
             unfinishedTasks + Int(spec.tasks) <= SchedulerLimits.unfinishedTasksMax
         else { throw .queueFull }
-        if !spec.allowPending, let refusal = Fit.refusal(of: spec.resources, by: members) { throw refusal }
+        if !spec.allowPending, let refusal = Fit.refusal(of: spec.resources, by: self) { throw refusal }
         let job = nextJob
         nextJob += 1
         jobRows.set(job, JobRow(spec: spec, submittedAt: time))
@@ -28,37 +28,29 @@ extension SchedulerState {
         return job
     }
 
-    /// Tasks that run nowhere we know of end at once; the others when their node reports or is lost.
+    /// Tasks that wait end at once, whatever their number; those of lost nodes with the sweep; the others when their node
+    /// reports.
     mutating func cancel(_ id: JobID, by person: String, _ events: inout [StateEvent]) throws(SchedulerError) {
         guard let job = jobRows.find(id) else { throw .jobNotFound(id) }
         guard jobRows[job].endedAt == nil else { throw .jobEnded(id, jobRows[job].counts.summary) }
         guard jobRows[job].cancelRequestedBy == nil else { return }
         jobRows[job].cancelRequestedBy = person
         events.append(.cancelRequested(id))
-        cancelUntouched(job, &events)
-        let tasks = jobRows[job].tasks
-        tasks.forEachTouched { index, task in
-            switch task.state {
-            case .pending: change(job, index, to: .cancelled, &events)
-            case .unknown: giveUp(job, index, evenIfNever: true, &events)
-            default: break
-            }
-        }
+        cancelWaiting(job, &events)
+        if jobRows[job].counts[.unknown] > 0 { sweepLostNodes() }
     }
 
-    private mutating func cancelUntouched(_ job: RowPosition, _ events: inout [StateEvent]) {
-        let cancelled = jobRows[job].tasks.cancelUntouched()
+    private mutating func cancelWaiting(_ job: RowPosition, _ events: inout [StateEvent]) {
+        jobRows[job].tasks.cancelWaiting()
+        let cancelled = jobRows[job].counts[.pending]
         guard cancelled > 0 else { return }
-        jobRows[job].counts[.pending] -= cancelled
+        let id = jobRows.key(at: job)
+        jobRows[job].counts[.pending] = 0
         jobRows[job].counts[.cancelled] += cancelled
+        jobRows[job].pending = IndexRanges()
         pendingCount -= Int(cancelled)
-        var stillPending = IndexRanges()
-        jobRows[job].tasks.forEachTouched { index, task in
-            if task.state == .pending { stillPending.insert(index) }
-        }
-        jobRows[job].pending = stillPending
-        if stillPending.isEmpty { waiting.remove(jobRows.key(at: job)) }
-        events.append(.untouchedTasksCancelled(jobRows.key(at: job)))
+        waiting.remove(id)
+        events.append(.waitingTasksCancelled(id))
         endIfDone(job, &events)
     }
 
@@ -97,19 +89,24 @@ extension SchedulerState {
         events.append(.jobEnded(id))
     }
 
+    /// Whether the oldest ended job is too old, or ended jobs are too many.
+    var hasJobsToForget: Bool {
+        guard let (_, id) = endedOrder.first, let job = jobRows.find(id) else { return false }
+        return (jobRows[job].endedAt ?? time) < time - retention.nanoseconds
+            || endedOrder.count > retention.jobs || endedTasks > SchedulerLimits.endedTasksMax
+    }
+
     /// Ended jobs leave when they are old or many, a few per entry.
     mutating func forgetOldJobs(_ events: inout [StateEvent]) {
         var forgotten = 0
-        while forgotten < SchedulerLimits.forgottenPerEntryMax, let (number, id) = endedOrder.first,
-            let row = jobRows[id]
+        while forgotten < SchedulerLimits.forgottenPerEntryMax, hasJobsToForget,
+            let (number, id) = endedOrder.first, let row = jobRows.remove(id)
         {
-            let isOld = (row.endedAt ?? time) < time - SchedulerLimits.endedNanoseconds
-            let isTooMany =
-                endedOrder.count > SchedulerLimits.endedJobsMax || endedTasks > SchedulerLimits.endedTasksMax
-            guard isOld || isTooMany else { return }
             endedOrder.remove(number)
             endedTasks -= Int(row.tasks.count)
-            jobRows.remove(id)
+            archivedCount += 1
+            // It goes whole to who keeps it: letting a million tasks go takes longer than an entry may.
+            archived.append(ArchivedJob(number: archivedCount, id: id, row: row))
             if let tree = row.spec.value.workingTree { releaseTree(tree) }
             events.append(.jobForgotten(id))
             forgotten += 1

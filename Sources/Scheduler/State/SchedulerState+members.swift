@@ -133,10 +133,21 @@ extension SchedulerState {
         nodeRows[position].record.presence = .left
         memberNames.remove(record.name)
         memberKeys.remove(record.identityKey)
-        for key in nodeRows[position].attempts { giveUp(key, on: id, evenIfNever: true, &events) }
+        lostNodes.remove(id)
+        sweep(id)
         departedOrder.append(id)
-        if departedOrder.count > SchedulerLimits.departedMax { nodeRows.remove(departedOrder.removeFirst()) }
+        forgetOldDeparted()
         events.append(.nodeRemoved(id))
+    }
+
+    /// The oldest departed node goes once nothing refers to it any more.
+    mutating func forgetOldDeparted() {
+        while departedOrder.count > SchedulerLimits.departedMax, let first = departedOrder.first,
+            !sweeps.contains(first)
+        {
+            nodeRows.remove(first)
+            departedOrder.removeFirst()
+        }
     }
 
     func memberPosition(_ id: NodeID) throws(SchedulerError) -> RowPosition {

@@ -5,6 +5,14 @@ extension SchedulerState {
     /// Those that belong to the mesh now, present or lost.
     public var members: [NodeRecord] { nodeRows.compactMap { $0.row.record.presence == .left ? nil : $0.row.record } }
 
+    /// Looks at the members that are not lost, ascending, without copying what is known of them.
+    public func forEachPresent(_ body: (NodeID) -> Void) {
+        nodeRows.forEach(from: nil) { (id, row) in
+            if row.record.presence == .present { body(id) }
+            return true
+        }
+    }
+
     /// The members, and the departed that are still remembered.
     public var nodes: [NodeRecord] { nodeRows.map(\.row.record) }
 
@@ -47,6 +55,12 @@ extension SchedulerState {
 
     public func job(_ id: JobID) -> JobRecord? { jobRows[id]?.record(id: id) }
 
+    /// Whether the job is remembered.
+    public func contains(_ id: JobID) -> Bool { jobRows.contains(id) }
+
+    /// How many jobs have not ended.
+    public var unfinishedJobCount: Int { jobRows.count - endedOrder.count }
+
     public func task(_ key: TaskKey) -> TaskRecord? {
         guard let job = jobRows.find(key.job), key.index < jobRows[job].tasks.count else { return nil }
         return jobRows[job].tasks[key.index]
@@ -65,7 +79,7 @@ extension SchedulerState {
         var keys: [TaskKey] = []
         for (job, _) in waiting {
             guard let position = jobRows.find(job) else { continue }
-            for range in jobRows[position].pending.ranges {
+            for range in jobRows[position].pending {
                 for index in range {
                     guard keys.count < limit else { return keys }
                     keys.append(TaskKey(job: job, index: index))

@@ -48,7 +48,7 @@ extension SchedulerState {
         let own = MeshSetting(rawValue: key)
         guard let value else {
             guard settingRows.remove(key) != nil else { return }
-            if own == nil { userSettings -= 1 }
+            if own == nil { userSettings -= 1 } else { readRetention() }
             return events.append(.settingChanged(key: key))
         }
         guard value.utf8.count <= SchedulerLimits.settingValueBytesMax else {
@@ -66,6 +66,7 @@ extension SchedulerState {
             userSettings += 1
         }
         settingRows.set(key, SettingRecord(key: key, value: value, changedAt: time, changedBy: person))
+        if own != nil { readRetention() }
         events.append(.settingChanged(key: key))
     }
 }

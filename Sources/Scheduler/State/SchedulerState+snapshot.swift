@@ -13,6 +13,7 @@ extension SchedulerState {
         map.set(8, nextJob)
         map.set(9, level)
         map.set(10, recoveries)
+        map.set(11, archivedCount)
     }
 
     mutating func readHeader(_ map: CBORMap) throws(CodecError) {
@@ -27,6 +28,7 @@ extension SchedulerState {
         nextJob = try map.require(8)
         level = try map.require(9)
         recoveries = try map.require(10)
+        archivedCount = try map.require(11)
     }
 
     /// Puts a job behind all that have ended.
@@ -54,7 +56,7 @@ extension JobRow {
         map.set(4, endedAt)
         map.set(5, firstFailure)
         map.set(6, cancelRequestedBy)
-        map.set(7, tasks.untouched)
+        map.set(7, tasks.waiting)
     }
 
     init(_ map: CBORMap) throws(CodecError) {
@@ -62,6 +64,21 @@ extension JobRow {
         endedAt = try map.optional(4)
         firstFailure = try map.optional(5)
         cancelRequestedBy = try map.optional(6)
-        tasks = TaskTable(count: spec.value.tasks, untouched: try map.require(7))
+        tasks = TaskTable(count: spec.value.tasks, waiting: try map.require(7))
+    }
+
+    /// Runs of equal tasks, behind those that have come.
+    mutating func takeTasks(_ map: CBORMap) throws(CodecError) {
+        let first: UInt32 = try map.require(1)
+        let items = try map.require(2, CBOR.self).requireArray()
+        guard items.count % 2 == 0 else { throw .invalid("tasks cut in half") }
+        var next = Int(first)
+        for at in stride(from: 0, to: items.count, by: 2) {
+            let count = try Int(cbor: items[at])
+            guard tasks.restore(try TaskRecord(cbor: items[at + 1]), count: count, at: next) else {
+                throw .invalid("tasks that do not fit their job")
+            }
+            next += count
+        }
     }
 }

@@ -48,6 +48,16 @@ public struct SchedulerState: Sendable {
     public internal(set) var level: UInt64 = 1
     /// How often the mesh was recovered from one node.
     public internal(set) var recoveries: UInt64 = 0
+    /// Lost and departed nodes whose attempts are being given up, and the first that has not been looked at.
+    var sweeps = PagedTable<NodeID, AttemptKey>()
+    /// Members that are lost. Derived.
+    var lostNodes = PagedTable<NodeID, Nothing>()
+    /// How many jobs have left; the number of the last of them.
+    public internal(set) var archivedCount: UInt64 = 0
+    /// Those that left and have not been taken. Not part of what the state says.
+    var archived: [ArchivedJob] = []
+    /// How many ended jobs stay, and how long. Derived from the settings.
+    var retention = JobRetention()
     var requests = RequestMemory()
 
     public init() {}
@@ -64,6 +74,7 @@ public struct SchedulerState: Sendable {
             answer = Answer(error)
         }
         if entry.command != .tick { requests.remember(entry.request, answer, at: time) }
+        sweepSome(&events)
         forgetOldJobs(&events)
         forgetOldKnocks()
         return (answer, events)

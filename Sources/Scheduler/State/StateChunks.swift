@@ -27,6 +27,7 @@ public struct StateChunks: Sequence, IteratorProtocol, Sendable {
         case invitations(PagedTable<String, InvitationRecord>.Iterator)
         case settings(PagedTable<String, SettingRecord>.Iterator)
         case nodes(PagedTable<NodeID, NodeRow>.Iterator)
+        case sweeps(PagedTable<NodeID, AttemptKey>.Iterator)
         case trees(PagedTable<Digest, TreeRow>.Iterator)
         case jobs(PagedTable<JobID, JobRow>.Iterator)
         case tasks(TaskRuns, PagedTable<JobID, JobRow>.Iterator)
@@ -129,6 +130,16 @@ public struct StateChunks: Sequence, IteratorProtocol, Sendable {
             if let (_, node) = iterator.next() {
                 append(.node) { $0.set(1, node.record) }
                 section = .nodes(iterator)
+            } else {
+                section = .sweeps(state.sweeps.makeIterator())
+            }
+        case .sweeps(var iterator):
+            if let (node, from) = iterator.next() {
+                append(.sweep) {
+                    $0.set(1, node)
+                    $0.set(2, from)
+                }
+                section = .sweeps(iterator)
             } else {
                 section = .trees(state.treeRows.makeIterator())
             }

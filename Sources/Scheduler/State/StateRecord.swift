@@ -23,6 +23,8 @@ enum StateRecord {
         case invitation
         case setting
         case node
+        /// A node whose attempts are being given up.
+        case sweep
         case tree
         case job
         /// Tasks of the job before it, in ascending order.

@@ -57,6 +57,7 @@ public struct StateRestorer: Sendable {
         for (_, id) in state.endedOrder where state.jobRows[id]?.endedAt == nil {
             throw .invalid("a state whose ended jobs are not in its order of ends")
         }
+        state.readRetention()
         return state
     }
 
@@ -76,9 +77,12 @@ public struct StateRestorer: Sendable {
             try Self.append(invitation.jti, invitation, to: &state.invitationRows)
         case .setting: try restore(try map.require(1, SettingRecord.self))
         case .node: try restore(try map.require(1, NodeRecord.self))
+        case .sweep: try Self.append(try map.require(1), try map.require(2), to: &state.sweeps)
         case .tree: try Self.append(try map.require(1), try TreeRow(map), to: &state.treeRows)
         case .job: job = (try map.require(1), try JobRow(map))
-        case .tasks: try takeTasks(map)
+        case .tasks:
+            guard job != nil else { throw .invalid("tasks without a job") }
+            try job?.row.takeTasks(map)
         case .end:
             guard try map.require(1, UInt64.self) == recordCount else { throw .invalid("a state with a gap") }
         }
@@ -114,22 +118,9 @@ public struct StateRestorer: Sendable {
     private mutating func restore(_ node: NodeRecord) throws(CodecError) {
         try Self.append(node.id, NodeRow(record: node), to: &state.nodeRows)
         guard node.presence != .left else { return }
+        if case .lost = node.presence { state.lostNodes.set(node.id, Nothing()) }
         state.memberNames.set(node.name, node.id)
         state.memberKeys.set(node.identityKey, node.id)
-    }
-
-    private mutating func takeTasks(_ map: CBORMap) throws(CodecError) {
-        let first: UInt32 = try map.require(1)
-        let items = try map.require(2, CBOR.self).requireArray()
-        guard items.count % 2 == 0 else { throw .invalid("tasks cut in half") }
-        var next = Int(first)
-        for at in stride(from: 0, to: items.count, by: 2) {
-            let count = try Int(cbor: items[at])
-            guard job?.row.tasks.restore(try TaskRecord(cbor: items[at + 1]), count: count, at: next) == true else {
-                throw .invalid("tasks that do not fit their job")
-            }
-            next += count
-        }
     }
 
     /// The job's tasks are all there: what follows from them is worked out.

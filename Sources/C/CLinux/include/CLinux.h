@@ -22,3 +22,4 @@
 #include "process.h"
 #include "host.h"
 #include "terminal.h"
+#include "allocator.h"
