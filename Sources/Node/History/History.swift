@@ -13,6 +13,8 @@ final class History: @unchecked Sendable {
     private(set) var failure: String?
     /// Every job up to this number is here.
     private(set) var completeThrough: UInt64 = 0
+    /// The epoch of the mesh that it has heard of.
+    private(set) var epoch: UInt64 = 0
     /// Whether everything it was given is on disk.
     var isIdle: Bool { !isWriting && waiting.isEmpty }
     /// Told after each change of the two above.
@@ -28,6 +30,8 @@ final class History: @unchecked Sendable {
     private var underWay: [ArchivedJob] = []
     private var waitingIndex: UInt64 = 0
     private var isWriting = false
+    /// Up to which number the jobs count that were here before `epoch`.
+    private var counted = UInt64.max
     private var isClosed = false
 
     /// Jobs that wait to be written at most; later ones are left out and fetched from a peer when there is time.
@@ -55,9 +59,18 @@ final class History: @unchecked Sendable {
     }
 
     /// Opens the file. A failure is kept, not thrown.
-    func open() async { _ = await perform { $0.completeThrough } }
+    func open() async { epoch = await perform { $0.epoch } ?? 0 }
 
     // MARK: Writing
+
+    /// The mesh may have been recovered since jobs were kept here: what does not count any more goes.
+    func follow(_ state: SchedulerState) {
+        guard state.recoveries > epoch, let count = state.historyCounts(ofEpoch: epoch) else { return }
+        epoch = state.recoveries
+        counted = min(counted, count)
+        waiting.removeAll { $0.number > count }
+        completeThrough = min(completeThrough, count)
+    }
 
     /// Jobs that left the state with the entry of this index.
     func keep(_ jobs: [ArchivedJob], of index: UInt64) {
@@ -97,9 +110,15 @@ final class History: @unchecked Sendable {
     private func perform<Value: Sendable>(_ work: @escaping @Sendable (HistoryStore) throws -> Value) async -> Value? {
         guard failure == nil, !isClosed else { return nil }
         let store = store
+        let (epoch, counted) = (epoch, counted)
         do {
             let (value, complete) = try await thread.perform {
-                Result { try store.use { (try work($0), $0.completeThrough) } }
+                Result {
+                    try store.use {
+                        try $0.enter(epoch, keepingThrough: counted)
+                        return (try work($0), $0.completeThrough)
+                    }
+                }
             }.get()
             completeThrough = complete
             return value
@@ -162,10 +181,10 @@ final class History: @unchecked Sendable {
     /// Takes jobs that a peer has sent.
     ///
     /// - Throws: `CodecError` where they are not what a member sends: that is the peer's failure, not the disk's.
-    func take(_ bytes: [UInt8]) async throws {
+    func take(_ bytes: [UInt8], from first: UInt64, through last: UInt64) async throws {
         let flaw = await perform { store -> CodecError? in
             do {
-                try store.take(try ArchivedJobRecords.jobs(in: bytes))
+                try store.take(try ArchivedJobRecords.jobs(in: bytes), from: first, through: last)
                 return nil
             } catch let error as CodecError {
                 return error

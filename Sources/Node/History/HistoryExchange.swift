@@ -17,6 +17,7 @@ struct HistoryExchange {
     func run() async {
         while node.isRunning {
             do {
+                node.history.follow(node.state)
                 if isBehind { try await catchUp() }
                 try await node.loop.sleep(for: HistoryExchange.pause)
             } catch {
@@ -46,13 +47,16 @@ struct HistoryExchange {
             let stream = try await node.peers.openStream(.history, to: peer)
             defer { stream.cancel() }
             var question = CBORMap()
+            let epoch = node.history.epoch
             question.set(1, before + 1)
+            question.set(2, epoch)
             try await stream.send(CBOR.map(question).encoded())
             guard let bytes = try await stream.receive() else { return false }
             guard let root = try CBOR.decode(bytes).requireMap().optional(1, Digest.self) else { return false }
             try await node.files.bring(root, what: "finished jobs") { [peer] }
             let content = try await read(root)
-            try await node.history.take(content)
+            guard node.history.epoch == epoch else { return false }
+            try await node.history.take(content, from: before + 1, through: node.state.archivedCount)
         } catch {
             node.log.note(
                 "finished jobs cannot be had from \(node.views.nodeName(peer)): \(APIFailure(error).message)")
@@ -77,9 +81,12 @@ struct HistoryExchange {
     /// Serves a member that lacks the jobs from one on: the answer names the tree of the part that begins there.
     func serve(_ stream: any MessageStream) async throws {
         guard let bytes = try await stream.receive() else { return stream.cancel() }
-        let first: UInt64 = try CBOR.decode(bytes).requireMap().require(1)
+        let question = try CBOR.decode(bytes).requireMap()
+        let first: UInt64 = try question.require(1)
         var answer = CBORMap()
-        if let part = await node.history.part(beginningAt: first) {
+        node.history.follow(node.state)
+        // In another epoch the same number may be another job.
+        if try question.require(2) == node.history.epoch, let part = await node.history.part(beginningAt: first) {
             answer.set(1, try await put(part.bytes))
         }
         try await stream.send(CBOR.map(answer).encoded())

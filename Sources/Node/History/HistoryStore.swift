@@ -26,6 +26,8 @@ final class HistoryStore {
     private(set) var completeThrough: UInt64
     /// The last number of the last sealed part.
     private(set) var sealedThrough: UInt64
+    /// The epoch of the mesh that the jobs belong to: how often it was recovered.
+    private(set) var epoch: UInt64
 
     /// Bytes behind the sealed parts, at least; looked at before a whole part is read.
     private var unsealedBytes = HistoryStore.partBytesMax
@@ -45,15 +47,14 @@ final class HistoryStore {
         if version == 0 { try Self.makeTables(database) }
         insertJob = try database.prepare("INSERT OR IGNORE INTO job VALUES(?, ?, ?)")
         insertTasks = try database.prepare("INSERT OR IGNORE INTO task VALUES(?, ?, ?)")
-        setMeta = try database.prepare("REPLACE INTO meta VALUES(1, ?, ?)")
-        let meta = try database.prepare("SELECT applied_index, complete_through FROM meta")
+        setMeta = try database.prepare("REPLACE INTO meta VALUES(1, ?, ?, ?)")
+        let meta = try database.prepare("SELECT applied_index, complete_through, epoch FROM meta")
         let isNew = try !meta.step()
         appliedIndex = isNew ? 0 : UInt64(clamping: meta.integer(0))
         completeThrough = isNew ? 0 : UInt64(clamping: meta.integer(1))
+        epoch = isNew ? 0 : UInt64(clamping: meta.integer(2))
         meta.reset()
-        let sealed = try database.prepare("SELECT coalesce(max(last), 0) FROM part")
-        sealedThrough = try sealed.step() ? UInt64(clamping: sealed.integer(0)) : 0
-        sealed.reset()
+        sealedThrough = try Self.sealedThrough(database)
     }
 
     private static func makeTables(_ database: Database) throws(StoreError) {
@@ -61,7 +62,7 @@ final class HistoryStore {
             try database.execute(
                 """
                 CREATE TABLE meta(id INTEGER PRIMARY KEY CHECK (id = 1), applied_index INTEGER NOT NULL,
-                    complete_through INTEGER NOT NULL) STRICT;
+                    complete_through INTEGER NOT NULL, epoch INTEGER NOT NULL) STRICT;
                 CREATE TABLE job(number INTEGER PRIMARY KEY, id INTEGER NOT NULL UNIQUE, content BLOB NOT NULL) STRICT;
                 CREATE TABLE task(number INTEGER NOT NULL, record INTEGER NOT NULL, content BLOB NOT NULL,
                     PRIMARY KEY (number, record)) STRICT, WITHOUT ROWID;
@@ -78,12 +79,15 @@ final class HistoryStore {
         try insert(jobs.map { ($0.number, $0.id, Array($0.records)) }, upTo: max(index, appliedIndex))
     }
 
-    /// Takes jobs that a peer has sent, each as its records.
-    func take(_ jobs: [[[UInt8]]]) throws {
+    /// Takes jobs that a peer has sent, each as its records: those from number `first` on, at most to `last`.
+    func take(_ jobs: [[[UInt8]]], from first: UInt64, through last: UInt64) throws {
         var rows: [Row] = []
         for records in jobs {
             let job = try ArchivedJob(records: records)
             guard Array(job.records) == records else { throw CodecError.invalid("a job that reads back differently") }
+            guard job.number == first + UInt64(rows.count), job.number <= last else {
+                throw CodecError.invalid("a job that was not asked for")
+            }
             rows.append((job.number, job.id, records))
         }
         try insert(rows, upTo: appliedIndex)
@@ -97,9 +101,7 @@ final class HistoryStore {
             try database.transaction { () throws(StoreError) in
                 for job in jobs { try insert(job.number, job.id, job.records) }
                 completeThrough = try firstGap() - 1
-                setMeta.bind(1, Int64(index))
-                setMeta.bind(2, Int64(completeThrough))
-                try setMeta.run()
+                try write(appliedIndex: index, completeThrough, epoch: epoch)
                 while try seal() {}
             }
         } catch {
@@ -107,6 +109,42 @@ final class HistoryStore {
             throw error
         }
         appliedIndex = index
+    }
+
+    private func write(appliedIndex: UInt64, _ completeThrough: UInt64, epoch: UInt64) throws(StoreError) {
+        setMeta.bind(1, Int64(appliedIndex))
+        setMeta.bind(2, Int64(completeThrough))
+        setMeta.bind(3, Int64(epoch))
+        try setMeta.run()
+    }
+
+    /// The mesh was recovered from one node: jobs that left it on what does not count any more are forgotten.
+    ///
+    /// - Parameter count: the last number that is still what it was.
+    func enter(_ epoch: UInt64, keepingThrough count: UInt64) throws(StoreError) {
+        guard epoch > self.epoch else { return }
+        let kept = min(completeThrough, count)
+        let bound = Int64(clamping: count)
+        try database.transaction { () throws(StoreError) in
+            for table in ["job WHERE number", "task WHERE number", "part WHERE last"] {
+                let statement = try database.prepare("DELETE FROM \(table) > ?")
+                statement.bind(1, bound)
+                try statement.run()
+            }
+            // The entries count from anew.
+            try write(appliedIndex: 0, kept, epoch: epoch)
+        }
+        self.epoch = epoch
+        appliedIndex = 0
+        completeThrough = kept
+        sealedThrough = try Self.sealedThrough(database)
+        unsealedBytes = Self.partBytesMax
+    }
+
+    private static func sealedThrough(_ database: Database) throws(StoreError) -> UInt64 {
+        let sealed = try database.prepare("SELECT coalesce(max(last), 0) FROM part")
+        defer { sealed.reset() }
+        return try sealed.step() ? UInt64(clamping: sealed.integer(0)) : 0
     }
 
     private func insert(_ number: UInt64, _ id: JobID, _ records: [[UInt8]]) throws(StoreError) {

@@ -103,14 +103,12 @@ public struct DataDirectory: Hashable, Sendable {
         try makeSubdirectories()
     }
 
-    /// Moves the log out of the way, and the history that came of it: what a recovery of the mesh has left behind is kept
-    /// for a person to look at.
+    /// Moves the log out of the way: what a recovery of the mesh has left behind is kept for a person to look at.
     func setLogAside(beforeEpoch epoch: UInt64) throws {
         let aside = path + "/raft-before-epoch-\(epoch)"
         try HostFiles.makeDirectories(aside, mode: 0o700)
         // The log last: while it is here, a start that was cut short is done again.
-        let history = ["history.db-shm", "history.db-wal", "history.db"]
-        for name in history + ["snapshots", "raft.mark", "raft.db-shm", "raft.db-wal", "raft.db"] {
+        for name in ["snapshots", "raft.mark", "raft.db-shm", "raft.db-wal", "raft.db"] {
             guard rename("\(path)/\(name)", "\(aside)/\(name)") != 0, errno != ENOENT else { continue }
             throw HostError.system(operation: "rename", path: "\(path)/\(name)", errorNumber: errno)
         }

@@ -239,7 +239,9 @@ final class MeshNode: @unchecked Sendable {
             driver.changes.notify()
         case .settled(let key): runner.settled(key)
         case .changed(let events): note(events)
-        case .archive(let jobs, let index): history.keep(jobs, of: index)
+        case .archive(let jobs, let index):
+            history.follow(state)
+            history.keep(jobs, of: index)
         case .membersChanged: updatePeers()
         case .gossip(let peer, let message, _): peers.send(.swim(message), to: peer)
         case .membership(let event): note(event)

@@ -18,6 +18,8 @@ public enum SchedulerLimits {
     public static let requestNanoseconds: Int64 = 86_400_000_000_000
     public static let unfinishedJobsMax = 1_000_000
     public static let unfinishedTasksMax = 10_000_000
+    /// Recoveries that are remembered.
+    public static let recoveriesKept = 64
     /// Ended jobs that stay, the newest ones.
     public static let endedJobsMax = 10_000
     /// Tasks of ended jobs that stay.

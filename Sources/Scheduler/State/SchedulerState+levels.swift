@@ -25,9 +25,20 @@ extension SchedulerState {
 
     /// Jobs and nodes that were numbered after what this state knows may still be remembered, or even run, elsewhere.
     mutating func recovered(_ epoch: UInt64) {
-        recoveries = max(recoveries, epoch)
+        if epoch > recoveries {
+            recoveries = epoch
+            if recoveryLog.count >= SchedulerLimits.recoveriesKept { recoveryLog.removeFirst() }
+            recoveryLog.append(Recovery(epoch: epoch, archivedCount: archivedCount))
+        }
         nextJob += Self.numbersSkipped
         nextNode += Self.numbersSkipped
+    }
+
+    /// Up to which number the jobs in a history count that was last written in this epoch; nil: all of them.
+    public func historyCounts(ofEpoch epoch: UInt64) -> UInt64? {
+        guard epoch < recoveries else { return nil }
+        let isWhole = recoveryLog.count < SchedulerLimits.recoveriesKept || recoveryLog[0].epoch <= epoch
+        return isWhole ? recoveryLog.first { $0.epoch > epoch }?.archivedCount ?? 0 : 0
     }
 
     private static let numbersSkipped: UInt64 = 1_000

@@ -14,6 +14,7 @@ extension SchedulerState {
         map.set(9, level)
         map.set(10, recoveries)
         map.set(11, archivedCount)
+        map.set(12, recoveryLog)
     }
 
     mutating func readHeader(_ map: CBORMap) throws(CodecError) {
@@ -29,6 +30,7 @@ extension SchedulerState {
         level = try map.require(9)
         recoveries = try map.require(10)
         archivedCount = try map.require(11)
+        recoveryLog = try map.require(12)
     }
 
     /// Puts a job behind all that have ended.

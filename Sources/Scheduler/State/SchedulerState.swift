@@ -48,6 +48,8 @@ public struct SchedulerState: Sendable {
     public internal(set) var level: UInt64 = 1
     /// How often the mesh was recovered from one node.
     public internal(set) var recoveries: UInt64 = 0
+    /// The newest recoveries, ascending.
+    var recoveryLog: [Recovery] = []
     /// Lost and departed nodes whose attempts are being given up, and the first that has not been looked at.
     var sweeps = PagedTable<NodeID, AttemptKey>()
     /// Members that are lost. Derived.

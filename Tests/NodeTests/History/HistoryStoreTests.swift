@@ -156,7 +156,9 @@ struct HistoryStoreTests {
         #expect(try late.store.count() == 20)
         while late.store.completeThrough < late.state.archivedCount {
             let part = try #require(try early.store.part(beginningAt: late.store.completeThrough + 1))
-            try late.store.take(ArchivedJobRecords.jobs(in: part.bytes))
+            try late.store.take(
+                ArchivedJobRecords.jobs(in: part.bytes), from: late.store.completeThrough + 1,
+                through: late.state.archivedCount)
         }
         let isSame = try Self.contents(late.store) == Self.contents(early.store)
         #expect(isSame)
@@ -206,6 +208,54 @@ struct HistoryStoreTests {
         #expect(try store.part(beginningAt: 257)?.last == 290)
     }
 
+    @Test("what left the state on entries that a recovery does not know is forgotten, the rest stays")
+    func recovery() throws {
+        let log = Self.log(jobs: 600)
+        var survivor = try Member()
+        survivor.apply(log, through: 2 + 3 * 400)
+        var ahead = try Member()
+        ahead.apply(log, through: log.count)
+        try ahead.write()
+        #expect(ahead.store.completeThrough == 590)
+        // The mesh goes on from a node that knew of 400 jobs; the numbers of what leaves next are given again.
+        var number: UInt64 = 0
+        func add(_ command: Command) {
+            number += 1
+            let entry = Entry(request: RequestID(high: 77, low: number), time: survivor.state.time, command: command)
+            _ = survivor.state.apply(entry)
+        }
+        add(.recovered(epoch: 1))
+        for _ in 0..<30 {
+            add(.submit(JobSpec(name: "later", command: ["true"], user: "ana", submitNode: NodeID(1))))
+            add(.cancel(survivor.state.jobs.map(\.id).max() ?? 0, by: "ana"))
+        }
+        var archived: [ArchivedJob] = survivor.state.takeArchived()
+        try survivor.write()
+        try survivor.store.enter(1, keepingThrough: 390)
+        try survivor.store.write(archived, upTo: 9_999)
+        archived = []
+        #expect(survivor.store.completeThrough == survivor.state.archivedCount)
+
+        let counts = try #require(survivor.state.historyCounts(ofEpoch: ahead.store.epoch))
+        #expect(counts == 390)
+        try ahead.store.enter(1, keepingThrough: counts)
+        #expect(ahead.store.completeThrough == 390)
+        #expect(ahead.store.sealedThrough == 256)
+        #expect(try ahead.store.job(395) == nil)
+        while ahead.store.completeThrough < survivor.state.archivedCount {
+            let first = ahead.store.completeThrough + 1
+            let part = try #require(try survivor.store.part(beginningAt: first))
+            try ahead.store.take(
+                ArchivedJobRecords.jobs(in: part.bytes), from: first, through: survivor.state.archivedCount)
+        }
+        let isSame = try Self.contents(ahead.store) == Self.contents(survivor.store)
+        #expect(isSame)
+        #expect(survivor.state.historyCounts(ofEpoch: 1) == nil)
+        // An epoch is entered once.
+        try ahead.store.enter(1, keepingThrough: 0)
+        #expect(ahead.store.completeThrough == survivor.state.archivedCount)
+    }
+
     @Test("what a peer sends is taken only if it reads back as it came")
     func foreignBytes() throws {
         let log = Self.log(jobs: 40)
@@ -219,8 +269,8 @@ struct HistoryStoreTests {
             bytes[Int.random(in: 0..<bytes.count, using: &random)] ^= UInt8.random(in: 1...255, using: &random)
             bytes.removeLast(Int.random(in: 0...8, using: &random))
             let other = try Member()
-            // Whatever of it is taken is a whole job: the numbers in it may be wrong, its form may not.
-            try? other.store.take(ArchivedJobRecords.jobs(in: bytes))
+            try? other.store.take(ArchivedJobRecords.jobs(in: bytes), from: 1, through: 30)
+            #expect(try other.store.count() <= 30)
             _ = try other.store.newest(limit: 100)
         }
     }

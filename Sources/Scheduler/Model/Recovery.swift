@@ -1,0 +1,28 @@
+import Codec
+
+/// One time that the mesh was recovered from one node.
+public struct Recovery: Hashable, Sendable, CBORCodable {
+    /// The epoch of the mesh that began with it.
+    public var epoch: UInt64
+    /// How many jobs had left the state until then: what has a later number in a history of an epoch before was lost, and
+    /// the number was given again.
+    public var archivedCount: UInt64
+
+    init(epoch: UInt64, archivedCount: UInt64) {
+        self.epoch = epoch
+        self.archivedCount = archivedCount
+    }
+
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        epoch = try map.require(1)
+        archivedCount = try map.require(2)
+    }
+
+    public var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, epoch)
+        map.set(2, archivedCount)
+        return .map(map)
+    }
+}
