@@ -74,6 +74,7 @@ extension NodeCore {
 
     mutating func restore(_ snapshot: RaftSnapshot, at now: Instant, into effects: inout [NodeEffect]) {
         guard let arrivedState else { preconditionFailure("a snapshot is restored in the turn in which it arrived") }
+        effects.append(.replaced(state))
         state = arrivedState
         appliedIndex = snapshot.index
         unapplied = []

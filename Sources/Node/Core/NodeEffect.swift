@@ -34,6 +34,8 @@ public enum NodeEffect: Sendable {
     case leadership(RaftRole, leader: NodeID?)
     /// Write this state to a snapshot's file elsewhere and say `.snapshotTaken` or `.snapshotFailed`.
     case takeSnapshot(RaftSnapshotPlan, SchedulerState)
+    /// Another state has taken the place of this one: let it go elsewhere, it can be large.
+    case replaced(SchedulerState)
     /// Read a piece of the snapshot's file elsewhere and send it, or say `.snapshotBroken`.
     case sendSnapshot(NodeID, term: UInt64, RaftSnapshot, offset: UInt64, byteCount: Int)
     /// Put a piece of the leader's snapshot into its file elsewhere and say `.snapshotStored`, or `.snapshotArrived` once

@@ -27,7 +27,7 @@ final class History: @unchecked Sendable {
     private let store: Confined
     private var waiting: [ArchivedJob] = []
     /// Those that are being written.
-    private var underWay: [ArchivedJob] = []
+    private var underWay: Handoff<[ArchivedJob]>?
     private var waitingIndex: UInt64 = 0
     private var isWriting = false
     /// Up to which number the jobs count that were here before `epoch`.
@@ -88,13 +88,18 @@ final class History: @unchecked Sendable {
 
     private func writeWaiting() async -> Bool {
         guard failure == nil, !waiting.isEmpty else { return false }
-        let jobs = exchange(&waiting, with: [])
+        let jobs = Handoff(exchange(&waiting, with: []))
         let index = waitingIndex
         underWay = jobs
-        _ = await perform { try $0.write(jobs, upTo: index) }
-        underWay = []
+        _ = await perform { try $0.write(jobs.value ?? [], upTo: index) }
+        underWay = nil
+        // A job can have a million tasks.
+        await loop.offload { jobs.letGo() }
         return true
     }
+
+    /// What has left and is not on disk, in order.
+    private var unwritten: [ArchivedJob] { (underWay?.value ?? []) + waiting }
 
     /// Returns when every job that left with an entry up to `index` is durable here, or when nothing is kept any more: only
     /// then may those entries be forgotten.
@@ -158,13 +163,13 @@ final class History: @unchecked Sendable {
 
     /// The job, if it has left the state and is kept here.
     func job(_ id: JobID) async -> ArchivedJob? {
-        if let job = (underWay + waiting).last(where: { $0.id == id }) { return job }
+        if let job = unwritten.last(where: { $0.id == id }) { return job }
         return await perform { try $0.job(id) } ?? nil
     }
 
     /// The jobs that left last, newest first.
     func newest(limit: Int) async -> [ArchivedJob] {
-        let unwritten = Array((underWay + waiting).reversed())
+        let unwritten = Array(self.unwritten.reversed())
         let written = await perform { try $0.newest(limit: limit) } ?? []
         let oldest = unwritten.last?.number ?? .max
         return Array((unwritten + written.filter { $0.number < oldest }).prefix(limit))

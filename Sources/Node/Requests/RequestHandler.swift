@@ -216,6 +216,10 @@ struct RequestHandler {
         guard caller.isAdministrator || record.spec.user == caller.name else {
             throw NodeError.denied(user: caller.name, what: "cancel a job of \(record.spec.user)")
         }
+        // One that has left the state has ended, and nothing is to be asked of the mesh.
+        guard state.contains(request.job) else {
+            throw SchedulerError.jobEnded(request.job, record.counts.summary)
+        }
         _ = try await node.driver.carryOut(.cancel(request.job, by: caller.name))
         try await reply(.done)
     }

@@ -7,7 +7,7 @@ import Scheduler
 /// is encoded and decoded on a thread of the pool, pieces are read and stored on the log's.
 extension CoreDriver {
     /// The copy of the state shares its pages with the one that goes on.
-    func take(_ plan: RaftSnapshotPlan, of state: SchedulerState) {
+    func take(_ plan: RaftSnapshotPlan, of state: Handoff<SchedulerState>) {
         let directory = logDirectory
         work("take snapshot") { [self] in
             await beforeSnapshot?(plan.index)
@@ -23,11 +23,15 @@ extension CoreDriver {
 
     /// On a thread of the pool.
     private static func write(
-        _ plan: RaftSnapshotPlan, _ state: SchedulerState, to directory: String
+        _ plan: RaftSnapshotPlan, _ state: Handoff<SchedulerState>, to directory: String
     ) -> Result<RaftSnapshot, RaftLogError> {
+        // What has changed meanwhile is in this copy only.
+        defer { state.letGo() }
         do throws(RaftLogError) {
             let writer = try SnapshotWriter(plan, log: directory)
-            for chunk in StateChunks(state) { try writer.append(chunk) }
+            if let state = state.value {
+                for chunk in StateChunks(state) { try writer.append(chunk) }
+            }
             return .success(try writer.finish())
         } catch {
             return .failure(error)
@@ -103,6 +107,11 @@ extension CoreDriver {
     }
 
     // MARK: Other threads
+
+    /// In a later round of the loop, when nothing of this one holds it any more.
+    func letGo(_ state: Handoff<SchedulerState>) {
+        loop.spawn("let go of a state") { [loop] in await loop.offload { state.letGo() } }
+    }
 
     /// A task that `close` waits for.
     private func work(_ name: String, _ body: @escaping @Sendable () async -> Void) {

@@ -239,7 +239,8 @@ final class CoreDriver: @unchecked Sendable {
             waiter.answered.notify()
         case .readable(let numbers):
             for number in numbers { reading.removeValue(forKey: number)?.notify() }
-        case .takeSnapshot(let plan, let state): take(plan, of: state)
+        case .takeSnapshot(let plan, let state): take(plan, of: Handoff(state))
+        case .replaced(let state): letGo(Handoff(state))
         case .sendSnapshot(let peer, let term, let snapshot, let offset, _):
             send(snapshot, from: offset, to: peer, term: term)
         case .storeSnapshot(let piece): store(piece)

@@ -253,7 +253,7 @@ final class MeshNode: @unchecked Sendable {
             failure = reason
             log.warning("this node takes part no longer: \(reason)")
             if driver.logFailure != nil { onLogFailed?() }
-        case .persist, .answered, .readable, .takeSnapshot, .sendSnapshot, .storeSnapshot: break
+        case .persist, .answered, .readable, .takeSnapshot, .replaced, .sendSnapshot, .storeSnapshot: break
         }
     }
 
