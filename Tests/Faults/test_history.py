@@ -1,7 +1,9 @@
 """Finished jobs that have left the replicated state: each once, the same on every node, and still shown."""
 
+import concurrent.futures
 import os
 import random
+import shutil
 import sqlite3
 import sys
 import unittest
@@ -25,6 +27,16 @@ def rows(node):
         return [], []
     finally:
         database.close()
+
+
+def wait_for_rows(node, count):
+    """What the node's history holds once it has so many jobs without a gap."""
+    def enough():
+        found = rows(node)
+        numbers = [row[0] for row in found[0]]
+        return found if numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= count else None
+
+    return meshes.wait_until(enough, f"{node.name} has {count} finished jobs", 120)
 
 
 class History(MeshCase):
@@ -73,6 +85,63 @@ class History(MeshCase):
                 os.unlink(path)
         lost.start_again()
         self.wait_equal(JOBS - KEPT)
+
+
+class LateMembers(MeshCase):
+    """The log of the first node begins with a snapshot: who joins now cannot learn what left the state from entries."""
+
+    node_count = 4
+    joined = False
+
+    def compact(self, first):
+        """Submits until the entries of the first jobs are gone from the log; how many jobs there are then."""
+        jobs = 0
+        database = os.path.join(first.data, "raft.db")
+
+        def first_entry():
+            connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+            try:
+                return connection.execute("SELECT min(idx) FROM entry").fetchone()[0]
+            finally:
+                connection.close()
+
+        while first_entry() <= 100:
+            self.assertLess(jobs, 1_500, "the log is never cut")
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                # 16 MiB of entries make a snapshot; the last 1,024 of them stay.
+                submit = ["run", "-d", "--no-send", "--env", "FILLER=" + "x" * 60_000, "--", "true"]
+                list(pool.map(lambda _: self.mesh.command(first, *submit), range(64)))
+            jobs += 64
+        return jobs
+
+    def test_nodes_that_join_later_get_the_history_and_keep_it_when_the_first_host_is_gone(self):
+        first, others = self.mesh.nodes[0], self.mesh.nodes[1:]
+        first.found("fault")
+        self.mesh.command(first, "config", "set", "jobs.keep", str(KEPT))
+        oldest = int(self.mesh.command(first, "run", "-d", "--no-send", "-J", "oldest", "--", "true").split()[0])
+        self.assertEqual(self.mesh.attempt(first, "wait", str(oldest), seconds=60).returncode, 0)
+        jobs = self.compact(first) + 1
+        wanted = wait_for_rows(first, jobs - KEPT)
+
+        for node in others:
+            node.join(first.command("invite"))
+        self.mesh.wait_alive(first, 4, voters=3)
+        for node in others:
+            self.assertEqual(wait_for_rows(node, jobs - KEPT), wanted, node.name)
+
+        first.kill_host()
+        shutil.rmtree(first.data)
+        last = self.mesh.nodes[-1]
+        meshes.wait_until(lambda: self.mesh.attempt(last, "config", "set", "user.on", "yes").returncode == 0,
+                          "the mesh has a leader again", 30)
+        said = last.command_json("inspect", str(oldest))
+        self.assertEqual(said.get("job", said)["state"], "succeeded")
+        listed = last.command_json("ps", "-a")["jobs"]
+        self.assertEqual(len(listed), jobs)
+        self.assertEqual(self.mesh.attempt(last, "wait", str(oldest)).returncode, 0)
+        self.assert_refused(self.mesh.attempt(last, "cancel", str(oldest)), 125, "job.ended")
+        # What it wrote was on the host that is gone.
+        self.assert_refused(self.mesh.attempt(last, "logs", str(oldest), seconds=60), 125)
 
 
 if __name__ == "__main__":
