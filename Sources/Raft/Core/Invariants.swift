@@ -25,8 +25,10 @@ extension RaftCore {
         if peers.map(\.id) != memberships.latest.members.filter({ $0 != id }) {
             return "tracks others than the members"
         }
-        for peer in peers where peer.match >= peer.next || peer.next > log.lastIndex + 1 {
-            return "\(peer.id): match \(peer.match), next \(peer.next), last \(log.lastIndex)"
+        for peer in peers {
+            if let broken = peer.brokenInvariant(lastIndex: log.lastIndex, in: configuration) {
+                return "of \(peer.id): \(broken)"
+            }
         }
         return nil
     }

@@ -46,6 +46,9 @@ struct Progress: Sendable {
         inflight.count < configuration.maximumInflightAppends && inflightWeight < configuration.maximumInflightBytes
     }
 
+    /// Bytes that may go out beside those on their way. An append with more than that has a single entry.
+    func room(in configuration: RaftConfiguration) -> Int { configuration.maximumInflightBytes - inflightWeight }
+
     /// Notes that entries up to `lastIndex` are on their way.
     mutating func sent(through lastIndex: UInt64, weight: Int) {
         next = lastIndex + 1
@@ -143,6 +146,27 @@ struct Progress: Sendable {
         guard case .snapshot(var transfer) = phase, transfer.snapshot.index == index else { return }
         if transfer.answered(nextOffset, at: now, patienceMinimum: patienceMinimum) { movedAt = now }
         phase = .snapshot(transfer)
+    }
+
+    /// The first rule that does not hold, as a sentence; nil when all do.
+    func brokenInvariant(lastIndex: UInt64, in configuration: RaftConfiguration) -> String? {
+        guard match < next, next <= lastIndex + 1 else { return "match \(match), next \(next), last \(lastIndex)" }
+        guard inflight.count <= configuration.maximumInflightAppends else {
+            return "\(inflight.count) appends on their way"
+        }
+        guard inflightWeight == inflight.reduce(0, { $0 + $1.weight }) else {
+            return "bytes on their way are miscounted"
+        }
+        guard let newest = inflight.last else { return nil }
+        guard inflightWeight - newest.weight < configuration.maximumInflightBytes else {
+            return "\(inflightWeight) bytes on their way"
+        }
+        var before = match
+        for append in inflight {
+            guard append.lastIndex > before, append.lastIndex < next else { return "appends out of order on their way" }
+            before = append.lastIndex
+        }
+        return nil
     }
 
     private mutating func become(_ new: Phase) {

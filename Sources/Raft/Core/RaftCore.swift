@@ -315,8 +315,9 @@ extension RaftCore {
         standing.slice(first, through: last)
     }
 
-    /// The entries from `first` on that fit into one append, with their weight.
-    mutating func batch(from first: UInt64) -> (entries: [RaftEntry], weight: Int) {
-        standing.batch(from: first, in: configuration)
+    /// The entries from `first` on that fit into one append, with their weight; at least one where there is one.
+    mutating func batch(from first: UInt64, room: Int) -> (entries: [RaftEntry], weight: Int) {
+        standing.batch(
+            from: first, weight: min(room, configuration.maximumAppendBytes), count: configuration.maximumAppendEntries)
     }
 }

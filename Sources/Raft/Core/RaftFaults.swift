@@ -2,8 +2,8 @@
 ///
 /// Nothing outside the simulator can reach this type.
 @_spi(Simulation) public struct RaftFaults: OptionSet, Hashable, Sendable {
-    public let rawValue: UInt32
-    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    public let rawValue: UInt64
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
 
     /// An entry of an older term is committed by counting copies (Raft, figure 8; logcabin#44).
     public static let commitOlderTermByCounting = RaftFaults(rawValue: 1 << 0)
@@ -70,4 +70,8 @@
     public static let completionImpliesEarlier = RaftFaults(rawValue: 1 << 29)
     /// A write that is done before an earlier one is forgotten, and progress with it (openraft#1964).
     public static let earlyCompletionIsLost = RaftFaults(rawValue: 1 << 30)
+    /// A lease counts from when the answer arrived instead of from when the question was sent (thesis, 6.4.1).
+    public static let leaseFromAnswer = RaftFaults(rawValue: 1 << 31)
+    /// A leader sends ahead without counting what is on its way.
+    public static let inflightWithoutLimit = RaftFaults(rawValue: 1 << 32)
 }

@@ -51,7 +51,9 @@ extension RaftCore {
                 // Also where nothing is to be sent: it may have come back without what it had.
                 if !isWaiting { sendAppend(to: position) }
             case .replicate:
-                while peers[position].next <= log.lastIndex, peers[position].hasRoom(in: configuration) {
+                while peers[position].next <= log.lastIndex,
+                    peers[position].hasRoom(in: configuration) || has(.inflightWithoutLimit)
+                {
                     guard sendAppend(to: position) else { break }
                 }
                 if peers[position].needsProbe { sendAppend(to: position, isEmpty: true) }
@@ -71,7 +73,8 @@ extension RaftCore {
             sendPieces(to: position)
             return false
         }
-        let (entries, weight) = isEmpty ? ([], 0) : batch(from: previous + 1)
+        let (entries, weight) =
+            isEmpty ? ([], 0) : batch(from: previous + 1, room: peers[position].room(in: configuration))
         let append = RaftMessage.Append(
             term: term, previousIndex: previous, previousTerm: previousTerm, entries: entries, commitIndex: commitIndex)
         send(.append(append), to: peers[position].id)
@@ -114,7 +117,7 @@ extension RaftCore {
         peers[position].heardAt = now
         if response.round > peers[position].round {
             peers[position].round = response.round
-            peers[position].roundSentAt = reads.sendTime(of: response.round)
+            peers[position].roundSentAt = has(.leaseFromAnswer) ? now : reads.sendTime(of: response.round)
         }
         peers[position].resumeProbe()
         // A message may have been lost on the way: ask where nothing has moved for a while.

@@ -119,9 +119,7 @@ struct Standing: Sendable {
 
     mutating func slice(_ first: UInt64, through last: UInt64) -> [RaftEntry] { log.slice(first, through: last) }
 
-    mutating func batch(from first: UInt64, in configuration: RaftConfiguration) -> (entries: [RaftEntry], weight: Int)
-    {
-        log.batch(
-            from: first, weight: configuration.maximumAppendBytes, count: configuration.maximumAppendEntries)
+    mutating func batch(from first: UInt64, weight: Int, count: Int) -> (entries: [RaftEntry], weight: Int) {
+        log.batch(from: first, weight: weight, count: count)
     }
 }

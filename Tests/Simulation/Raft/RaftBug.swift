@@ -2,8 +2,7 @@
 
 /// A famous mistake that can be put back into every node, to show that the storms find it: invariant (20).
 ///
-/// docs/raft.md has a table with the reports that each stands for. `acknowledgeBeyondReceived` is not among them: 1,500
-/// storms did not find it (docs/raft.md says why).
+/// docs/raft.md has a table with the reports that each stands for.
 public struct RaftBug: Sendable {
     /// Short name, as `simulate --bugs` prints it.
     public let name: String
@@ -50,10 +49,13 @@ public struct RaftBug: Sendable {
         RaftBug("completion-after-truncation", .completionAfterTruncation, 5),
         RaftBug("stalled-leader-stays", .stalledLeaderStays, 6),
         RaftBug("heartbeat-with-stale-term", .heartbeatWithStaleTerm, 5),
+        RaftBug("acknowledge-beyond-received", .acknowledgeBeyondReceived, 1),
         RaftBug("match-from-refusal", .matchFromRefusal, 1),
         RaftBug("skip-pre-vote", .skipPreVote, 2),
         RaftBug("completion-implies-earlier", .completionImpliesEarlier, 1),
         RaftBug("early-completion-is-lost", .earlyCompletionIsLost, 1),
+        RaftBug("lease-from-answer", .leaseFromAnswer, 1),
+        RaftBug("inflight-without-limit", .inflightWithoutLimit, 1),
         RaftBug("confirms-before-durable", driver: .confirmsBeforeDurable, 1),
         RaftBug("applied-index-apart", driver: .appliedIndexApart, 1),
         RaftBug("cache-keeps-truncated", driver: .cacheKeepsTruncated, 2),

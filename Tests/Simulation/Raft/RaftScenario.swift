@@ -31,6 +31,12 @@ struct RaftScenario {
     var turnMicroseconds: Int64 = 0
     /// How much faster or slower than true time a node's clock may run.
     var driftPartsPerMillion: Int64 = 0
+    /// All clocks run as far from true time as leases allow, one way or the other.
+    var hasExtremeClocks = false
+    /// The longest that a node that crashed is down.
+    var downMilliseconds: Int64 = 3_000
+    /// All times of elections are so many times the usual ones.
+    var stretch: Int64 = 1
     /// Mean time between two stores of the state machine; 0 for never.
     var keepMilliseconds: Int64 = 0
 
@@ -54,6 +60,7 @@ struct RaftScenario {
         scenario.drawActs(hasChanges: hasChanges, &generator)
         scenario.configuration.faults = faults
         scenario.drawBounds(&generator)
+        scenario.drawTimes(&generator)
         return scenario
     }
 
@@ -86,6 +93,8 @@ struct RaftScenario {
         if generator.chance(1, in: 2) {
             configuration.maximumAppendEntries = generator.pick(1...8)
             configuration.maximumInflightAppends = generator.pick(1...8)
+            configuration.maximumAppendBytes = generator.pick(100...4_000)
+            configuration.maximumInflightBytes = generator.pick(100...8_000)
             // Slow replication slows the clients down, or the calm is spent on what the storm has piled up.
             configuration.maximumUncommittedBytes = 100 * (padding + 24)
         }
@@ -94,5 +103,23 @@ struct RaftScenario {
         configuration.maximumInflightPieces = generator.pick(1...8)
         configuration.snapshotThresholdEntries = generator.pick(20...400)
         configuration.trailingEntries = generator.pick(0...50)
+        configuration.readsFromLease = generator.chance(1, in: 2)
+    }
+
+    /// With long times a lease is trusted for long, and a mesh is long without a leader.
+    private mutating func drawTimes(_ generator: inout SeededGenerator) {
+        stretch = generator.pick(from: [1, 1, 1, 4, 4])
+        let shortest = configuration.electionTimeoutMinimum * stretch
+        configuration.electionTimeoutMinimum = shortest
+        configuration.electionTimeoutMaximum = shortest / 4 * generator.pick(from: [5, 6, 8, 8])
+        configuration.heartbeatInterval = .milliseconds(generator.pick(50...(75 * stretch)))
+        if generator.chance(1, in: 4) { weather.usualMicroseconds = 1_000...generator.pick(20_000...Int64(100_000)) }
+        if generator.chance(1, in: 3) {
+            weather.lost *= 2
+            weather.slow *= 3
+        }
+        hasExtremeClocks = generator.chance(1, in: 3)
+        if hasExtremeClocks { driftPartsPerMillion = configuration.maximumClockDriftPermille * 1_000 }
+        downMilliseconds = generator.pick(from: [100, 1_000, 3_000, 3_000])
     }
 }

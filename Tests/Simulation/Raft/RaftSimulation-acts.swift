@@ -16,7 +16,9 @@ extension RaftSimulation {
 
     func act() throws(Violation) {
         guard isStormy else { return }
-        events.add(.act, at: now + .milliseconds(generator.pick(10...(2 * scenario.actMilliseconds))))
+        // Troubles seldom come alone.
+        let pause = generator.chance(1, in: 3) ? 1...Int64(100) : 10...2 * scenario.actMilliseconds
+        events.add(.act, at: now + .milliseconds(generator.pick(pause)))
         guard !scenario.acts.isEmpty else { return }
         let position = generator.pick(0...(nodes.count - 1))
         switch generator.pick(from: scenario.acts) {
@@ -69,7 +71,7 @@ extension RaftSimulation {
         nodes[position].cache = [:]
         disks[position].crash(&generator, faults: options.driverFaults)
         try checkCuts(of: position)
-        let time = generator.pick(10...Int64(3_000))
+        let time = generator.pick(10...scenario.downMilliseconds)
         tell("n\(position + 1) crashes for \(time) ms")
         events.add(.restart(position), at: now + .milliseconds(time))
         guard generator.chance(1, in: 2) else { return }

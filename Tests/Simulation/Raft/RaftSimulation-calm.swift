@@ -32,7 +32,7 @@ extension RaftSimulation {
     }
 
     /// Time that each part of the calm has: many election timeouts.
-    private var limit: Instant { now + .milliseconds(options.calmMilliseconds) }
+    private var limit: Instant { now + .milliseconds(options.calmMilliseconds * scenario.stretch) }
 
     func calm() throws(Violation) {
         phase = .calm(until: limit)
@@ -114,7 +114,7 @@ extension RaftSimulation {
         }
         let position = generator.pick(from: others)
         tell("n\(position + 1) begins to come and go")
-        phase = .flapping(position, until: now + .milliseconds(2_500), term: core.term)
+        phase = .flapping(position, until: now + .milliseconds(2_500 * scenario.stretch), term: core.term)
         events.add(.flap, at: now)
     }
 
@@ -154,7 +154,7 @@ extension RaftSimulation {
         }
         let target = generator.pick(from: voters)
         tell("n\(leader + 1) is asked to hand over to n\(target + 1)")
-        phase = .transferring(to: target, asked: asked + 1, until: now + .milliseconds(1_500))
+        phase = .transferring(to: target, asked: asked + 1, until: now + .milliseconds(1_500 * scenario.stretch))
         try handle(leader, [.transfer(to: nodes[target].id)])
     }
 

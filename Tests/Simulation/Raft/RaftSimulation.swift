@@ -103,11 +103,7 @@ public final class RaftSimulation {
         self.seed = seed
         self.options = options
         generator = SeededGenerator(seed: seed)
-        var scenario = RaftScenario.drawn(by: &generator, faults: options.faults)
-        // Mistakes are hunted without leases, which hide some of them for as long as promises hold.
-        let isHunt = !options.faults.isEmpty || !options.driverFaults.isEmpty
-        scenario.configuration.readsFromLease = !isHunt && seed % 4 == 3
-        self.scenario = scenario
+        scenario = RaftScenario.drawn(by: &generator, faults: options.faults)
         network = SimulatedNetwork(nodeCount: scenario.nodeCount, weather: scenario.weather)
         outcome = RaftSimulationOutcome(seed: seed, violation: nil, digest: TraceDigest(), story: [])
         checker = RaftChecker(nodeCount: scenario.nodeCount)
@@ -297,7 +293,8 @@ public final class RaftSimulation {
         let drift = scenario.driftPartsPerMillion
         nodes[position].clock = SimulatedClock(
             bootedAt: now, start: generator.pick(0...Int64(1_000_000_000)),
-            drift: drift == 0 ? 0 : generator.pick(-drift...drift))
+            drift: scenario.hasExtremeClocks
+                ? generator.pick(from: [-drift, drift]) : drift == 0 ? 0 : generator.pick(-drift...drift))
         nodes[position].machine = stored(on: position)
         nodes[position].core = RaftCore(
             id: node.id, restored: disks[position].durable, configuration: scenario.configuration,
