@@ -15,6 +15,7 @@
 #include <sys/timerfd.h>
 #include <sys/un.h>
 
+#include "datagrams.h"
 #include "files.h"
 #include "ring.h"
 
