@@ -34,6 +34,9 @@ public final class Session: @unchecked Sendable {
     /// Messages that came while `onMessage` was not set.
     public internal(set) var unhandledMessages = 0
 
+    /// When anything last came from the other side.
+    public var lastHeard: Instant { reader.lastHeard }
+
     let loop: any EventLoop
     let socket: Int32
     let reader: SocketReader

@@ -13,7 +13,7 @@ extension Daemon {
         switch request {
         case .version: try await reply(.version(Version.text))
         case .status: try await reply(.status(status()))
-        case .doctor: try await reply(.doctor(Doctor(daemon: self).checks()))
+        case .doctor: try await reply(.doctor(await Doctor(daemon: self).checks()))
         case .up(let request):
             try requireAdministrator(caller, "start a mesh")
             let founded = try await found(request)
@@ -55,9 +55,14 @@ extension Daemon {
             nodeName: node.flatMap { $0.state.node($0.id)?.name } ?? membership?.nodeName,
             shortID: identity.publicKey.id.short, cpus: UInt32(clamping: host.capacity.cpuMillis / 1_000),
             memoryBytes: host.capacity.memoryBytes, gpus: host.capacity.gpus, addresses: addresses,
-            backend: loop.backend.rawValue, backendReason: loop.fallbackReason, weaker: host.capabilities.warnings,
+            backend: loop.backend.rawValue, backendReason: loop.fallbackReason,
+            weaker: host.capabilities.warnings + datagramWarning,
             joinMilliseconds: joinMilliseconds, founded: founded,
             leader: node.flatMap { node in node.driver.core.raft.leader.map(node.views.nodeName) },
             process: Int64(getpid()))
+    }
+
+    private var datagramWarning: [String] {
+        datagramPort == nil ? ["the port is taken for UDP: gossip goes over TCP"] : []
     }
 }

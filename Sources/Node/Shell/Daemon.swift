@@ -18,6 +18,8 @@ public final class Daemon: @unchecked Sendable {
     var node: MeshNode?
     private var admission: AdmissionServer?
     private var listener: SessionListener?
+    /// On the port of the listener; nil where that was not free for UDP.
+    private(set) var datagramPort: DatagramPort?
     private var local: LocalServer?
     private(set) var settings: DaemonSettings
     /// Where others reach this daemon.
@@ -108,6 +110,7 @@ public final class Daemon: @unchecked Sendable {
         await node?.handOverLeadership()
         listener?.close()
         await node?.stop()
+        datagramPort?.close()
         unlink(directory.socket)
         unlink(directory.processFile)
     }
@@ -137,10 +140,25 @@ public final class Daemon: @unchecked Sendable {
             }
         }
         guard let listener else { return }
+        await openDatagramPort(at: listener.address, before: deadline)
         listener.onRefused = { [self] peer, error in log.note("refused \(peer): \(error.message)") }
         settings.port = listener.address.port
         addresses = try HostAddresses.reachable(listener.address)
         try HostFiles.replace(directory.settings, with: settings.encoded())
+    }
+
+    /// Gossip goes over the sessions where the port cannot be had; `swarmlet doctor` says so.
+    private func openDatagramPort(at address: SocketAddress, before deadline: Instant) async {
+        while datagramPort == nil {
+            do {
+                datagramPort = try DatagramPort(loop, address)
+            } catch {
+                guard loop.now < deadline, case .system(.addressInUse) = error else {
+                    return log.warning("no datagrams on \(address): \(error.message)")
+                }
+                do { try await loop.sleep(for: .milliseconds(20)) } catch { return }
+            }
+        }
     }
 
     private var sessionConfiguration: SessionConfiguration {
@@ -160,7 +178,7 @@ public final class Daemon: @unchecked Sendable {
     func enter(_ membership: MeshMembership) async throws {
         let node = try await MeshNode(
             loop: loop, directory: directory, identity: identity, membership: membership, host: host, levels: levels,
-            log: log)
+            datagramPort: datagramPort, log: log)
         let admission = AdmissionServer(node: node)
         node.peers.onStranger = { session in admission.accept(session) }
         node.onLogFailed = { [self, unowned node] in logFailed(node) }

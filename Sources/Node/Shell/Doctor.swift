@@ -8,7 +8,7 @@ import Scheduler
 struct Doctor {
     let daemon: Daemon
 
-    func checks() -> [CheckView] {
+    func checks() async throws -> [CheckView] {
         var checks = [eventLoop] + host
         guard let node = daemon.node else {
             return checks + [
@@ -18,7 +18,9 @@ struct Doctor {
         checks.append(log(node))
         if node.failure != nil { return checks }
         checks.append(leader(node))
-        for member in node.state.members where member.id != node.id { checks.append(session(node, member)) }
+        let others = node.state.members.filter { $0.id != node.id }
+        checks += others.map { session(node, $0) }
+        checks += try await datagrams(node, others)
         checks.append(history(node))
         return checks
     }
@@ -93,7 +95,12 @@ struct Doctor {
         guard let time = node.peers.roundTrip(to: member.id) else {
             return CheckView(check: check, result: "ok", detail: "direct")
         }
+        return CheckView(check: check, result: "ok", detail: "direct, \(Self.text(time))")
+    }
+
+    /// Milliseconds with a tenth.
+    static func text(_ time: Interval) -> String {
         let tenths = (time.nanoseconds + 50_000) / 100_000
-        return CheckView(check: check, result: "ok", detail: "direct, \(tenths / 10).\(tenths % 10) ms")
+        return "\(tenths / 10).\(tenths % 10) ms"
     }
 }

@@ -44,6 +44,8 @@ struct MeshMembership: Hashable, Sendable {
 
     /// Bound into every handshake of the mesh.
     var meshID: [UInt8] { MeshMembership.meshID(meshKey) }
+    /// Bound into every datagram key: what was before a recovery and what came after it never meet.
+    var datagramBinding: [UInt8] { meshID + (0..<8).map { UInt8(truncatingIfNeeded: epoch >> (8 * $0)) } }
     /// What this node shows at a first contact.
     func credentials(_ identity: NodeIdentity) -> MemberCredentials {
         MemberCredentials(

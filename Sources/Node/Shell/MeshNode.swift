@@ -41,7 +41,7 @@ final class MeshNode: @unchecked Sendable {
 
     init(
         loop: any EventLoop, directory: DataDirectory, identity: NodeIdentity, membership: MeshMembership,
-        host: HostFacts, levels: ProtocolLevels = .current, log: DaemonLog
+        host: HostFacts, levels: ProtocolLevels = .current, datagramPort: DatagramPort?, log: DaemonLog
     ) async throws {
         self.loop = loop
         self.directory = directory
@@ -83,8 +83,7 @@ final class MeshNode: @unchecked Sendable {
         history = try History(path: directory.history, loop: loop)
         peers = Peers(
             loop: loop, identity: identity, membership: membership,
-            remembered: MeshNode.remembered(directory, core.state, log),
-            log: log)
+            remembered: MeshNode.remembered(directory, core.state, log), datagramPort: datagramPort, log: log)
         runner = AttemptRunner(node: self)
         files = FileService(node: self)
         output = OutputService(node: self)
@@ -144,6 +143,7 @@ final class MeshNode: @unchecked Sendable {
         history.onFailure = { [log] in log.warning("finished jobs are kept no more: \($0)") }
         await history.open()
         peers.onMessage = { [self] sender, message in driver.input(.message(from: sender, message)) }
+        peers.onGossip = { [self] sender, message in driver.input(.gossip(from: sender, message)) }
         peers.onLaterEpoch = { [self] epoch, member in
             // Who may not vote may not decide which log counts either.
             if isRunning, state.node(member)?.role != .worker { onLaterEpoch?(epoch) }
@@ -243,7 +243,7 @@ final class MeshNode: @unchecked Sendable {
             history.follow(state)
             history.keep(jobs, of: index)
         case .membersChanged: updatePeers()
-        case .gossip(let peer, let message, _): peers.send(.swim(message), to: peer)
+        case .gossip(let peer, let message, let path): peers.gossip(message, to: peer, over: path)
         case .membership(let event): note(event)
         case .leadership(let role, let leader):
             log.note(

@@ -10,8 +10,12 @@ import Scheduler
 ///
 /// Of two sessions with the same member the one that its lower number dialled stays, unless it has gone quiet. Streams
 /// of files go over sessions of their own, so that a lease never waits behind a checkpoint.
+///
+/// Gossip goes by datagram where that is known to arrive (`DatagramService`), else over the session for messages.
 final class Peers: @unchecked Sendable {
     var onMessage: ((NodeID, NodeMessage) -> Void)?
+    /// Gossip that came by datagram.
+    var onGossip: ((NodeID, SwimMessage) -> Void)?
     var onLost: ((NodeID) -> Void)?
     var onStream: ((UInt16, any MessageStream, NodeID) -> Void)?
     /// A node that is not (yet) a member has proved its key; what it may do is to ask for admission.
@@ -19,16 +23,20 @@ final class Peers: @unchecked Sendable {
     /// A member lives in a later epoch of the mesh than this node.
     var onLaterEpoch: ((UInt64, NodeID) -> Void)?
 
-    private let loop: any EventLoop
+    let loop: any EventLoop
     private let identity: NodeIdentity
     private let membership: MeshMembership
-    private let log: DaemonLog
-    private var peers: [NodeID: Peer] = [:]
+    let log: DaemonLog
+    /// nil where the port was not free for UDP.
+    let datagrams: DatagramService?
+    var peers: [NodeID: Peer] = [:]
     private var ids: [[UInt8]: NodeID] = [:]
     private var isStopped = false
 
     /// The kind of the one-way messages on a session.
-    private static let messageKind: UInt16 = 1
+    static let messageKind: UInt16 = 1
+    /// Packets of the datagram protocol that go through the session; members of older versions pass over them.
+    static let packetKind: UInt16 = 2
     private static let dialDeadline = Interval.seconds(3)
     private static let dialPauseMin = Interval.milliseconds(50)
     private static let dialPauseMax = Interval.seconds(1)
@@ -41,12 +49,17 @@ final class Peers: @unchecked Sendable {
 
     init(
         loop: any EventLoop, identity: NodeIdentity, membership: MeshMembership, remembered: [PeerRecord],
-        log: DaemonLog
+        datagramPort: DatagramPort?, log: DaemonLog
     ) {
         self.loop = loop
         self.identity = identity
         self.membership = membership
         self.log = log
+        datagrams = datagramPort.map { port in
+            DatagramService(
+                loop, port: port, id: membership.node, key: identity.noiseKey, binding: membership.datagramBinding)
+        }
+        takeDatagrams()
         for record in remembered { learn(record) }
     }
 
@@ -62,6 +75,7 @@ final class Peers: @unchecked Sendable {
     /// Says goodbye to everybody and waits until it is said; a second at most for those who do not listen.
     func stop() async {
         isStopped = true
+        datagrams?.close()
         let sessions = peers.keys.sorted().compactMap { peers[$0]?.session }
         for session in sessions { session.close("the daemon stops") }
         for session in sessions {
@@ -92,11 +106,13 @@ final class Peers: @unchecked Sendable {
             peers[record.id] = Peer(id: record.id, noiseKey: record.noiseKey.array, addresses: record.addresses)
         }
         ids[record.noiseKey.array] = record.id
+        learnForDatagrams(record)
     }
 
     private func forget(_ id: NodeID) {
         guard let peer = peers.removeValue(forKey: id) else { return }
         ids[peer.noiseKey] = nil
+        datagrams?.forget(id)
         peer.session?.close("not a member any more")
     }
 
@@ -108,8 +124,8 @@ final class Peers: @unchecked Sendable {
 
     /// For how long nothing has been heard from a member.
     func silence(of id: NodeID) -> Interval {
-        guard let heard = peers[id]?.heard else { return .zero }
-        return loop.now - heard
+        guard let peer = peers[id], let heard = peer.heard else { return .zero }
+        return loop.now - max(heard, peer.session?.lastHeard ?? .zero)
     }
 
     // MARK: Saying something
@@ -168,7 +184,7 @@ final class Peers: @unchecked Sendable {
 
     // MARK: Sessions
 
-    private func dial(_ id: NodeID) {
+    func dial(_ id: NodeID) {
         guard !isStopped, let peer = peers[id], peer.session == nil, !peer.isDialling, loop.now >= peer.nextDial else {
             return
         }
@@ -244,7 +260,7 @@ final class Peers: @unchecked Sendable {
         if let old = peer.session {
             let dialler = peer.isDialled ? membership.node : peer.id
             let isRightful = dialler == min(membership.node, peer.id)
-            let isHeard = peer.heard.map { loop.now - $0 < Peers.quiet } ?? false
+            let isHeard = loop.now - old.lastHeard < Peers.quiet
             if isRightful, isHeard { return session.close("there is a session already") }
             peer.session = nil
             old.onClosed = nil
@@ -267,6 +283,7 @@ final class Peers: @unchecked Sendable {
 
     private func receive(_ kind: UInt16, _ bytes: [UInt8], from id: NodeID) {
         peers[id]?.heard = loop.now
+        if kind == Peers.packetKind { datagrams?.received(bytes, overSessionWith: id) }
         guard kind == Peers.messageKind else { return }
         do {
             onMessage?(id, try NodeMessage(encoded: bytes))

@@ -2,7 +2,7 @@
 enum HostFlags {
     static let daemon: [Flag] = [
         Flag("listen", .text(placeholder: "ADDRESS[:PORT]"), "address or interface for other nodes (default: all)"),
-        Flag("port", .count(placeholder: "N", 0...65_535), "TCP port (default 7717; 0: any free one)"),
+        Flag("port", .count(placeholder: "N", 0...65_535), "port, TCP and UDP (default 7717; 0: any free one)"),
         Flag("simulate-gpus", .text(placeholder: "N[:MODEL]"), "show N GPUs that are not there, labelled simulated"),
     ]
 

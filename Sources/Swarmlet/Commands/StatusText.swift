@@ -9,9 +9,9 @@ enum StatusText {
         "\(status.nodeName ?? "-") (\(status.shortID)): \(hardware(status.cpus, status.memoryBytes, status.gpus))"
     }
 
-    /// `; 192.168.1.11:7717 TCP`.
+    /// `; 192.168.1.11:7717 TCP and UDP`.
     static func addresses(_ status: StatusView) -> String {
-        status.addresses.isEmpty ? "" : "; \(status.addresses.joined(separator: ", ")) TCP"
+        status.addresses.isEmpty ? "" : "; \(status.addresses.joined(separator: ", ")) TCP and UDP"
     }
 
     /// `lynx (Q2mv8RtB) joined mesh lab in 0.4 s: 24 CPUs, 63 GiB, 2x RTX 3090 24 GiB`.

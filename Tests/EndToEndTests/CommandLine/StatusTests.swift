@@ -31,7 +31,7 @@ struct StatusTests {
             outcome.stdout.hasPrefix(
                 """
                 swarmlet: mesh lab started; fingerprint k7qd-2mxp
-                swarmlet: node owl (Xk7dM2qp): 32 CPUs, 125 GiB, 1x RTX 4090 24 GiB; 192.168.1.11:7717 TCP
+                swarmlet: node owl (Xk7dM2qp): 32 CPUs, 125 GiB, 1x RTX 4090 24 GiB; 192.168.1.11:7717 TCP and UDP
                 swarmlet: not root: memory limits are watched, not enforced, on this host. See: swarmlet doctor
 
                 """))
