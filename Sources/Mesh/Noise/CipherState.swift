@@ -1,20 +1,20 @@
-import CSodium
-
-/// One direction's key and counter: ChaCha20-Poly1305 with the Noise nonce (Noise sections 5.1 and 12.3).
+/// One direction's key and counter: the cipher of a suite with the Noise nonce (Noise sections 5.1, 12.3 and 12.4).
 ///
 /// Every message takes the next nonce, so both ends must see the same messages in the same order. A call that throws
 /// leaves the state as it was.
 public struct CipherState: Sendable {
-    private var key: NoiseSecret
+    private var cipher: SuiteCipher
     /// The number of the next message.
     public private(set) var nonce: UInt64
 
     /// A cipher with a key of 32 bytes.
-    init(key: NoiseSecret, nonce: UInt64 = 0) {
-        precondition(key.count == NoiseConstants.keyBytes)
-        self.key = key
+    init(_ suite: NoiseSuite = .chaChaPoly, key: NoiseSecret, nonce: UInt64 = 0) {
+        cipher = SuiteCipher(suite, key: key)
         self.nonce = nonce
     }
+
+    /// Which cipher this is.
+    public var suite: NoiseSuite { cipher.suite }
 
     /// The ciphertext of `plaintext` with its tag. Throws `nonceExhausted`.
     public mutating func encrypt(
@@ -74,7 +74,7 @@ public struct CipherState: Sendable {
     ) throws(NoiseError) {
         guard record.count >= NoiseConstants.tagBytes else { throw .messageTooShort }
         guard nonce != NoiseConstants.nonceReserved else { throw .nonceExhausted }
-        Self.encrypt(record, key: key, nonce: nonce, associatedData: associatedData)
+        cipher.encrypt(record, nonce: nonce, associatedData: associatedData)
         nonce += 1
     }
 
@@ -86,16 +86,9 @@ public struct CipherState: Sendable {
     ) throws(NoiseError) -> Int {
         guard record.count >= NoiseConstants.tagBytes else { throw .messageTooShort }
         guard nonce != NoiseConstants.nonceReserved else { throw .nonceExhausted }
-        let start = record.baseAddress!.assumingMemoryBound(to: UInt8.self)
         let count = record.count - NoiseConstants.tagBytes
-        let answer = Self.withNonce(nonce) { nonceBytes in
-            key.withBytes { keyBytes in
-                crypto_aead_chacha20poly1305_ietf_decrypt_detached(
-                    start, nil, start, UInt64(count), start + count, associatedData, UInt64(associatedData.count),
-                    nonceBytes, keyBytes)
-            }
-        }
-        guard answer == 0 else { throw .authenticationFailed }
+        let fits = cipher.decrypt(record, nonce: nonce, associatedData: associatedData)
+        guard fits else { throw .authenticationFailed }
         nonce += 1
         return count
     }
@@ -106,30 +99,11 @@ public struct CipherState: Sendable {
         let block = NoiseSecret(count: NoiseConstants.keyBytes + NoiseConstants.tagBytes) { start in
             let record = UnsafeMutableRawBufferPointer(
                 start: start, count: NoiseConstants.keyBytes + NoiseConstants.tagBytes)
-            Self.encrypt(record, key: key, nonce: NoiseConstants.nonceReserved, associatedData: [])
+            cipher.encrypt(record, nonce: NoiseConstants.nonceReserved, associatedData: [])
         }
-        key = NoiseSecret(count: NoiseConstants.keyBytes) { output in
+        let key = NoiseSecret(count: NoiseConstants.keyBytes) { output in
             block.withBytes { output.update(from: $0, count: NoiseConstants.keyBytes) }
         }
-    }
-
-    private static func encrypt(
-        _ record: UnsafeMutableRawBufferPointer, key: NoiseSecret, nonce: UInt64, associatedData: [UInt8]
-    ) {
-        let start = record.baseAddress!.assumingMemoryBound(to: UInt8.self)
-        let count = record.count - NoiseConstants.tagBytes
-        withNonce(nonce) { nonceBytes in
-            key.withBytes { keyBytes in
-                _ = crypto_aead_chacha20poly1305_ietf_encrypt_detached(
-                    start, start + count, nil, start, UInt64(count), associatedData, UInt64(associatedData.count), nil,
-                    nonceBytes, keyBytes)
-            }
-        }
-    }
-
-    /// 32 zero bits and the counter in little-endian order (Noise section 12.3).
-    private static func withNonce<Result>(_ nonce: UInt64, _ body: (UnsafePointer<UInt8>) -> Result) -> Result {
-        var words = (UInt32(0), UInt32(truncatingIfNeeded: nonce).littleEndian, UInt32(nonce >> 32).littleEndian)
-        return withUnsafeBytes(of: &words) { body($0.baseAddress!.assumingMemoryBound(to: UInt8.self)) }
+        cipher = SuiteCipher(cipher.suite, key: key)
     }
 }

@@ -1,7 +1,5 @@
-/// The numbers of the Noise protocol framework, revision 34, for the suite `25519_ChaChaPoly_BLAKE2b`.
+/// The numbers of the Noise protocol framework, revision 34, for the suites of `NoiseSuite`.
 public enum NoiseConstants {
-    /// The suite's part of a protocol name (Noise section 8).
-    public static let suite = "25519_ChaChaPoly_BLAKE2b"
     /// Bytes of an X25519 secret or public key: DHLEN (Noise section 12.1).
     public static let keyBytes = 32
     /// Bytes of a BLAKE2b hash and of a chaining key: HASHLEN (Noise section 12.8).

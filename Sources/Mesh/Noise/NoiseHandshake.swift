@@ -1,4 +1,4 @@
-/// One side of a Noise handshake with the suite `25519_ChaChaPoly_BLAKE2b` (Noise revision 34, section 5.3).
+/// One side of a Noise handshake (Noise revision 34, section 5.3).
 ///
 /// It decides what each handshake message holds and whether the peer's message proves the peer's keys. It never makes
 /// keys, sends bytes or decides whether a proven key is welcome: who the peer may be is the caller's question, put to
@@ -17,7 +17,7 @@ public struct NoiseHandshake: Sendable {
     /// The peer's static public key, 32 bytes, once it is known and proven or given.
     public private(set) var remoteStatic: [UInt8]?
 
-    private var symmetric: SymmetricState
+    private(set) var symmetric: SymmetricState
     private let staticKey: NoiseKeyPair
     private let ephemeralKey: NoiseKeyPair
     private var remoteEphemeral: [UInt8]?
@@ -27,17 +27,17 @@ public struct NoiseHandshake: Sendable {
 
     /// Starts a handshake.
     ///
-    /// Both sides must give the same `prologue`. `ephemeralKey` must be new for this handshake. `remoteStatic` is the
+    /// Both sides must give the same `suite`, which this host must have, and the same `prologue`. `ephemeralKey` must be new for this handshake. `remoteStatic` is the
     /// responder's static public key, needed by the initiator of `ik` only. Throws `remoteStaticMissing`, `keyLength`.
     public init(
-        _ pattern: NoisePattern, role: Role, prologue: [UInt8], staticKey: NoiseKeyPair, ephemeralKey: NoiseKeyPair,
-        remoteStatic: [UInt8]? = nil
+        _ pattern: NoisePattern, _ suite: NoiseSuite = .chaChaPoly, role: Role, prologue: [UInt8],
+        staticKey: NoiseKeyPair, ephemeralKey: NoiseKeyPair, remoteStatic: [UInt8]? = nil
     ) throws(NoiseError) {
         self.pattern = pattern
         self.role = role
         self.staticKey = staticKey
         self.ephemeralKey = ephemeralKey
-        symmetric = SymmetricState(protocolName: pattern.protocolName, prologue: prologue)
+        symmetric = SymmetricState(pattern, suite, prologue: prologue)
         guard pattern.needsResponderStatic else { return }
         switch role {
         case .initiator:

@@ -22,7 +22,7 @@ public enum NoisePattern: String, CaseIterable, Sendable {
     public var needsResponderStatic: Bool { self == .ik }
 
     /// The full protocol name, which both sides hash first.
-    public var protocolName: String { "Noise_\(rawValue)_\(NoiseConstants.suite)" }
+    public func protocolName(_ suite: NoiseSuite) -> String { "Noise_\(rawValue)_\(suite.name)" }
 
     /// The tokens of each message; the initiator writes the first, then the sides take turns.
     var messages: [[Token]] {

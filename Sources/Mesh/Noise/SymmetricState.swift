@@ -3,8 +3,11 @@ struct SymmetricState: Sendable {
     private var chainingKey: NoiseSecret
     private(set) var hash: [UInt8]
     private var cipher: CipherState?
+    private let suite: NoiseSuite
 
-    init(protocolName: String, prologue: [UInt8]) {
+    init(_ pattern: NoisePattern, _ suite: NoiseSuite, prologue: [UInt8]) {
+        self.suite = suite
+        let protocolName = pattern.protocolName(suite)
         let name = Array(protocolName.utf8)
         precondition(name.count <= NoiseConstants.hashBytes)
         hash = name + [UInt8](repeating: 0, count: NoiseConstants.hashBytes - name.count)
@@ -20,7 +23,7 @@ struct SymmetricState: Sendable {
     mutating func mixKey(_ input: NoiseSecret) {
         let derived = NoiseHash.derive(chainingKey: chainingKey, input: input)
         chainingKey = derived.first
-        cipher = CipherState(key: Self.cipherKey(derived.second))
+        cipher = CipherState(suite, key: Self.cipherKey(derived.second))
     }
 
     mutating func encryptAndHash(_ plaintext: [UInt8]) throws(NoiseError) -> [UInt8] {
@@ -39,7 +42,8 @@ struct SymmetricState: Sendable {
     func split() -> (CipherState, CipherState) {
         let derived = NoiseHash.derive(chainingKey: chainingKey, input: nil)
         return (
-            CipherState(key: Self.cipherKey(derived.first)), CipherState(key: Self.cipherKey(derived.second))
+            CipherState(suite, key: Self.cipherKey(derived.first)),
+            CipherState(suite, key: Self.cipherKey(derived.second))
         )
     }
 

@@ -125,6 +125,19 @@ struct OutboundScheduler: Sendable {
         return true
     }
 
+    /// Takes the one-way messages that have not begun, by class and in order.
+    mutating func takeUnbegun() -> [(kind: UInt16, bytes: [UInt8], class: TrafficClass)] {
+        var taken: [(kind: UInt16, bytes: [UInt8], class: TrafficClass)] = []
+        for trafficClass in TrafficClass.allCases {
+            let lane = Int(trafficClass.rawValue)
+            while let message = lanes[lane].posts.removeFirst() {
+                if !message.hasBegun { taken.append((message.kind, message.bytes, trafficClass)) }
+            }
+            lanes[lane].queuedBytes = 0
+        }
+        return taken
+    }
+
     private mutating func chooseLane() -> Int? {
         guard lanes.contains(where: { $0.hasWork }) else { return nil }
         while true {

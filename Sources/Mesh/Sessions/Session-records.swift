@@ -84,6 +84,9 @@ extension Session {
         case .streamCredit(let number, let count):
             guard outbound.credit(number, count) else { throw .protocolViolation("credit beyond the window") }
             work.notify()
+        case .rekey, .rekeyAnswer, .rekeyDone:
+            if let answer = try channel.handleExchange(frame, NoiseKeyPair.generate) { urge(answer) }
+            keysSince = loop.now
         case .streamFinish(let number): try known(number)?.otherFinished()
         case .streamReset(let number):
             guard let stream = try known(number) else { return }

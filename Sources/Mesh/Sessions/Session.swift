@@ -17,6 +17,8 @@ public final class Session: @unchecked Sendable {
     public let role: SessionRole
     /// Whether the handshake was bound to a mesh id.
     public let isBoundToMesh: Bool
+    /// The cipher that both sides use.
+    public let suite: NoiseSuite
     /// Where the other side is.
     public let address: SocketAddress
 
@@ -34,6 +36,8 @@ public final class Session: @unchecked Sendable {
     /// Messages that came while `onMessage` was not set.
     public internal(set) var unhandledMessages = 0
 
+    /// How often both sides have agreed on new keys since the handshake.
+    public var exchanges: Int { channel.exchanges }
     /// When anything last came from the other side.
     public var lastHeard: Instant { reader.lastHeard }
 
@@ -70,6 +74,9 @@ public final class Session: @unchecked Sendable {
         pattern = handshake.claim.pattern
         role = handshake.claim.role
         isBoundToMesh = handshake.claim.isBoundToMesh
+        suite = handshake.channel.suite
+        canRekey = handshake.canRekey
+        keysSince = loop.now
         nextStream = role == .initiator ? 1 : 2
         work = LoopSignal(loop)
         gone = LoopSignal(loop)
@@ -77,21 +84,36 @@ public final class Session: @unchecked Sendable {
 
     /// Connects and runs the handshake: with the responder's X25519 key as a member (`ik`), without as a first contact
     /// (`xx`). The deadline covers both; it is never later than the configuration's handshake timeout.
+    ///
+    /// Members begin with the first cipher of the configuration, and with ChaCha20-Poly1305 where the other side does not
+    /// have it or is older than the choice. Whoever pretends that on the way makes the session slower, not weaker.
     public static func connect(
         _ loop: any EventLoop, to address: SocketAddress, remoteKey: [UInt8]? = nil,
         _ configuration: SessionConfiguration, deadline: Instant? = nil
     ) async throws(MeshError) -> Session {
         let limit = min(deadline ?? .distantFuture, loop.after(configuration.handshakeTimeout))
+        let suite = remoteKey == nil ? .chaChaPoly : configuration.suites.first ?? .chaChaPoly
+        do throws(MeshError) {
+            return try await connect(loop, to: address, remoteKey, configuration, suite, limit)
+        } catch .versionUnknown(SessionConstants.version) where suite != .chaChaPoly {
+            return try await connect(loop, to: address, remoteKey, configuration, .chaChaPoly, limit)
+        }
+    }
+
+    private static func connect(
+        _ loop: any EventLoop, to address: SocketAddress, _ remoteKey: [UInt8]?,
+        _ configuration: SessionConfiguration, _ suite: NoiseSuite, _ deadline: Instant
+    ) async throws(MeshError) -> Session {
         let socket: Int32
         do throws(RingError) {
-            socket = try await loop.connect(address, deadline: limit)
+            socket = try await loop.connect(address, deadline: deadline)
         } catch {
             throw MeshError(connecting: address, error)
         }
-        let handshake = SessionHandshake(loop, socket, configuration, address, deadline: limit)
+        let handshake = SessionHandshake(loop, socket, configuration, address, deadline: deadline)
         do throws(MeshError) {
             let session = Session(
-                loop, socket, configuration, address, try await handshake.initiate(remoteKey: remoteKey))
+                loop, socket, configuration, address, try await handshake.initiate(remoteKey: remoteKey, suite))
             session.start()
             return session
         } catch {
@@ -210,6 +232,32 @@ public final class Session: @unchecked Sendable {
         work.notify()
     }
 
+    /// Messages that were posted and of which nothing has gone out, for the session that takes over; once it has ended.
+    public func takeUnsent() -> [(kind: UInt16, bytes: [UInt8], class: TrafficClass)] {
+        precondition(closeReason != nil, "a session that stands sends its messages itself")
+        return outbound.takeUnbegun()
+    }
+
+    // MARK: New keys
+
+    private let canRekey: Bool
+    var keysSince: Instant
+
+    /// The initiator asks for new keys when the old ones have been in use for long.
+    private func renewKeys() {
+        let age = loop.now - keysSince
+        if channel.isExchanging {
+            if age > configuration.rekeyInterval + SessionConstants.exchangeTimeout { end(.silent, farewell: nil) }
+            return
+        }
+        guard canRekey, role == .initiator,
+            age >= configuration.rekeyInterval || channel.byteCount >= configuration.rekeyBytes,
+            let frame = channel.beginExchange(.generate())
+        else { return }
+        keysSince = loop.now - configuration.rekeyInterval
+        urge(frame)
+    }
+
     /// Queues a frame of the session itself.
     func urge(_ frame: SessionFrame) {
         guard closeReason == nil else { return }
@@ -234,6 +282,7 @@ public final class Session: @unchecked Sendable {
                 return self.end(.silent, farewell: nil)
             }
             self.urge(.ping(UInt64(bitPattern: now.nanoseconds)))
+            self.renewKeys()
             self.scheduleKeepAlive()
         }
     }

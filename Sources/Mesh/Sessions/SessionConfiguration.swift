@@ -46,6 +46,17 @@ public struct SessionConfiguration: Sendable {
     public var halfOpenMax = SessionConstants.halfOpenMax
     public var keepAliveInterval = SessionConstants.keepAliveInterval
     public var silenceMax = SessionConstants.silenceMax
+    /// Ciphers that this side uses: the first is what it begins with, all of them are what it answers. Never without
+    /// `chaChaPoly`, which everybody has.
+    public var suites = SessionConfiguration.preferredSuites
+    /// The initiator asks for new keys after so long, or after so many bytes under the old ones.
+    public var rekeyInterval = SessionConstants.rekeyInterval
+    public var rekeyBytes = SessionConstants.rekeyBytes
+    /// Handshakes under way from one address.
+    public var halfOpenPerAddressMax = SessionConstants.halfOpenPerAddressMax
+
+    /// What this host has, the fastest first.
+    public static var preferredSuites: [NoiseSuite] { [.aesGCM, .chaChaPoly].filter(\.isAvailable) }
 
     public init(
         staticKey: NoiseKeyPair, meshID: [UInt8]?, payload: [UInt8],

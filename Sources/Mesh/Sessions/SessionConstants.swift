@@ -5,6 +5,10 @@ public enum SessionConstants {
     /// Both sides begin with these bytes, so that a stranger is recognised at once.
     static let magic = Array("swarmlet".utf8)
     static let version: UInt8 = 1
+    /// In the opening, beside whether the mesh id is bound: the handshake is with AES-256-GCM.
+    static let suiteFlag: UInt8 = 2
+    /// In the answer, beside the version: the responder takes part in exchanges of keys.
+    static let rekeyFlag: UInt8 = 0x80
     /// The initiator's opening: magic, version, pattern, whether the mesh id is bound.
     static let openingBytes = 11
     /// The responder's opening: magic, version, status.
@@ -13,6 +17,8 @@ public enum SessionConstants {
     public static let handshakeTimeout = Interval.seconds(10)
     /// Handshakes under way at a listener; what comes above is turned away.
     public static let halfOpenMax = 64
+    /// Of these from one address, so that no single host takes them all.
+    public static let halfOpenPerAddressMax = 48
     /// A handshake message with its payload: what a stranger can make us hold.
     public static let handshakeFrameBytesMax = 16_384
     /// Sessions that a listener serves at once.
@@ -45,6 +51,11 @@ public enum SessionConstants {
     static let urgentFramesMax = 4_096
     /// Both sides replace a direction's key after so many of its records (Noise section 11.3).
     static let recordsPerRekey: UInt64 = 65_536
+    /// New keys from a new exchange after this time (WireGuard: 120 s), or after so many bytes of one session.
+    public static let rekeyInterval = Interval.seconds(120)
+    public static let rekeyBytes: UInt64 = 64 << 30
+    /// An exchange that takes longer ends the session: the other side does not do what it said it could.
+    static let exchangeTimeout = Interval.seconds(60)
     /// The reason of a close or a refusal, in bytes of UTF-8.
     static let reasonBytesMax = 256
 }

@@ -20,6 +20,13 @@ enum SessionFrame: Hashable, Sendable {
     /// Neither side says anything more on the stream.
     case streamReset(UInt32)
 
+    /// The initiator's ephemeral X25519 key, 32 bytes: let us have new keys.
+    case rekey([UInt8])
+    /// The responder's ephemeral key: its next record is under the new keys.
+    case rekeyAnswer([UInt8])
+    /// The initiator's next record is under the new keys.
+    case rekeyDone
+
     /// A piece of a message; the first one says what the message is.
     struct Fragment: Hashable, Sendable {
         /// On the first piece: the kind (0 on streams) and the length of the whole message in bytes.
@@ -32,7 +39,7 @@ enum SessionFrame: Hashable, Sendable {
         var total: UInt32
     }
 
-    private enum Tag {
+    enum Tag {
         static let ready: UInt8 = 0
         static let ping: UInt8 = 1
         static let pong: UInt8 = 2
@@ -43,6 +50,9 @@ enum SessionFrame: Hashable, Sendable {
         static let streamCredit: UInt8 = 7
         static let streamFinish: UInt8 = 8
         static let streamReset: UInt8 = 9
+        static let rekey: UInt8 = 10
+        static let rekeyAnswer: UInt8 = 11
+        static let rekeyDone: UInt8 = 12
     }
     private enum Flag {
         static let first: UInt8 = 1
@@ -74,6 +84,9 @@ enum SessionFrame: Hashable, Sendable {
             bytes.appendLittleEndian(count)
         case .streamFinish(let stream): SessionFrame.append(Tag.streamFinish, stream, to: &bytes)
         case .streamReset(let stream): SessionFrame.append(Tag.streamReset, stream, to: &bytes)
+        case .rekey(let key): bytes += [Tag.rekey] + key
+        case .rekeyAnswer(let key): bytes += [Tag.rekeyAnswer] + key
+        case .rekeyDone: bytes.append(Tag.rekeyDone)
         }
     }
 
@@ -110,10 +123,18 @@ enum SessionFrame: Hashable, Sendable {
         case Tag.streamCredit: frame = .streamCredit(try rest.takeLittleEndian(), try rest.takeLittleEndian())
         case Tag.streamFinish: frame = .streamFinish(try rest.takeLittleEndian())
         case Tag.streamReset: frame = .streamReset(try rest.takeLittleEndian())
+        case Tag.rekey: return .rekey(try takeKey(rest))
+        case Tag.rekeyAnswer: return .rekeyAnswer(try takeKey(rest))
+        case Tag.rekeyDone: frame = .rekeyDone
         default: throw .protocolViolation("frame type \(tag)")
         }
         guard rest.isEmpty else { throw .protocolViolation("\(rest.count) bytes too many in a frame") }
         return frame
+    }
+
+    private static func takeKey(_ bytes: ArraySlice<UInt8>) throws(MeshError) -> [UInt8] {
+        guard bytes.count == NoiseConstants.keyBytes else { throw .protocolViolation("a key of \(bytes.count) bytes") }
+        return Array(bytes)
     }
 
     private static func takeClass(_ rest: inout ArraySlice<UInt8>) throws(MeshError) -> TrafficClass {

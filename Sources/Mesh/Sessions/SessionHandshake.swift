@@ -3,7 +3,7 @@ import Ring
 
 /// Carries a Noise handshake over a socket, from the first byte to the record that confirms it. Confined to its loop.
 ///
-/// The initiator opens with `"swarmlet" version pattern bound`, the responder answers `"swarmlet" version status`; then
+/// The initiator opens with `"swarmlet" version pattern flags` (flags: bound to a mesh id; with AES-256-GCM), the responder answers `"swarmlet" version status`; then
 /// come frames `type(1) length(2) bytes` with the Noise messages or a refusal. The opening and the mesh id are the Noise
 /// prologue, so that a change on the way breaks the handshake. The side that reads the last Noise message sends the first
 /// record (`ready`), and the other waits for it: so each side knows that it was accepted, and a replayed first message of
@@ -15,6 +15,8 @@ struct SessionHandshake {
         var handshakeHash: [UInt8]
         var channel: RecordChannel
         var reader: SocketReader
+        /// Whether the other side takes part in exchanges of keys.
+        var canRekey: Bool
     }
     enum Status: UInt8 {
         case welcome = 0
@@ -50,15 +52,16 @@ struct SessionHandshake {
     // MARK: Initiator
 
     /// Runs the initiator's side; with the responder's key it is `ik`, without `xx`.
-    func initiate(remoteKey: [UInt8]?) async throws(MeshError) -> Result {
+    func initiate(remoteKey: [UInt8]?, _ suite: NoiseSuite = .chaChaPoly) async throws(MeshError) -> Result {
         let pattern: NoisePattern = remoteKey == nil ? .xx : .ik
+        let flags: UInt8 =
+            (configuration.meshID == nil ? 0 : 1) | (suite == .aesGCM ? SessionConstants.suiteFlag : 0)
         let opening =
-            SessionConstants.magic
-            + [SessionConstants.version, SessionHandshake.number(pattern), configuration.meshID == nil ? 0 : 1]
+            SessionConstants.magic + [SessionConstants.version, SessionHandshake.number(pattern), flags]
         var noise = try SessionHandshake.noise {
             () throws(NoiseError) in
             try NoiseHandshake(
-                pattern, role: .initiator, prologue: opening + (configuration.meshID ?? []),
+                pattern, suite, role: .initiator, prologue: opening + (configuration.meshID ?? []),
                 staticKey: configuration.staticKey, ephemeralKey: .generate(), remoteStatic: remoteKey)
         }
         // At first contact the first message is not encrypted: this side shows itself in the third.
@@ -68,7 +71,7 @@ struct SessionHandshake {
         } catch .disconnected {
             // It may have answered before it hung up.
         }
-        try await readAnswer()
+        let canRekey = try await readAnswer()
         let payload = try await readNoise(&noise)
         let claim = claim(noise, payload, isBound: configuration.meshID != nil)
         if case .reject(let reason) = await configuration.validate(claim) {
@@ -85,14 +88,15 @@ struct SessionHandshake {
             try await send(SessionHandshake.frame(FrameType.noise, last))
             var channel = try makeChannel(noise)
             try await awaitReady(&channel)
-            return try finish(noise, claim, channel)
+            return try finish(noise, claim, channel, canRekey: canRekey)
         }
         var channel = try makeChannel(noise)
         try await send(channel.seal(.ready))
-        return try finish(noise, claim, channel)
+        return try finish(noise, claim, channel, canRekey: canRekey)
     }
 
-    private func readAnswer() async throws(MeshError) {
+    /// Whether the responder takes part in exchanges of keys.
+    private func readAnswer() async throws(MeshError) -> Bool {
         let answer: [UInt8]
         do throws(MeshError) {
             try await reader.require(SessionConstants.answerBytes, deadline: deadline)
@@ -102,7 +106,7 @@ struct SessionHandshake {
         }
         guard answer.starts(with: SessionConstants.magic) else { throw .notSwarmlet(address.description) }
         switch Status(rawValue: answer[9]) {
-        case .welcome: return
+        case .welcome: return answer[8] & SessionConstants.rekeyFlag != 0
         case .busy: throw .busy
         case .versionUnknown: throw .versionUnknown(answer[8])
         case .otherMesh: throw .keysDoNotFit
@@ -118,12 +122,12 @@ struct SessionHandshake {
         let opening = Array(reader.take(SessionConstants.openingBytes))
         guard opening.starts(with: SessionConstants.magic) else { throw .protocolViolation("no swarmlet opening") }
         guard opening[8] == SessionConstants.version, let pattern = SessionHandshake.pattern(opening[9]),
-            opening[10] < 2
+            let suite = suite(opening[10])
         else {
             try await send(SessionHandshake.answer(.versionUnknown))
             throw .versionUnknown(opening[8])
         }
-        let isBound = opening[10] == 1
+        let isBound = opening[10] & 1 != 0
         guard !isBound || configuration.meshID != nil else {
             try await send(SessionHandshake.answer(.otherMesh))
             throw .keysDoNotFit
@@ -132,7 +136,7 @@ struct SessionHandshake {
         var noise = try SessionHandshake.noise {
             () throws(NoiseError) in
             try NoiseHandshake(
-                pattern, role: .responder, prologue: opening + (isBound ? configuration.meshID ?? [] : []),
+                pattern, suite, role: .responder, prologue: opening + (isBound ? configuration.meshID ?? [] : []),
                 staticKey: configuration.staticKey, ephemeralKey: .generate())
         }
         let firstPayload = try await readNoise(&noise)
@@ -146,7 +150,7 @@ struct SessionHandshake {
             try await send(SessionHandshake.frame(FrameType.noise, second))
             var channel = try makeChannel(noise)
             try await awaitReady(&channel)
-            return try finish(noise, claim, channel)
+            return try finish(noise, claim, channel, canRekey: true)
         }
         let second = try write(&noise, configuration.payload)
         try await send(SessionHandshake.frame(FrameType.noise, second))
@@ -158,12 +162,21 @@ struct SessionHandshake {
             throw .peerRejected(reason)
         }
         try await send(channel.seal(.ready))
-        return try finish(noise, claim, channel)
+        return try finish(noise, claim, channel, canRekey: true)
     }
 
     /// The answer to an opening.
     static func answer(_ status: Status) -> [UInt8] {
-        SessionConstants.magic + [SessionConstants.version, status.rawValue]
+        // Older initiators look at the version only where they are not welcome.
+        let flag: UInt8 = status == .welcome ? SessionConstants.rekeyFlag : 0
+        return SessionConstants.magic + [SessionConstants.version | flag, status.rawValue]
+    }
+
+    /// The suite that an opening asks for; nil for one that is not used here, and for flags of later versions.
+    private func suite(_ flags: UInt8) -> NoiseSuite? {
+        guard flags & ~(1 | SessionConstants.suiteFlag) == 0 else { return nil }
+        let suite: NoiseSuite = flags & SessionConstants.suiteFlag == 0 ? .chaChaPoly : .aesGCM
+        return configuration.suites.contains(suite) ? suite : nil
     }
 
     // MARK: Both sides
@@ -177,16 +190,15 @@ struct SessionHandshake {
 
     private func makeChannel(_ noise: NoiseHandshake) throws(MeshError) -> RecordChannel {
         try SessionHandshake.noise { () throws(NoiseError) in
-            let (send, receive) = try noise.split()
-            return RecordChannel(send: send, receive: receive)
+            try RecordChannel(noise)
         }
     }
 
     private func finish(
-        _ noise: NoiseHandshake, _ claim: SessionClaim, _ channel: RecordChannel
+        _ noise: NoiseHandshake, _ claim: SessionClaim, _ channel: RecordChannel, canRekey: Bool
     ) throws(MeshError) -> Result {
         guard let hash = noise.handshakeHash else { throw .protocolViolation("the handshake is not finished") }
-        return Result(claim: claim, handshakeHash: hash, channel: channel, reader: reader)
+        return Result(claim: claim, handshakeHash: hash, channel: channel, reader: reader, canRekey: canRekey)
     }
 
     private func awaitReady(_ channel: inout RecordChannel) async throws(MeshError) {

@@ -18,6 +18,8 @@ public final class SessionListener: @unchecked Sendable {
     private static let pause = Interval.milliseconds(100)
 
     private let loop: any EventLoop
+    /// Handshakes under way by the address they come from, its port left out.
+    private var halfOpenByAddress: [SocketAddress: Int] = [:]
     private let listener: Listener
     private let onSession: (Session) -> Void
     private var isClosed = false
@@ -50,11 +52,14 @@ public final class SessionListener: @unchecked Sendable {
         while !isClosed {
             do throws(RingError) {
                 let accepted = try await loop.accept(listener, deadline: nil)
-                guard halfOpen < configuration.halfOpenMax, sessions < SessionConstants.sessionsMax else {
+                guard halfOpen < configuration.halfOpenMax, sessions < SessionConstants.sessionsMax,
+                    halfOpenByAddress[accepted.peer.with(port: 0), default: 0] < configuration.halfOpenPerAddressMax
+                else {
                     turnAway(accepted)
                     continue
                 }
                 halfOpen += 1
+                halfOpenByAddress[accepted.peer.with(port: 0), default: 0] += 1
                 loop.spawn("session handshake") { await self.welcome(accepted) }
             } catch {
                 switch error {
@@ -88,7 +93,7 @@ public final class SessionListener: @unchecked Sendable {
             loop, accepted.socket, configuration, accepted.peer, deadline: loop.after(configuration.handshakeTimeout))
         do throws(MeshError) {
             let result = try await handshake.respond()
-            halfOpen -= 1
+            handshakeEnded(accepted)
             guard !isClosed else { return loop.close(accepted.socket) }
             let session = Session(loop, accepted.socket, configuration, accepted.peer, result)
             sessions += 1
@@ -96,7 +101,7 @@ public final class SessionListener: @unchecked Sendable {
             session.start()
             onSession(session)
         } catch {
-            halfOpen -= 1
+            handshakeEnded(accepted)
             loop.close(accepted.socket)
             if case .deadline = error {
                 onRefused?(accepted.peer, .handshakeTimeout)
@@ -104,5 +109,12 @@ public final class SessionListener: @unchecked Sendable {
                 onRefused?(accepted.peer, error)
             }
         }
+    }
+
+    private func handshakeEnded(_ accepted: Accepted) {
+        halfOpen -= 1
+        let address = accepted.peer.with(port: 0)
+        let left = halfOpenByAddress[address, default: 1] - 1
+        halfOpenByAddress[address] = left > 0 ? left : nil
     }
 }

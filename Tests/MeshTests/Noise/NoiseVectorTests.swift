@@ -30,24 +30,24 @@ struct NoiseVectorTests {
     @Test(
         "every message, hash and record of cacophony's vectors is reproduced byte for byte",
         .enabled(if: FileManager.default.fileExists(atPath: path), "no vectors at \(path): set SWARMLET_VECTORS"),
-        arguments: NoisePattern.allCases)
-    func vectors(pattern: NoisePattern) throws {
+        arguments: NoisePattern.allCases, NoiseSuite.allCases.filter(\.isAvailable))
+    func vectors(pattern: NoisePattern, suite: NoiseSuite) throws {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         let file = try decoder.decode(File.self, from: Data(contentsOf: URL(fileURLWithPath: Self.path)))
-        let vectors = file.vectors.filter { $0.protocolName == pattern.protocolName }
+        let vectors = file.vectors.filter { $0.protocolName == pattern.protocolName(suite) }
         #expect(!vectors.isEmpty)
-        for vector in vectors { try check(vector, pattern) }
+        for vector in vectors { try check(vector, pattern, suite) }
     }
 
-    private func check(_ vector: Vector, _ pattern: NoisePattern) throws {
+    private func check(_ vector: Vector, _ pattern: NoisePattern, _ suite: NoiseSuite) throws {
         var initiator = try NoiseHandshake(
-            pattern, role: .initiator, prologue: bytes(vector.initPrologue),
+            pattern, suite, role: .initiator, prologue: bytes(vector.initPrologue),
             staticKey: NoiseKeyPair(secretBytes: bytes(#require(vector.initStatic))),
             ephemeralKey: NoiseKeyPair(secretBytes: bytes(vector.initEphemeral)),
             remoteStatic: vector.initRemoteStatic.map(bytes))
         var responder = try NoiseHandshake(
-            pattern, role: .responder, prologue: bytes(vector.respPrologue),
+            pattern, suite, role: .responder, prologue: bytes(vector.respPrologue),
             staticKey: NoiseKeyPair(secretBytes: bytes(#require(vector.respStatic))),
             ephemeralKey: NoiseKeyPair(secretBytes: bytes(#require(vector.respEphemeral))))
         let handshake = vector.messages.prefix(pattern.messages.count)

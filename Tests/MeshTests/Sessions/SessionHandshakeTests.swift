@@ -250,4 +250,75 @@ struct SessionHandshakeTests {
             listener.close()
         }
     }
+
+    @Test("one address cannot take all handshakes of a listener", arguments: sessionBackends)
+    func halfOpenPerAddress(_ backend: EventLoops.Preference) async throws {
+        try await withSessionLoop(backend) { loop in
+            let server = TestHost("server")
+            var configuration = server.configuration()
+            configuration.halfOpenPerAddressMax = 2
+            let listener = try SessionListener(loop, .any(port: 0), configuration) { $0.close() }
+            let flooded = SocketAddress.loopback(port: listener.address.port)
+            var silent: [Int32] = []
+            for _ in 0..<2 { silent.append(try await loop.connect(flooded, deadline: nil)) }
+            let turnedAway = await meshFailure { () throws(MeshError) in
+                _ = try await Session.connect(loop, to: flooded, TestHost("client").configuration())
+            }
+            #expect(turnedAway == .busy)
+            for socket in silent { loop.close(socket) }
+            while listener.halfOpen > 0 { try await loop.sleep(for: .milliseconds(1)) }
+            let session = try await Session.connect(loop, to: flooded, TestHost("client").configuration())
+            session.close()
+            listener.close()
+        }
+    }
+
+    @Test("a thousand hosts that connect at once all get their session")
+    func thousand() async throws {
+        try await withSessionLoop(.epoll) { loop in
+            let server = TestHost("server")
+            let far = Cell<[Session]>([])
+            let listener = try SessionListener(loop, .loopback(port: 0), server.configuration()) { session in
+                session.onMessage = { kind, bytes in
+                    do { try session.post(kind, bytes) } catch { Issue.record("\(error)") }
+                }
+                far.value.append(session)
+            }
+            let echoed = LoopQueue<Int>(loop, capacity: 1_000)
+            let near = Cell<[Session]>([])
+            for number in 0..<1_000 {
+                loop.spawn("client \(number)") {
+                    var configuration = TestHost("client").configuration()
+                    configuration.handshakeTimeout = .seconds(60)
+                    while true {
+                        do throws(MeshError) {
+                            let session = try await Session.connect(
+                                loop, to: listener.address, remoteKey: server.key.publicKey, configuration)
+                            session.onMessage = { kind, _ in _ = echoed.offer(Int(kind)) }
+                            near.value.append(session)
+                            try session.post(UInt16(number), [1])
+                            return
+                        } catch {
+                            switch error {
+                            // The refusal may be overtaken by the reset of the connection.
+                            case .busy, .disconnected, .notSwarmlet: break
+                            default:
+                                Issue.record("\(error)")
+                                return
+                            }
+                            do { try await loop.sleep(for: .milliseconds(20)) } catch { return }
+                        }
+                    }
+                }
+            }
+            var heard: Set<Int> = []
+            while heard.count < 1_000, let number = try await echoed.next(until: loop.after(.seconds(60))) {
+                heard.insert(number)
+            }
+            #expect(heard.count == 1_000)
+            #expect(listener.sessions == 1_000)
+            for session in near.value + far.value { session.close() }
+            listener.close()
+        }
+    }
 }
