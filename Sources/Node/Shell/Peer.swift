@@ -19,11 +19,35 @@ final class Peer: @unchecked Sendable {
     var unreachableUntil = Instant.zero
     /// When anything was last received from it.
     var heard: Instant?
+    /// The ciphers to begin with: only the one that everybody has where it took no other last time.
+    var suites = SessionConfiguration.preferredSuites
+    /// Messages that the last session had not begun to send, and when it ended.
+    private var unsent: [(kind: UInt16, bytes: [UInt8], class: TrafficClass)] = []
+    private var unsentSince = Instant.zero
+    /// What waits longer has been said again by the protocols above, or is void.
+    private static let unsentAgeMax = Interval.seconds(2)
+    private static let unsentBytesMax = 4 << 20
 
     init(id: NodeID, noiseKey: [UInt8], addresses: [String]) {
         self.id = id
         self.noiseKey = noiseKey
         self.addresses = addresses
+    }
+
+    /// Keeps what an ended session leaves, control first, within bounds.
+    func keep(_ messages: [(kind: UInt16, bytes: [UInt8], class: TrafficClass)], at now: Instant) {
+        var byteCount = 0
+        unsent = messages.filter { message in
+            byteCount += message.bytes.count
+            return byteCount <= Peer.unsentBytesMax
+        }
+        unsentSince = now
+    }
+
+    /// Hands over what is still worth sending.
+    func takeUnsent(at now: Instant) -> [(kind: UInt16, bytes: [UInt8], class: TrafficClass)] {
+        let messages = exchange(&unsent, with: [])
+        return now - unsentSince <= Peer.unsentAgeMax ? messages : []
     }
 }
 

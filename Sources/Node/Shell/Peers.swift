@@ -4,6 +4,7 @@ import Mesh
 import Raft
 import Ring
 import Scheduler
+import Tokens
 
 /// The sessions with the other members: dialled when something is to be said, accepted from keys that are members', one
 /// for messages with each. Confined to its loop.
@@ -32,6 +33,7 @@ final class Peers: @unchecked Sendable {
     var peers: [NodeID: Peer] = [:]
     private var ids: [[UInt8]: NodeID] = [:]
     private var isStopped = false
+    private var jitterSource = SecureRandom()
 
     /// The kind of the one-way messages on a session.
     static let messageKind: UInt16 = 1
@@ -199,7 +201,9 @@ final class Peers: @unchecked Sendable {
                 peer.isDialling = false
                 peer.failures += 1
                 let pause = min(Peers.dialPauseMin * (1 << Int64(min(peer.failures, 6))), Peers.dialPauseMax)
-                peer.nextDial = loop.now + pause
+                // Between half of it and all: nodes that lost the same peer together do not come back together.
+                let jitter = Int64(clamping: jitterSource.next() % 500)
+                peer.nextDial = loop.now + pause * (500 + jitter) / 1_000
             }
         }
     }
@@ -209,14 +213,17 @@ final class Peers: @unchecked Sendable {
         for (index, text) in peer.addresses.enumerated() {
             do {
                 let address = try await loop.resolve(text, defaultPort: MeshMembership.defaultPort)
+                var configuration = identity.configuration(for: membership, purpose)
+                configuration.suites = peer.suites
                 let session = try await Session.connect(
-                    loop, to: address, remoteKey: peer.noiseKey, identity.configuration(for: membership, purpose),
+                    loop, to: address, remoteKey: peer.noiseKey, configuration,
                     deadline: loop.after(Peers.dialDeadline))
                 guard isOfThisEpoch(SessionPurpose.epoch(ofListener: session.remotePayload), peer.id) else {
                     session.close("of another epoch of the mesh")
                     throw NodeError.meshRecovered
                 }
                 if index > 0 { peer.addresses.swapAt(0, index) }
+                peer.suites = session.suite == .chaChaPoly ? [.chaChaPoly] : SessionConfiguration.preferredSuites
                 return session
             } catch {
                 failure = error
@@ -265,6 +272,7 @@ final class Peers: @unchecked Sendable {
             peer.session = nil
             old.onClosed = nil
             old.close("replaced by a newer session")
+            peer.keep(old.takeUnsent(), at: loop.now)
         }
         peer.session = session
         peer.isDialled = isDialled
@@ -273,12 +281,26 @@ final class Peers: @unchecked Sendable {
         session.onMessage = { [self] kind, bytes in receive(kind, bytes, from: id) }
         session.onStream = { [self] kind, stream in onStream?(kind, stream, id) }
         session.onClosed = { [self, weak session] _ in
-            guard let peer = peers[id], peer.session === session else { return }
+            guard let peer = peers[id], let session, peer.session === session else { return }
             peer.session = nil
+            peer.keep(session.takeUnsent(), at: loop.now)
             onLost?(id)
             dial(id)
         }
+        resume(peer, on: session)
         session.ping()
+    }
+
+    /// Posts what an ended session had not begun to send, unless it is too old to be worth anything.
+    private func resume(_ peer: Peer, on session: Session) {
+        for message in peer.takeUnsent(at: loop.now) {
+            do throws(MeshError) {
+                try session.post(message.kind, message.bytes, class: message.class)
+            } catch {
+                // A session that ends at once: the protocols above repeat what matters.
+                return
+            }
+        }
     }
 
     private func receive(_ kind: UInt16, _ bytes: [UInt8], from id: NodeID) {
