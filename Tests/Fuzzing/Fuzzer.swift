@@ -14,6 +14,8 @@ public enum Fuzzer: String, CaseIterable, Sendable {
     case frame
     /// Records of a session that carry messages in pieces.
     case pieces
+    /// Packets of strangers at the UDP port.
+    case datagram
     /// The Noise messages of a stranger, for each side and pattern.
     case handshake
     /// A message of a member of the mesh.
@@ -44,6 +46,7 @@ public enum Fuzzer: String, CaseIterable, Sendable {
         case .json: Fuzzer.json(bytes)
         case .frame: SessionFuzzing.frame(bytes)
         case .pieces: SessionFuzzing.pieces(bytes)
+        case .datagram: DatagramFuzzing.packets(bytes)
         case .handshake: SessionFuzzing.handshake(bytes)
         case .message: Fuzzer.hasOneMeaning(NodeMessage.self, bytes)
         case .admission: Fuzzer.admission(bytes)

@@ -29,7 +29,8 @@ struct UntrustedBytesTests {
                 .ready, .ping(7), .pong(.max), .close("it was\u{1B}[2J time"),
                 .close(String(repeating: "\u{FFFD}", count: 90)), .streamOpen(2, kind: 3, .bulk),
                 .streamData(2, Self.fragment(9, [1], isLast: false)), .streamCredit(2, 65_536), .streamFinish(2),
-                .streamReset(2),
+                .streamReset(2), .rekey([UInt8](repeating: 1, count: 32)),
+                .rekeyAnswer([UInt8](repeating: 2, count: 32)), .rekeyDone,
             ] + Self.posts
         #expect(Fuzzer.frame.flaw(from: frames.map(Self.encoded), seed: 1) == nil)
         let pieces = Self.posts.map { [UInt8(Self.encoded($0).count)] + Self.encoded($0) }
@@ -50,6 +51,21 @@ struct UntrustedBytesTests {
             return [choice, UInt8(first.count & 0xFF), UInt8(first.count >> 8)] + first
         }
         #expect(Fuzzer.handshake.flaw(from: seeds, rounds: 100, seed: 3) == nil)
+    }
+
+    @Test("a stranger at the UDP port is never believed, and answered with no more than it sent")
+    func datagrams() {
+        let nonce = DatagramPacket.Nonce(salt: [UInt8](repeating: 3, count: 16), epoch: 1)
+        let packets: [DatagramPacket] = [
+            .hello(sender: NodeID(2), receiver: NodeID(1), index: 9, nonce), .welcome(to: 8, index: 9, nonce),
+            .sealed(.gossip, index: 8, counter: 0), .sealed(.path, index: .max, counter: .max),
+        ]
+        let seeds = packets.map { packet in
+            let bytes = packet.encoded + [UInt8](repeating: 5, count: 30)
+            let whole = Array(bytes.prefix(packet.encoded.count + 16))
+            return [UInt8(whole.count), 0] + whole
+        }
+        #expect(Fuzzer.datagram.flaw(from: seeds, rounds: 1_000, seed: 6) == nil)
     }
 
     @Test("small texts of any bytes are read in one way or refused")
