@@ -8,6 +8,8 @@ import Simulation
 /// and prints the milliseconds until the first write is acknowledged.
 /// `load fill DIRECTORY STATE_BYTES LOG_BYTES`: a stopped mesh of one gets so much state in a snapshot, and so much log.
 /// `load compaction DIRECTORY ENTRIES`: a log in an empty directory is written, compacted and written on, and timed.
+/// `load echo tcp|session io_uring|epoll SECONDS [PORT]`: one kilobyte there and back; of an echo server at a port, or ours.
+/// `load classes control|log bulk|idle SECONDS`: what messages of a class wait while bulk fills their session.
 /// `load soak SECONDS CLIENTS SEED SOCKET...`: clients write and read on all daemons; the history must be linearizable.
 @main struct Load {
     static func main() {
@@ -35,6 +37,7 @@ import Simulation
                 guard let entries = UInt64(words[2]) else { return usage() }
                 var compaction = try Compaction(words[1])
                 try compaction.run(entries: entries)
+            case "echo" where words.count >= 4, "classes" where words.count == 4: try wire(words)
             default: usage()
             }
         } catch {
@@ -43,9 +46,38 @@ import Simulation
         }
     }
 
+    private static func wire(_ words: [String]) throws(LoadError) {
+        guard let seconds = Int64(words[3]) else { return usage() }
+        let result: WireSpeed.Result
+        do {
+            if words[0] == "echo" {
+                let speed = WireSpeed(words[2] == "epoll" ? .epoll : .ioUring, seconds: seconds)
+                result = try speed.echo(
+                    isEncrypted: words[1] == "session", port: words.count > 4 ? UInt16(words[4]) : nil)
+            } else {
+                result = try WireSpeed(.automatic, seconds: seconds).classes(
+                    log: words[1] == "log", hasBulk: words[2] == "bulk")
+            }
+        } catch {
+            throw .unreadable("\(error)")
+        }
+        let sorted = result.latencies.sorted()
+        func milliseconds(_ part: Double) -> JSON {
+            .number(Double(sorted[min(sorted.count - 1, Int(part * Double(sorted.count)))]) / 1e6)
+        }
+        let count = Double(sorted.count)
+        let line: JSON = [
+            "per_second": .number(count / result.seconds), "p50_ms": milliseconds(0.5), "p99_ms": milliseconds(0.99),
+            "max_ms": milliseconds(1), "cpu_us": .number(result.cpuSeconds * 1e6 / count),
+            "bulk_mb_per_second": .number(Double(result.bulkBytes) / 1e6 / result.seconds),
+            "backend": .string(result.backend), "suite": .string(result.suite),
+        ]
+        print(line.text)
+    }
+
     private static func usage() {
         print(
-            "usage: load writes SOCKET CLIENTS SECONDS BYTES | load failover PID SOCKET... | "
+            "usage: load writes SOCKET CLIENTS SECONDS BYTES | load failover PID SOCKET... | load echo ... | "
                 + "load fill DIRECTORY STATE_BYTES LOG_BYTES | load compaction DIRECTORY ENTRIES | "
                 + "load soak SECONDS CLIENTS SEED SOCKET...")
         exit(2)

@@ -2,6 +2,7 @@
 
   scripts/bench                   everything
   scripts/bench size submit       some: size rss start join submit tasks recovery raft-core raft raft-recovery
+                                  session classes
   scripts/bench recovery --runs 5 fewer repetitions than the default of each
 
 A machine that does other work measures that too: compare a value with the peer or limit of the same run, not with a
@@ -21,6 +22,7 @@ import processes
 import raft_bench
 import state_bench
 import training
+import wire_bench
 from mesh import Mesh, MeshError, wait_until
 
 LIMIT_BYTES = 15_000_000
@@ -241,7 +243,8 @@ def start_elsewhere(mesh, number, steps):
 BENCHES = {"size": bench_size, "rss": bench_rss, "start": bench_start, "join": bench_join, "submit": bench_submit,
            "tasks": bench_tasks, "recovery": bench_recovery, "raft-core": raft_bench.bench_raft_core,
            "raft": raft_bench.bench_raft, "raft-recovery": raft_bench.bench_raft_recovery,
-           "state": state_bench.bench_state}
+           "state": state_bench.bench_state,
+           "session": wire_bench.bench_session, "classes": wire_bench.bench_classes}
 
 
 def main():

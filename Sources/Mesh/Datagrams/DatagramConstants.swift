@@ -60,7 +60,7 @@ public enum DatagramConstants {
     static let retryPauseMin = Interval.seconds(1)
     static let retryPauseMax = Interval.seconds(10)
     /// Messages kept to be sent through the session should they turn out lost.
-    static let unconfirmedMax = 8
+    static let unconfirmedMax = 32
     /// A direction counts as open for the other side's datagrams for this long after one came.
     static let heardTime = Interval.seconds(30)
     /// Where nothing proven came for so long, the other side may have lost the keys: a new handshake is tried, too.
