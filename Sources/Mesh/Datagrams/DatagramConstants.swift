@@ -56,6 +56,8 @@ public enum DatagramConstants {
     static let doubtPause = Interval.milliseconds(250)
     /// Doubt of this length is certainty: messages go through the session only.
     static let silentAfter = Interval.seconds(2)
+    /// For so long after a doubt messages go both ways: a network that lost one packet loses more.
+    static let lossyTime = Interval.seconds(10)
     /// A silent direction is tried again after this time, each time twice as long.
     static let retryPauseMin = Interval.seconds(1)
     static let retryPauseMax = Interval.seconds(10)

@@ -147,12 +147,13 @@ public struct DatagramCore: Sendable {
         links[member]?.activeUntil = now + DatagramConstants.activeTime
         if link.wantsHandshake(at: now) { greet(member, at: now, into: &effects) }
         update(member, at: now, into: &effects) { link, effects in
-            let direction = link.outbound.direction
-            guard direction != .blocked, let (packet, counter) = link.seal(purpose, content, at: now) else {
+            let isTrusted = link.outbound.isTrusted(at: now)
+            guard link.outbound.direction != .blocked, let (packet, counter) = link.seal(purpose, content, at: now)
+            else {
                 return effects.append(.fallback(member, purpose, content))
             }
             effects.append(.transmit(member, packet))
-            if direction == .open {
+            if isTrusted {
                 link.outbound.keep(OutboundPath.Message(counter: counter, purpose: purpose, content: content))
             } else {
                 effects.append(.fallback(member, purpose, content))

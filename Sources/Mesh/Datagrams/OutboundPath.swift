@@ -26,8 +26,13 @@ struct OutboundPath: Hashable, Sendable {
     private var wantedSince: Instant?
     private var askedAt: Instant?
     private var retryPause = DatagramConstants.retryPauseMin
+    /// Where an answer stayed away lately, others will: until then nothing is trusted to one datagram alone.
+    private var lossyUntil = Instant.zero
     /// Messages that no answer has covered yet; the newest are kept.
     private var unconfirmed: [Message] = []
+
+    /// Whether a message may go out in one datagram and nowhere else.
+    func isTrusted(at now: Instant) -> Bool { direction == .open && now >= lossyUntil }
 
     /// Whether the next packet is to ask for an answer.
     func wantsAnswer(at now: Instant) -> Bool {
@@ -107,6 +112,7 @@ struct OutboundPath: Hashable, Sendable {
         guard let (_, since) = wanted else { return step }
         if direction == .open || direction == .unknown, now - since >= doubtAfter {
             direction = .doubtful
+            lossyUntil = now + DatagramConstants.lossyTime
             step.hasChanged = true
             step.lost = unconfirmed
             unconfirmed = []
