@@ -12,6 +12,9 @@ enum Sockets {
     /// Bytes that may wait in the kernel before they are sent: what is behind them can still be overtaken by the sender.
     static let notSentLimit: Int32 = 131_072
 
+    /// TCP_THIN_LINEAR_TIMEOUTS of linux/tcp.h.
+    private static let thinLinearTimeouts: Int32 = 16
+
     static func stream(for address: SocketAddress) throws(RingError) -> Int32 {
         let socket = try open(address, type: Int32(SOCK_STREAM.rawValue))
         prepareStream(socket, address)
@@ -29,6 +32,8 @@ enum Sockets {
         if case .unix = address { return }
         setOption(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         setOption(socket, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, notSentLimit)
+        // A session with little to say hears of a lost packet only by its timeout: that must not double each time.
+        setOption(socket, Int32(IPPROTO_TCP), thinLinearTimeouts, 1)
     }
 
     static func setOption(_ socket: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
