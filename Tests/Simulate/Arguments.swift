@@ -10,7 +10,7 @@ struct Arguments {
         usage: simulate [raft | mesh] [--seeds N] [--from S]
                simulate [raft | mesh] --bugs [--only NAME] [--seeds N] [--from S]
                simulate raft | mesh --seed S [--story] [--only NAME]
-               simulate raft --seed S --trace FILE
+               simulate raft --seed S --trace FILE [--plain]
                simulate gossip [--nodes N] [--seed S]
                simulate --speed | --state-speed
         """
@@ -27,6 +27,8 @@ struct Arguments {
     var measuresSpeed = false
     /// Where the steps of all cores go, as lines of JSON for tools that check them.
     var traceFile: String?
+    /// Only what etcd's specification can follow.
+    var isPlain = false
     /// Members of the mesh whose gossip is measured.
     var nodes = 100
     var measuresState = false
@@ -46,6 +48,7 @@ struct Arguments {
             case "--speed": measuresSpeed = true
             case "--state-speed": measuresState = true
             case "--bugs": huntsBugs = true
+            case "--plain": isPlain = true
             case "--trace":
                 guard let name = rest.popFirst() else { return nil }
                 traceFile = name

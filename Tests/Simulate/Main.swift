@@ -36,7 +36,9 @@ import Simulation
         switch kind {
         case .raft:
             if arguments.huntsBugs { return RaftRuns.hunt(arguments) }
-            if let seed = arguments.seed, let file = arguments.traceFile { return RaftRuns.trace(seed, to: file) }
+            if let seed = arguments.seed, let file = arguments.traceFile {
+                return RaftRuns.trace(arguments, seed, to: file)
+            }
             if let seed = arguments.seed { return RaftRuns.tell(seed, arguments.tellsStory, bug: arguments.onlyBug) }
             return RaftRuns.run(arguments)
         case .gossip: return GossipRuns.run(arguments)

@@ -36,8 +36,9 @@ enum RaftRuns {
     }
 
     /// Runs one seed and writes down what each core did; false where a rule is broken or the file cannot be written.
-    static func trace(_ seed: UInt64, to file: String) -> Bool {
+    static func trace(_ arguments: Arguments, _ seed: UInt64, to file: String) -> Bool {
         var options = RaftSimulationOptions()
+        options.staysWithinSpecification = arguments.isPlain
         options.keepsTrace = true
         let outcome = RaftSimulation(seed: seed, options: options).run()
         if let violation = outcome.violation { say("raft seed \(seed): \(violation)") }

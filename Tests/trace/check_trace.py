@@ -14,7 +14,7 @@ import collections
 import json
 import sys
 
-ROLES = {"StateFollower", "StatePreCandidate", "StateCandidate", "StateLeader"}
+ROLES = {"StateFollower", "StateCandidate", "StateLeader"}
 
 
 class Broken(Exception):
@@ -86,7 +86,7 @@ class Checker:
         self.require(event["state"]["term"] == node.term + 1, "a candidate begins the next term")
         self.require(event["state"]["vote"] == event["nid"], "a candidate votes for itself")
         self.require(node.role != "StateLeader", "a leader starts no election")
-        node.votes = {event["nid"]}
+        node.votes = set()
 
     def BecomeLeader(self, event, node):
         term = event["state"]["term"]
@@ -111,7 +111,7 @@ class Checker:
     def Commit(self, event, node):
         term, commit = event["state"]["term"], event["state"]["commit"]
         self.require(event["role"] == "StateLeader", "only a leader commits by counting")
-        holders = {event["nid"]} | {peer for peer, index in node.acknowledged.items() if index >= commit}
+        holders = {peer for peer, index in node.acknowledged.items() if index >= commit}
         self.require(majorities(event["conf"], holders), "what is committed is on majorities")
         self.require(event["prop"]["last"] == term, "only entries of the leader's own term are committed by counting")
         self.committed[term] = max(self.committed.get(term, 0), commit)

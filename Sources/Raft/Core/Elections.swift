@@ -43,8 +43,9 @@ extension RaftCore {
         ballots = []
         drawElectionTimeout()
         electionDeadline = now + electionTimeout
+        let wasCandidate = role == .candidate
         stand(in: ballot)
-        if ballot == .vote { note(.becomeCandidate) }
+        if ballot == .vote { noteCandidacy() } else if wasCandidate { note(.becomeFollower) }
         let request = RaftMessage.VoteRequest(
             term: ballot == .vote ? term : term + 1, ballot: ballot, isTransfer: isTransferElection,
             lastIndex: log.lastIndex, lastTerm: log.lastTerm)
@@ -59,6 +60,7 @@ extension RaftCore {
         // for this itself. One whose term is not later cannot disturb, and learns from the refusal where the mesh is.
         let mayDisturb = request.term > term && (!request.isTransfer || has(.transferMeetsProtection))
         guard !mayDisturb || !hearsLeader else { return }
+        noteReceived(.voteRequest(request), from: candidate)
         if has(.voteByOwnMembership) {
             guard membership.voters.contains(candidate), membership.voters.contains(id) else { return }
         }
@@ -149,7 +151,7 @@ extension RaftCore {
     mutating func becomeFollower(term newTerm: UInt64, leader newLeader: NodeID?) {
         let (termBefore, roleBefore) = (term, role)
         stepDown(into: newTerm)
-        let isNews = roleBefore != .follower || term > termBefore
+        let isNews = roleBefore == .leader || roleBefore == .candidate || term > termBefore
         if term > termBefore { drawElectionTimeout() }
         if roleBefore != .follower { electionDeadline = now + electionTimeout }
         leader = newLeader
@@ -168,7 +170,7 @@ extension RaftCore {
     private mutating func becomeLeader() {
         lead()
         leader = id
-        note(.becomeLeader)
+        noteLeadership()
         ballots = []
         isTransferElection = false
         uncommittedWeight = 0

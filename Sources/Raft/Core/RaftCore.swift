@@ -78,7 +78,7 @@ public struct RaftCore: Sendable {
     var held: [(token: UInt64, send: RaftEffect)] = []
     var restoredSnapshot: RaftSnapshot?
     /// Steps that somebody wants to see; nil where nobody does.
-    var trace: [RaftTraceEvent]?
+    var trace: TraceKeeper?
     var announced: (role: RaftRole, term: UInt64, leader: NodeID?)
     /// `memberships.revision` as last announced.
     var announcedRevision: UInt64?
@@ -164,14 +164,14 @@ public struct RaftCore: Sendable {
 
     /// Terms are compared here, once, for all messages (Raft, section 5.1).
     private mutating func received(_ message: RaftMessage, from sender: NodeID) {
-        noteReceived(message, from: sender)
         switch message {
         case .voteRequest(let request):
             return voteRequested(request, by: sender)
         case .voteResponse(let response):
+            noteReceived(message, from: sender)
             return voteAnswered(response, by: sender)
         default:
-            break
+            noteReceived(message, from: sender)
         }
         if message.term > term { becomeFollower(term: message.term, leader: message.isFromLeader ? sender : nil) }
         guard message.term == term else {
@@ -211,6 +211,7 @@ public struct RaftCore: Sendable {
         if has(.earlyCompletionIsLost), tokens.lowerBound > disk.durableToken + 1 { return }
         guard disk.confirmed(has(.completionImpliesEarlier) ? 0...tokens.upperBound : tokens) else { return }
         release()
+        noteDurable()
         // A candidate's vote for itself counts once it cannot be forgotten.
         if role == .candidate, disk.isHardStateDurable, !isHardStateUnwritten { countBallot(of: id, isGranted: true) }
     }

@@ -9,6 +9,7 @@ extension RaftCore {
         apply()
         // After `apply`: the state that is there by now is the one to be written.
         if !isStopped { wantSnapshot() }
+        noteTurnEnd()
         guard !answers.isEmpty else { return }
         effects += answers
         answers.removeAll(keepingCapacity: true)
@@ -45,7 +46,7 @@ extension RaftCore {
             snapshotToWrite = nil
         }
         effects.append(.persist(persist))
-        note(.ready)
+        trace?.isReadyDue = true
     }
 
     // MARK: Messages

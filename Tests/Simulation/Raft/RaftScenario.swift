@@ -122,4 +122,21 @@ struct RaftScenario {
         if hasExtremeClocks { driftPartsPerMillion = configuration.maximumClockDriftPermille * 1_000 }
         downMilliseconds = generator.pick(from: [100, 1_000, 3_000, 3_000])
     }
+
+    /// etcd's specification has atomic disks, memberships that count from their commit, and whole logs; and its traces may
+    /// not double a message. What is left: elections, transfers, delays, pauses and hanging disks. Few proposals, because a
+    /// model checker reads some ten events a second.
+    mutating func limitToSpecification() {
+        (nodeCount, founders, hasLearners) = (3, 3, false)
+        weather = .fair
+        weather.usualMicroseconds = 100...5_000
+        acts = [.pause, .clog, .stallDisk, .transfer]
+        (stretch, configuration.readsFromLease, padding, clientCount) = (1, false, 0, 1)
+        (thinkMilliseconds, pushMilliseconds, pollMilliseconds) = (200, 200, 1_000)
+        configuration.snapshotThresholdEntries = 1 << 30
+        let usual = RaftConfiguration()
+        configuration.electionTimeoutMinimum = usual.electionTimeoutMinimum
+        configuration.electionTimeoutMaximum = usual.electionTimeoutMaximum
+        configuration.heartbeatInterval = usual.heartbeatInterval
+    }
 }

@@ -103,7 +103,9 @@ public final class RaftSimulation {
         self.seed = seed
         self.options = options
         generator = SeededGenerator(seed: seed)
-        scenario = RaftScenario.drawn(by: &generator, faults: options.faults)
+        var scenario = RaftScenario.drawn(by: &generator, faults: options.faults)
+        if options.staysWithinSpecification { scenario.limitToSpecification() }
+        self.scenario = scenario
         network = SimulatedNetwork(nodeCount: scenario.nodeCount, weather: scenario.weather)
         outcome = RaftSimulationOutcome(seed: seed, violation: nil, digest: TraceDigest(), story: [])
         checker = RaftChecker(nodeCount: scenario.nodeCount)

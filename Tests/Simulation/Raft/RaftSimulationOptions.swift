@@ -11,6 +11,8 @@ public struct RaftSimulationOptions: Sendable {
     public var tellsStory = false
     /// Keeps the steps of all cores, for tools that check them.
     public var keepsTrace = false
+    /// Leaves out what the TLA+ specification of etcd's Raft cannot follow; see `RaftScenario.limitToSpecification`.
+    public var staysWithinSpecification = false
     /// A known mistake to put into every node.
     @_spi(Simulation) public var faults: RaftFaults = []
     /// A known mistake to put into what surrounds every node.

@@ -75,8 +75,8 @@ public struct RaftTraceEvent: Hashable, Sendable {
 
     private static func name(of role: RaftRole) -> String {
         switch role {
-        case .follower: "StateFollower"
-        case .preCandidate: "StatePreCandidate"
+        // Pre-votes are left out.
+        case .follower, .preCandidate: "StateFollower"
         case .candidate: "StateCandidate"
         case .leader: "StateLeader"
         }
@@ -102,7 +102,9 @@ extension RaftTraceEvent.Message {
             (type, isRejected) = ("MsgVoteResp", !response.isGranted)
         case .append(let append):
             (type, index, logTerm) = ("MsgApp", append.previousIndex, append.previousTerm)
-            (entries, commit) = (UInt64(append.entries.count), append.commitIndex)
+            entries = UInt64(append.entries.count)
+            // The receiver commits no further, and the specification's messages say no more.
+            commit = min(append.commitIndex, append.previousIndex + entries)
         case .appendResponse(let response):
             type = "MsgAppResp"
             switch response.outcome {
