@@ -28,6 +28,8 @@ public enum NodeError: Error, Hashable, Sendable {
     case listenFailed(address: String, reason: String)
     case removed(mesh: String)
     case lastNode(mesh: String)
+    /// There is no order to take back.
+    case notDrained(String)
     case jobsDoNotEnd
     /// No other node can take the seat of this one among the voters.
     case noSuccessor
@@ -91,6 +93,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .listenFailed: "node.listen"
         case .removed: "mesh.removed"
         case .lastNode: "mesh.leave.last_node"
+        case .notDrained: "node.not_drained"
         case .jobsDoNotEnd: "mesh.leave.jobs"
         case .noSuccessor: "mesh.leave.no_successor"
         case .notVoter: "raft.transfer.no_voter"
@@ -151,6 +154,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .listenFailed(let address, let reason): "cannot listen on \(address): \(reason)"
         case .removed(let mesh): "this node was removed from mesh \(mesh)"
         case .lastNode(let mesh): "this is the last node of mesh \(mesh): its key and its history would be deleted"
+        case .notDrained(let name): "\(name) is not drained and takes work"
         case .notVoter(let name): "\(name) is no voter"
         case .transferFailed(let name):
             "the leadership was not taken over" + (name.map { " by \($0)" } ?? "") + " in time"
@@ -212,6 +216,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .listenFailed: "choose another address or port: --listen ADDRESS:PORT"
         case .removed: "to join again: swarmlet leave --forget, then swarmlet join"
         case .lastNode: "if that is what you want: swarmlet leave --forget"
+        case .notDrained: "how its members are: swarmlet members"
         case .notVoter: "who votes: swarmlet raft ls"
         case .transferFailed: "how things are now: swarmlet raft ls"
         case .recoverRunning(let process):

@@ -26,6 +26,8 @@ public enum APIReply: Hashable, Sendable {
     case raft(RaftView)
     /// A piece of a file; `done` follows the last.
     case bytes(Bytes)
+    /// How far a drain is; `done` follows the last.
+    case drain(DrainView)
 }
 
 extension APIReply: CBORCodable {
@@ -51,6 +53,7 @@ extension APIReply: CBORCodable {
         case 19: self = .setting(try SettingView(cbor: content))
         case 20: self = .raft(try RaftView(cbor: content))
         case 21: self = .bytes(try Bytes(cbor: content))
+        case 22: self = .drain(try DrainView(cbor: content))
         default: throw .invalid("reply \(number) is not known to this version")
         }
     }
@@ -76,6 +79,7 @@ extension APIReply: CBORCodable {
         case .setting(let view): numbered(19, view.cbor)
         case .raft(let view): numbered(20, view.cbor)
         case .bytes(let bytes): numbered(21, bytes.cbor)
+        case .drain(let view): numbered(22, view.cbor)
         }
     }
 }

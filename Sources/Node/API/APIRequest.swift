@@ -41,6 +41,8 @@ public enum APIRequest: Hashable, Sendable {
     case raftTransfer(String)
     /// The replicated state as of now, as the bytes of a file.
     case raftSnapshot
+    /// A node takes no new work from here on, or takes it again.
+    case drain(DrainRequest)
 
     /// Whether the caller has more to send before the answer is complete.
     var isConversation: Bool {
@@ -53,7 +55,7 @@ public enum APIRequest: Hashable, Sendable {
     /// Whether its answer may be a long time coming, and nothing more is asked meanwhile.
     var waitsForEvents: Bool {
         switch self {
-        case .follow, .followArray, .logs, .wait: true
+        case .follow, .followArray, .logs, .wait, .drain: true
         default: false
         }
     }
@@ -94,6 +96,7 @@ extension APIRequest: CBORCodable {
             self = .raft(scope)
         case 26: self = .raftTransfer(try String(cbor: content))
         case 27: self = .raftSnapshot
+        case 28: self = .drain(try DrainRequest(cbor: content))
         default: throw .invalid("request \(number) is not known to this version")
         }
     }
@@ -126,6 +129,7 @@ extension APIRequest: CBORCodable {
         case .raft(let scope): numbered(25, scope.rawValue.cbor)
         case .raftTransfer(let name): numbered(26, name.cbor)
         case .raftSnapshot: numbered(27)
+        case .drain(let request): numbered(28, request.cbor)
         }
     }
 }

@@ -8,7 +8,7 @@ public struct MemberView: Hashable, Sendable {
     /// The whole PASERK id, `k4.pid.…`.
     public var keyID: String
     public var nodeID: NodeID
-    /// alive, suspect, dead or left.
+    /// alive, suspect, dead or left; of those that are alive also cordoned, draining or drained.
     public var state: String
     /// leader, voter or learner.
     public var raft: String?
@@ -22,11 +22,14 @@ public struct MemberView: Hashable, Sendable {
     public var labels: [Label]
     public var version: String
     public var worker: Bool
+    /// It takes no new work.
+    public var drain: DrainOrder?
 
     public init(
         name: String, shortID: String, keyID: String, nodeID: NodeID, state: String, raft: String? = nil,
         cpus: UInt32, memoryBytes: UInt64, gpus: [GPU], freeGPUs: UInt32, address: String,
-        roundTripMicroseconds: UInt64? = nil, labels: [Label], version: String, worker: Bool
+        roundTripMicroseconds: UInt64? = nil, labels: [Label], version: String, worker: Bool,
+        drain: DrainOrder? = nil
     ) {
         self.name = name
         self.shortID = shortID
@@ -43,6 +46,7 @@ public struct MemberView: Hashable, Sendable {
         self.labels = labels
         self.version = version
         self.worker = worker
+        self.drain = drain
     }
 }
 
@@ -64,6 +68,7 @@ extension MemberView: CBORCodable {
         labels = try map.require(13)
         version = try map.require(14)
         worker = try map.require(15)
+        drain = try map.optional(16)
     }
 
     public var cbor: CBOR {
@@ -83,6 +88,7 @@ extension MemberView: CBORCodable {
         map.set(13, labels)
         map.set(14, version)
         map.set(15, worker)
+        map.set(16, drain)
         return .map(map)
     }
 }

@@ -125,7 +125,9 @@ struct AttemptLedger: Sendable {
         lines.begin()
         for attempt in wanted {
             compare(attempt, mayStart: mayStart, isLeaving: isLeaving, wallClock, &steps)
-            lines.count(attempt, held[attempt.key]?.phase, mayWait: !isLeaving && !attempt.isCancelled)
+            lines.count(
+                attempt, held[attempt.key]?.phase,
+                mayWait: !isLeaving && !attempt.isCancelled && attempt.stay == .asLongAsItTakes)
         }
         lines.finish(now: now)
         let wantedKeys = Set(wanted.map(\.key))
@@ -154,6 +156,9 @@ struct AttemptLedger: Sendable {
                 end(key, .lost, at: wallClock)
             } else if attempt.isCancelled {
                 end(key, .cancelled, at: wallClock)
+            } else if attempt.stay != .asLongAsItTakes {
+                // Nothing more is placed here, so what has not begun is better off elsewhere.
+                end(key, .returned, at: wallClock)
             } else if attempt.turn != nil {
                 guard held[key] == nil else { return }
                 insert(key, Held(phase: .waiting))
@@ -169,6 +174,9 @@ struct AttemptLedger: Sendable {
         } else if attempt.isCancelled, current.phase != .ended, current.stopping == nil {
             held[key]?.stopping = .cancelled
             steps.append(.stop(key, .cancelled))
+        } else if attempt.stay == .over, current.phase != .ended, current.stopping == nil {
+            held[key]?.stopping = .moved
+            steps.append(.stop(key, .moved))
         }
     }
 
@@ -220,8 +228,21 @@ struct WantedAttempt: Hashable, Sendable {
     var isCancelled: Bool
     /// Its place in the line for room of its job; nil: it has room.
     var turn: UInt64?
+    var stay: Stay
 
-    init(key: AttemptKey, hasStarted: Bool, isCancelled: Bool, turn: UInt64? = nil) {
+    /// Whether it may be here.
+    enum Stay: Hashable, Sendable {
+        case asLongAsItTakes
+        /// The node is drained: what has begun may end here.
+        case toItsEnd
+        /// The node is drained: it goes on elsewhere.
+        case over
+    }
+
+    init(
+        key: AttemptKey, hasStarted: Bool, isCancelled: Bool, turn: UInt64? = nil, stay: Stay = .asLongAsItTakes
+    ) {
+        self.stay = stay
         self.key = key
         self.hasStarted = hasStarted
         self.isCancelled = isCancelled

@@ -53,6 +53,7 @@ extension NodeCore {
         for event in events {
             switch event {
             case .nodeChanged(let node):
+                if node == id { drainIsOver = false }
                 switch state.node(node)?.presence {
                 case .present: grants.welcome(node, now: now)
                 case .lost, .left, nil: grants.pardon(node)
@@ -79,6 +80,7 @@ extension NodeCore {
         appliedIndex = snapshot.index
         unapplied = []
         isComparisonDue = true
+        drainIsOver = false
         checkLevel(into: &effects)
         duties.everythingChanged()
         membersChanged(at: now, into: &effects)

@@ -49,6 +49,8 @@ public struct NodeCore: Sendable {
     var wallClockOffset: Int64?
     var clocks = ClockWatch()
     private var isLeaving = false
+    /// The comparison after the deadline of the drain has been made.
+    var drainIsOver = false
     /// Whether the state, or what is held here, may have changed since the two were compared.
     var isComparisonDue = true
     private var mightStart = false
@@ -114,6 +116,7 @@ public struct NodeCore: Sendable {
             next = due
         }
         if lease.hasCaughtUp, let due = ledger.nextDeadline, due < next { next = due }
+        if lease.hasCaughtUp, let due = drainDeadline, due < next { next = due }
         return next
     }
 
@@ -339,10 +342,15 @@ public struct NodeCore: Sendable {
         guard lease.hasCaughtUp else { return }
         let mayStart = lease.deadline - now >= NodeConstants.leaseToStart
         let wallClock = self.wallClock(at: now)
+        if let due = drainDeadline, due <= now {
+            isComparisonDue = true
+            drainIsOver = true
+        }
         var steps: [AttemptLedger.Step] = []
         if isComparisonDue || mayStart != mightStart {
             steps = ledger.compare(
-                with: wanted(), mayStart: mayStart, isLeaving: isLeaving, at: now, wallClock: wallClock)
+                with: wanted(wallClock: wallClock), mayStart: mayStart, isLeaving: isLeaving, at: now,
+                wallClock: wallClock)
             isComparisonDue = false
             mightStart = mayStart
         }
@@ -357,18 +365,6 @@ public struct NodeCore: Sendable {
             case .settled(let key): effects.append(.settled(key))
             case .stop: break
             }
-        }
-    }
-
-    /// What the state wants on this node.
-    private func wanted() -> [WantedAttempt] {
-        var cancelled: (job: JobID, isCancelled: Bool)?
-        return state.attempts(on: id).map { key in
-            if cancelled?.job != key.job { cancelled = (key.job, state.job(key.job)?.cancelRequestedBy != nil) }
-            let attempt = state.attempt(key)
-            return WantedAttempt(
-                key: key, hasStarted: attempt?.startedAt != nil, isCancelled: cancelled?.isCancelled ?? false,
-                turn: attempt?.turn)
         }
     }
 

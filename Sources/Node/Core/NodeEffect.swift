@@ -51,4 +51,24 @@ public enum AttemptStop: Hashable, Sendable {
     case superseded
     /// Somebody cancelled the job: signal, grace, kill.
     case cancelled
+    /// It goes on elsewhere, because this node is drained: signal, grace, kill, and what it saved last travels.
+    case moved
+
+    /// What is reported of an attempt that ended because of it.
+    var outcome: Outcome {
+        switch self {
+        case .superseded: .lost
+        case .cancelled: .cancelled
+        case .moved: .moved
+        }
+    }
+
+    /// What is reported of an attempt that was asked to end for this and ended so: it may have been done already.
+    func outcome(afterEnd outcome: Outcome) -> Outcome {
+        switch self {
+        case .superseded: .lost
+        case .cancelled: outcome
+        case .moved: outcome.isSuccess ? outcome : .moved
+        }
+    }
 }

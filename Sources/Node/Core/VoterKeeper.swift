@@ -66,7 +66,7 @@ struct VoterKeeper: Sendable {
         return VoterPlan.Node(
             id: record.id, isVoter: view.raft.membership.voters.contains(record.id), mayVote: record.role == .auto,
             isFit: isAlive && isSteady && (isHere || Self.hasCaughtUp(record.id, raft: view.raft)), isAlive: isAlive,
-            isDead: isDead, standsDown: record.standsDown, owner: record.label("owner"), rack: record.label("rack"))
+            isDead: isDead, standsDown: record.givesSeatAway, owner: record.label("owner"), rack: record.label("rack"))
     }
 
     /// Whether this learner could vote at once without holding the others up.

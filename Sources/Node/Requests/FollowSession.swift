@@ -76,7 +76,8 @@ final class FollowSession: @unchecked Sendable {
     }
 
     private func tell(_ record: JobRecord, _ current: TaskRecord) async throws {
-        for attempt in current.attempts where attempt.outcome == .lost && attempt.number > toldLost {
+        for attempt in current.attempts
+        where (attempt.outcome == .lost || attempt.outcome == .moved) && attempt.number > toldLost {
             toldLost = attempt.number
             let next = current.state == .failed ? nil : attempt.number + 1
             try await events.send(
@@ -84,7 +85,7 @@ final class FollowSession: @unchecked Sendable {
                     HostLost(
                         node: node.views.nodeName(attempt.node),
                         silentMilliseconds: UInt64(node.peers.silence(of: attempt.node).milliseconds),
-                        nextAttempt: next)))
+                        nextAttempt: next, isDrained: attempt.outcome == .moved)))
         }
         let reason = record.isEnded ? nil : Placement.reason(node.state, job: job)
         if let reason, reason != toldReason, current.state == .pending { try await events.send(.waiting(reason)) }

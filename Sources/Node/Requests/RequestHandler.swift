@@ -62,6 +62,10 @@ struct RequestHandler {
             }
             try await RaftService(node: node).snapshot { try await reply(.bytes(Bytes($0))) }
             try await reply(.done)
+        case .drain(let request):
+            try requireAdministrator("drain a node")
+            try await DrainService(node: node, user: caller.name).carryOut(request) { try await reply(.drain($0)) }
+            try await reply(.done)
         }
     }
 

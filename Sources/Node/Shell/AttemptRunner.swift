@@ -269,7 +269,7 @@ final class AttemptRunner: @unchecked Sendable {
         }
         switch stop {
         case .superseded: link.send(.kill(key))
-        case .cancelled: link.send(.cancel(key, grace: nil))
+        case .cancelled, .moved: link.send(.cancel(key, grace: nil))
         }
     }
 
@@ -314,13 +314,9 @@ final class AttemptRunner: @unchecked Sendable {
     }
 
     private func outcome(ofFailure error: any Error, _ running: Running) -> Outcome {
-        switch running.stop {
-        case .superseded: return .lost
-        case .cancelled: return .cancelled
-        case nil:
-            let failure = APIFailure(error)
-            return .hostFailed(code: failure.code, message: failure.message)
-        }
+        if let stop = running.stop { return stop.outcome }
+        let failure = APIFailure(error)
+        return .hostFailed(code: failure.code, message: failure.message)
     }
 
     private func link(for job: JobID) async throws -> SupervisorLink {
@@ -395,7 +391,8 @@ final class AttemptRunner: @unchecked Sendable {
         guard reason == SupervisorEvent.leaseExpired, running.stop == nil else {
             let message = "its supervisor holds too many attempts"
             return ended(
-                key, outcome: running.stop == nil ? .hostFailed(code: reason, message: message) : .cancelled,
+                key,
+                outcome: running.stop?.outcome ?? .hostFailed(code: reason, message: message),
                 at: EventLoops.wallClock.nanoseconds)
         }
         prepare(key, running)
@@ -413,9 +410,11 @@ final class AttemptRunner: @unchecked Sendable {
         guard let running = attempts[key], running.stage != .ended else { return }
         running.stage = .ended
         node.driver.changes.notify()
-        let outcome: Outcome = running.stop == .superseded ? .lost : result.outcome
+        let outcome = running.stop?.outcome(afterEnd: result.outcome) ?? result.outcome
         // What was killed may have been killed while it saved.
-        if case .exited = outcome, !outcome.isSuccess {
+        if outcome == .moved {
+            running.leavesCheckpoint = true
+        } else if case .exited = outcome, !outcome.isSuccess {
             running.leavesCheckpoint = true
         } else {
             running.watcher?.cancel()

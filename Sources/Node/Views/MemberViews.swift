@@ -46,7 +46,8 @@ struct MemberViews {
             memoryBytes: record.capacity.memoryBytes, gpus: record.capacity.gpus,
             freeGPUs: UInt32(clamping: free?.gpus.count ?? 0), address: record.addresses.first ?? "-",
             roundTripMicroseconds: node.peers.roundTrip(to: record.id).map { UInt64(max(0, $0.nanoseconds / 1_000)) },
-            labels: record.labels, version: record.version, worker: record.role == .worker)
+            labels: record.labels, version: record.version, worker: record.role == .worker,
+            drain: record.drain)
     }
 
     /// The leader's word about leases where it has spoken, else what gossip sees.
@@ -56,11 +57,15 @@ struct MemberViews {
         case .lost: return "dead"
         case .present: break
         }
-        if record.id == node.id { return "alive" }
-        switch node.health[record.id] {
+        switch record.id == node.id ? nil : node.health[record.id] {
         case .suspect: return "suspect"
         case .dead, .left: return "dead"
-        case .alive, nil: return "alive"
+        case .alive, nil: break
+        }
+        switch record.drain?.kind {
+        case nil: return "alive"
+        case .cordon: return "cordoned"
+        case .drain: return node.state.attempts(on: record.id).isEmpty ? "drained" : "draining"
         }
     }
 

@@ -15,6 +15,7 @@ enum OutcomeText {
         case .lost: "host lost"
         case .cancelled: "cancelled"
         case .returned: "given back before it began"
+        case .moved: "moved away from a node that is drained"
         }
     }
 
@@ -25,7 +26,7 @@ enum OutcomeText {
         switch outcome {
         case .exited: return nil
         case .signalled: return nil
-        case .cancelled, .returned: return nil
+        case .cancelled, .returned, .moved: return nil
         case .outOfMemory(let limit):
             return APIFailure(
                 code: "job.out_of_memory", message: "job \(job) used more than its \(ByteSize.text(limit)) of memory",

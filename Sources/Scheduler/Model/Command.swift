@@ -43,6 +43,8 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case levels(NodeID, ProtocolLevels)
     /// From here on entries may mean what this level of the protocol says.
     case raiseLevel(UInt64)
+    /// A node takes no new work, or with nil takes work again.
+    case drain(NodeID, DrainOrder?)
     /// Of a version newer than ours; it is refused when applied. Kept as it came.
     case unrecognised(CBOR)
 
@@ -81,6 +83,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 19: self = .recovered(epoch: try map.require(1))
         case 20: self = .levels(try map.require(1), try map.require(2))
         case 21: self = .raiseLevel(try map.require(1))
+        case 22: self = .drain(try map.require(1), try map.optional(2))
         default: self = .unrecognised(cbor)
         }
     }
@@ -132,6 +135,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case .recovered(let epoch): return .kind(19) { $0.set(1, epoch) }
         case .levels(let node, let levels): return Command.pair(20, node, levels)
         case .raiseLevel(let level): return .kind(21) { $0.set(1, level) }
+        case .drain(let node, let order): return Command.pair(22, node, order)
         case .unrecognised(let cbor): return cbor
         }
     }

@@ -25,6 +25,8 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
     public var standsDown: Bool
     /// Which levels of the protocol it speaks.
     public var levels: ProtocolLevels
+    /// It takes no new work.
+    public var drain: DrainOrder?
 
     public init(
         id: NodeID = NodeID(0), name: String, identityKey: Bytes, noiseKey: Bytes, role: NodeRole = .auto,
@@ -46,6 +48,12 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         self.levels = levels
     }
 
+    /// Whether new work may be placed there.
+    public var takesWork: Bool { presence == .present && drain == nil }
+
+    /// Whether its seat among the voters should go to another node.
+    public var givesSeatAway: Bool { standsDown || drain?.kind == .drain }
+
     /// The value of a label; empty where it has none of that name.
     public func label(_ name: String) -> String { labels.first { $0.name == name }?.value ?? "" }
 
@@ -64,6 +72,7 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         version = try map.optional(11) ?? ""
         standsDown = try map.optional(12) ?? false
         levels = try map.optional(13) ?? ProtocolLevels(lowest: 1, highest: 1)
+        drain = try map.optional(14)
     }
 
     public var cbor: CBOR {
@@ -81,6 +90,7 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         map.set(11, version)
         map.set(12, standsDown ? true : nil)
         map.set(13, levels)
+        map.set(14, drain)
         return .map(map)
     }
 }

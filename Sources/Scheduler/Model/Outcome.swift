@@ -16,6 +16,8 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
     case cancelled
     /// Its node gave it back before it had begun: it waited there for room that did not come soon.
     case returned
+    /// It was asked to end because its node is being drained, and goes on elsewhere.
+    case moved
 
     /// What a shell would say: 0 to 255.
     public var exitCode: Int32 {
@@ -27,7 +29,7 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
         case .commandNotFound: return 127
         case .commandNotExecutable: return 126
         case .hostFailed: return 125
-        case .lost, .returned: return 75
+        case .lost, .returned, .moved: return 75
         case .cancelled: return 130
         }
     }
@@ -48,6 +50,7 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
         case 7: self = .lost
         case 8: self = .cancelled
         case 9: self = .returned
+        case 10: self = .moved
         default: throw .unknownKind("Outcome", kind)
         }
     }
@@ -68,6 +71,7 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
         case .lost: return .kind(7)
         case .cancelled: return .kind(8)
         case .returned: return .kind(9)
+        case .moved: return .kind(10)
         }
     }
 }

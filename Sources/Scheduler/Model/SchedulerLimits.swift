@@ -4,6 +4,8 @@ public enum SchedulerLimits {
     public static let nodesMax = 100_000
     /// Nodes that left and are still known by name.
     public static let departedMax = 1_000
+    /// Characters of the reason why a node is drained; more are cut off.
+    public static let drainReasonMax = 200
     /// Nodes that wait to be approved.
     public static let knocksMax = 64
     /// How long a node waits to be approved: 10 min in nanoseconds.

@@ -17,6 +17,27 @@ extension Placement {
         return round.placements
     }
 
+    /// Where the next attempt of a task would go now, beside everything that runs; nil where it would wait.
+    public static func room(_ state: SchedulerState, for key: TaskKey) -> NodeID? {
+        guard let position = state.jobRows.find(key.job), key.index < state.jobRows[position].tasks.count else {
+            return nil
+        }
+        let spec = state.jobRows[position].spec.value
+        let task = state.jobRows[position].tasks[key.index]
+        let checkpoint = task.checkpoints.isEmpty ? nil : state.newestCheckpoint(key, where: state.isPresent)
+        let holders = checkpoint?.holders ?? spec.workingTree.map { state.holders(ofTree: $0) } ?? []
+        var best: (id: NodeID, score: Room.Score)?
+        state.nodeRows.forEach(from: nil) { (id, row) in
+            guard row.record.takesWork else { return true }
+            let room = Room(id: id, capacity: row.record.capacity, free: row.free)
+            guard room.fits(spec.resources) else { return true }
+            let score = room.score(spec.resources, holders, task.attempts, avoid: nil)
+            if best.map({ score < $0.score }) ?? true { best = (id, score) }
+            return true
+        }
+        return best?.id
+    }
+
     /// Why tasks of a job wait, for `ps`; nil where none does.
     public static func reason(_ state: SchedulerState, job: JobID) -> String? {
         guard let position = state.jobRows.find(job), !state.jobRows[position].pending.isEmpty else { return nil }
@@ -25,18 +46,19 @@ extension Placement {
         var fitsNow = false
         var fitEver: [Fit] = []
         state.nodeRows.forEach(from: nil) { (_, row) in
-            guard row.record.presence == .present else { return true }
+            guard row.record.takesWork else { return true }
             isAnyPresent = true
             let fit = Fit(resources, into: row.free, of: row.record.capacity)
             fitsNow = fit.isPossible
             if !fitEver.contains(fit), Fit.everFits(resources, row.record.capacity) { fitEver.append(fit) }
             return !fitsNow
         }
-        guard isAnyPresent else { return "no node is present" }
+        guard isAnyPresent else { return "no node takes work" }
         if fitsNow { return "is being placed" }
         if fitEver.isEmpty {
-            let lost = state.members.first { Fit.everFits(resources, $0.capacity) }
-            if let lost { return "waits for \(lost.name) to return" }
+            if let able = state.members.first(where: { $0.mayRunWork && Fit.everFits(resources, $0.capacity) }) {
+                return "waits for \(able.name) to \(able.presence == .present ? "take work" : "return")"
+            }
             return "waits for \(asked(resources)), which no node has"
         }
         if fitEver.allSatisfy(\.lacksGPUs) { return "waits for \(askedGPUs(resources))" }

@@ -113,7 +113,7 @@ public struct PlacementRound: Sendable {
                 return false
             }
             looked += 1
-            guard row.record.presence == .present, mayTake(id) else { return true }
+            guard row.record.takesWork, mayTake(id) else { return true }
             found.append(Room(id: id, capacity: row.record.capacity, free: row.free))
             return true
         }

@@ -9,7 +9,7 @@ extension SchedulerState {
         guard let job = jobRows.find(key.job), key.task < jobRows[job].tasks.count,
             jobRows[job].cancelRequestedBy == nil, jobRows[job].pending.contains(key.task),
             jobRows[job].tasks[key.task].nextAttempt == key.attempt,
-            let node = nodeRows.find(placement.node), nodeRows[node].record.presence == .present,
+            let node = nodeRows.find(placement.node), nodeRows[node].record.takesWork,
             placement.gpus.count == Int(jobRows[job].spec.value.resources.gpus),
             placement.waits ? mayWait(placement, on: node) : nodeRows[node].canHold(placement)
         else { return }
@@ -144,6 +144,8 @@ extension SchedulerState {
     ) {
         guard let attempt = jobRows[job].tasks[index].liveAttempt else { return }
         let key = AttemptKey(job: jobRows.key(at: job), task: index, attempt: attempt.number)
+        // A daemon that began after a drained one had asked it to go does not know why.
+        let outcome = outcome == .cancelled && jobRows[job].cancelRequestedBy == nil ? .moved : outcome
         changeAttempt(job, index) {
             $0.outcome = outcome
             $0.endedAt = max(at, $0.startedAt ?? $0.placedAt)
@@ -177,7 +179,7 @@ extension SchedulerState {
         if jobRows[job].cancelRequestedBy != nil || outcome == .cancelled { return .cancelled }
         let retry = jobRows[job].spec.value.retry
         if outcome == .returned { return .pending }
-        if outcome == .lost { return retry == .never ? .failed : .pending }
+        if outcome == .lost || outcome == .moved { return retry == .never ? .failed : .pending }
         jobRows[job].tasks[index].failures += 1
         if case .times(let count) = retry, jobRows[job].tasks[index].failures <= count { return .pending }
         return .failed

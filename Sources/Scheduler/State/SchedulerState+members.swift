@@ -127,6 +127,19 @@ extension SchedulerState {
         events.append(.nodeChanged(id))
     }
 
+    mutating func drain(
+        _ id: NodeID, _ order: DrainOrder?, _ events: inout [StateEvent]
+    ) throws(SchedulerError) {
+        let position = try memberPosition(id)
+        guard nodeRows[position].record.drain != nil || order != nil else { return }
+        nodeRows[position].record.drain = order.map {
+            DrainOrder(
+                kind: $0.kind, since: time, patience: $0.patience, by: $0.by,
+                reason: String($0.reason.prefix(SchedulerLimits.drainReasonMax)))
+        }
+        events.append(.nodeChanged(id))
+    }
+
     mutating func removeNode(_ id: NodeID, _ events: inout [StateEvent]) throws(SchedulerError) {
         let position = try memberPosition(id)
         let record = nodeRows[position].record

@@ -113,6 +113,7 @@ public struct SchedulerState: Sendable {
         case .recovered(let epoch): recovered(epoch)
         case .levels(let node, let levels): try setLevels(of: node, levels, &events)
         case .raiseLevel(let level): raise(to: level, &events)
+        case .drain(let node, let order): try drain(node, order, &events)
         case .tick: break
         case .unrecognised: throw .unrecognised
         }

@@ -8,7 +8,9 @@ enum NotYet {
 
     private static let commands: [String: String] = [
         "token": "access for people outside the mesh is to come; a host joins with: swarmlet invite",
-        "node": "to take a host out of the mesh, type on that host: swarmlet leave",
+        "drain": "did you mean: swarmlet node drain NODE",
+        "cordon": "did you mean: swarmlet node cordon NODE",
+        "uncordon": "did you mean: swarmlet node uncordon NODE",
         "attach": "follow its output with: swarmlet logs -f JOB; take its exit code with: swarmlet wait JOB",
         "explain": "why a job waits is in the column REASON of: swarmlet ps; what is free: swarmlet members",
         "key": "the mesh key stays in the data directory of the host that typed up: keep a copy of that directory",

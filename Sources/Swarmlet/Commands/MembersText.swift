@@ -61,6 +61,16 @@ enum MembersText {
             ("round_trip_seconds", member.roundTripMicroseconds.map { .number(Double($0) / 1_000_000) } ?? .null),
             ("labels", .object(member.labels.map { ($0.name, .string($0.value)) })),
             ("version", .string(member.version)),
+            (
+                "drain",
+                member.drain.map { drain in
+                    .object([
+                        ("kind", .string("\(drain.kind)")), ("since", .time(drain.since)),
+                        ("deadline", .time(drain.deadline)), ("by", .string(drain.by)),
+                        ("reason", .string(drain.reason)),
+                    ])
+                } ?? .null
+            ),
         ])
     }
 }

@@ -14,6 +14,7 @@ enum FollowText {
 
     /// `lynx has not answered for 3.1 s; placing attempt 2`.
     static func lost(_ loss: HostLost) -> String {
+        if loss.isDrained, let next = loss.nextAttempt { return "\(loss.node) is drained; placing attempt \(next)" }
         let silence = "\(loss.node) has not answered for \(phrase(loss.silentMilliseconds))"
         guard let next = loss.nextAttempt else { return "\(silence); it is not run again (--retry never)" }
         return "\(silence); placing attempt \(next)"
