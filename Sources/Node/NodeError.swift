@@ -27,6 +27,16 @@ public enum NodeError: Error, Hashable, Sendable {
     case dataDirectoryDamaged(path: String, reason: String)
     case listenFailed(address: String, reason: String)
     case removed(mesh: String)
+    /// Its key was revoked.
+    case revoked(mesh: String)
+    /// Without this voter the others are no majority.
+    case revokeNeedsVoter(String)
+    /// Asked about a link, which takes two.
+    case isThisNode(String)
+    /// A host cannot put itself out.
+    case revokeSelf(String)
+    /// It is there, so it can leave by itself.
+    case removeAlive(String)
     case lastNode(mesh: String)
     /// There is no order to take back.
     case notDrained(String)
@@ -92,6 +102,11 @@ public enum NodeError: Error, Hashable, Sendable {
         case .dataDirectoryDamaged: "node.data_directory.damaged"
         case .listenFailed: "node.listen"
         case .removed: "mesh.removed"
+        case .revoked: "mesh.revoked"
+        case .revokeNeedsVoter: "node.revoke.no_majority"
+        case .isThisNode: "node.is_this"
+        case .revokeSelf: "node.revoke.self"
+        case .removeAlive: "node.remove.alive"
         case .lastNode: "mesh.leave.last_node"
         case .notDrained: "node.not_drained"
         case .jobsDoNotEnd: "mesh.leave.jobs"
@@ -153,6 +168,11 @@ public enum NodeError: Error, Hashable, Sendable {
         case .dataDirectoryDamaged(let path, let reason): "\(path) is damaged: \(reason)"
         case .listenFailed(let address, let reason): "cannot listen on \(address): \(reason)"
         case .removed(let mesh): "this node was removed from mesh \(mesh)"
+        case .revoked(let mesh): "this node was put out of mesh \(mesh): its key was revoked"
+        case .revokeNeedsVoter(let name): "without \(name) the voters that answer are no majority"
+        case .isThisNode(let name): "\(name) is this host"
+        case .revokeSelf(let name): "\(name) is this host, which cannot revoke itself"
+        case .removeAlive(let name): "\(name) is alive"
         case .lastNode(let mesh): "this is the last node of mesh \(mesh): its key and its history would be deleted"
         case .notDrained(let name): "\(name) is not drained and takes work"
         case .notVoter(let name): "\(name) is no voter"
@@ -215,6 +235,12 @@ public enum NodeError: Error, Hashable, Sendable {
         case .dataDirectoryDamaged: "restore it, or move the data directory away and join again: swarmlet join -"
         case .listenFailed: "choose another address or port: --listen ADDRESS:PORT"
         case .removed: "to join again: swarmlet leave --forget, then swarmlet join"
+        case .revoked: "if that was a mistake: swarmlet leave --forget, then join by a new invitation"
+        case .revokeNeedsVoter:
+            "bring another voter back, or go on without it: stop a daemon, then there: swarmlet raft recover"
+        case .isThisNode: "name another one: swarmlet members. This host alone: swarmlet doctor"
+        case .revokeSelf: "type it on another member, or leave: swarmlet leave --forget"
+        case .removeAlive(let name): "on \(name): swarmlet leave. If it is in wrong hands: swarmlet node revoke \(name)"
         case .lastNode: "if that is what you want: swarmlet leave --forget"
         case .notDrained: "how its members are: swarmlet members"
         case .notVoter: "who votes: swarmlet raft ls"

@@ -8,10 +8,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from base import meshes  # noqa: E402
 from test_voters import VoterCase  # noqa: E402
 
-# Counts in a file that is its checkpoint, and ends when a file says so.
+# Counts in a file that is its checkpoint, until it is cancelled.
 COUNTING = """
 mkdir -p ckpt; i=$(cat ckpt/count.pt 2>/dev/null || echo 0); echo "from $i"
-while [ ! -e {stop} ]; do i=$((i + 1)); echo $i > ckpt/next; mv ckpt/next ckpt/count.pt; sleep 0.1; done
+while :; do i=$((i + 1)); echo $i > ckpt/next; mv ckpt/next ckpt/count.pt; sleep 0.1; done
 """
 
 
@@ -21,23 +21,18 @@ class Drained(VoterCase):
     def states(self, asked):
         return {member["name"]: member["state"] for member in self.mesh.members(asked)}
 
-    def stop_file(self):
-        return os.path.join(self.mesh.folder, "stop-" + self.id().rsplit(".", 1)[1][:40])
-
     def start_job(self, *flags):
-        """A job that runs until the stop file is there; its number and the node it runs on."""
-        job = self.submit(*flags, "--no-send", "--", "sh", "-c", COUNTING.format(stop=self.stop_file()))
+        """A job that runs until it is cancelled; its number and the node it runs on."""
+        job = self.submit(*flags, "--no-send", "--", "sh", "-c", COUNTING)
         return job, self.mesh.node(self.mesh.wait_running(self.node, job))
 
-    def end_jobs(self, *jobs):
-        with open(self.stop_file(), "w", encoding="utf-8"):
-            pass
-        for job in jobs:
-            self.assertEqual(self.mesh.attempt(self.node, "wait", str(job), seconds=60).returncode, 0)
+    def end(self, job, asked):
+        asked.command("cancel", str(job))
+        self.assertEqual(self.mesh.attempt(asked, "wait", str(job), seconds=60).returncode, 130)
 
-    def uncordon(self, host):
-        self.node.command("node", "uncordon", host.name)
-        self.assertEqual(self.states(self.node)[host.name], "alive")
+    def uncordon(self, host, asked):
+        asked.command("node", "uncordon", host.name)
+        self.assertEqual(self.states(asked)[host.name], "alive")
 
     def test_a_job_moves_with_its_checkpoint_and_a_voter_that_is_drained_hands_over_and_learns_after_a_restart(self):
         job, host = self.start_job("--checkpoint", "ckpt", "--checkpoint-every", "500ms")
@@ -65,9 +60,8 @@ class Drained(VoterCase):
         for number in jobs:
             self.assertEqual(self.mesh.attempt(asked, "wait", str(number)).returncode, 0)
             self.assertNotEqual(self.mesh.job(asked, number).newest_attempt["node"], host.name)
-        self.node = asked
-        self.uncordon(host)
-        self.end_jobs(job)
+        self.uncordon(host, asked)
+        self.end(job, asked)
 
     def test_what_cannot_move_ends_in_time_or_starts_again_elsewhere_and_what_must_not_repeat_stays(self):
         job, host = self.start_job()
@@ -76,15 +70,14 @@ class Drained(VoterCase):
         detail = self.mesh.job(asked, job)
         meshes.wait_until(lambda: self.mesh.job(asked, job).running_on not in (None, host.name), "it runs elsewhere")
         self.assertEqual(detail.attempts[0]["node"], host.name)
-        asked.command("node", "uncordon", host.name)
-        self.end_jobs(job)
-        os.remove(self.stop_file())
+        self.uncordon(host, asked)
+        self.end(job, asked)
         never, host = self.start_job("--retry", "never")
         asked = self.other(host)
         done = self.mesh.attempt(asked, "node", "drain", host.name, "--force", "-d")
         self.assertIn(f"job {never} must never be repeated", done.stderr)
         self.assertEqual(self.states(asked)[host.name], "draining")
-        self.end_jobs(never)
+        self.end(never, asked)
         self.assertEqual(len(self.mesh.job(asked, never).attempts), 1)
         meshes.wait_until(lambda: self.states(asked)[host.name] == "drained", "nothing runs there")
         asked.command("node", "uncordon", host.name)
@@ -109,8 +102,8 @@ class Drained(VoterCase):
         self.assertNotEqual(self.mesh.job(asked, added).newest_attempt["node"], host.name)
         self.assertEqual(self.mesh.job(asked, job).running_on, host.name)
         self.assertEqual(self.voters(asked), before)
-        asked.command("node", "uncordon", host.name)
-        self.end_jobs(job)
+        self.uncordon(host, asked)
+        self.end(job, asked)
 
     def test_slips_change_nothing_and_say_what_to_do(self):
         refuse = self.assert_refused

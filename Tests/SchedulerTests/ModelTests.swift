@@ -9,7 +9,8 @@ struct ModelTests {
         id: NodeID(3), name: "lynx", identityKey: Bytes([1, 2]), noiseKey: Bytes([3]), role: .worker,
         labels: [Label(name: "rack", value: "a")], addresses: ["192.168.1.12:7717"],
         capacity: Capacity(cpuMillis: 24_000, memoryBytes: 63 << 30, gpus: [gpu]), admittedAt: 7,
-        presence: .lost(since: -5), version: "0.1.0")
+        presence: .lost(since: -5), version: "0.1.0", drain: DrainOrder(kind: .cordon, since: 3, by: "sam"),
+        revocation: Revocation(at: 4, by: "sam"))
     static let spec = JobSpec(
         name: "gpt", command: ["python3", "train.py"], environment: [Label(name: "A", value: "b")], user: "ana",
         uid: 1000, gid: 1000, runAs: "ml", resources: Resources(memoryBytes: 1, gpus: 2, gpuMemoryBytes: 3), tasks: 5,
@@ -19,6 +20,7 @@ struct ModelTests {
     static let outcomes: [Outcome] = [
         .exited(3), .signalled(9), .outOfMemory(limitBytes: 7), .timeLimit, .commandNotFound(path: "/bin"),
         .commandNotExecutable(reason: "no x"), .hostFailed(code: "host.full", message: "m"), .lost, .cancelled,
+        .returned, .moved,
     ]
     static let commands: [Command] = [
         .configure(key: "user.x", value: "1", by: "ana"), .configure(key: "user.x", value: nil, by: "ana"),
@@ -44,6 +46,8 @@ struct ModelTests {
         .results(key, ResultFiles(tree: .zero, bytes: 1, files: 2, holders: [])), .treeHeld(tree: .zero, by: NodeID(2)),
         .tick, .standDown(NodeID(3), true), .recovered(epoch: 2), .raiseLevel(3),
         .levels(NodeID(3), ProtocolLevels(lowest: 1, highest: 2)),
+        .drain(NodeID(3), DrainOrder(kind: .drain, patience: 9, by: "sam", reason: "driver")), .drain(NodeID(3), nil),
+        .revoke(NodeID(3), by: "sam"),
     ]
 
     @Test("an entry is the same after encoding and decoding", arguments: commands.indices)

@@ -130,7 +130,11 @@ struct RandomHistory {
                     holders: [anyNode(), anyNode()]))
         case 27: return .holders(job: UInt64(below(9)), task: 0, checkpoint: UInt64(below(6)), added: anyNode())
         case 28: return .results(anyAttempt(), ResultFiles(tree: .zero, bytes: 1, files: 1, holders: [anyNode()]))
-        case 30: return .standDown(anyNode(), below(2) == 0)
+        case 30:
+            if below(20) == 0 { return .revoke(anyNode(), by: "sam") }
+            guard below(2) == 0 else { return .standDown(anyNode(), below(2) == 0) }
+            let order = DrainOrder(kind: below(3) == 0 ? .cordon : .drain, patience: Int64(below(3)), by: "sam")
+            return .drain(anyNode(), below(2) == 0 ? order : nil)
         case 29:
             let key = ["autopilot.voters", "user.a", "user.b", "odd"][below(4)]
             return .configure(key: key, value: below(3) == 0 ? nil : "\(below(6))", by: "ana")

@@ -28,6 +28,9 @@ public enum APIReply: Hashable, Sendable {
     case bytes(Bytes)
     /// How far a drain is; `done` follows the last.
     case drain(DrainView)
+    case pong(PongView)
+    case events(EventsView)
+    case doctorReport(DoctorReport)
 }
 
 extension APIReply: CBORCodable {
@@ -54,6 +57,9 @@ extension APIReply: CBORCodable {
         case 20: self = .raft(try RaftView(cbor: content))
         case 21: self = .bytes(try Bytes(cbor: content))
         case 22: self = .drain(try DrainView(cbor: content))
+        case 23: self = .pong(try PongView(cbor: content))
+        case 24: self = .events(try EventsView(cbor: content))
+        case 25: self = .doctorReport(try DoctorReport(cbor: content))
         default: throw .invalid("reply \(number) is not known to this version")
         }
     }
@@ -80,6 +86,9 @@ extension APIReply: CBORCodable {
         case .raft(let view): numbered(20, view.cbor)
         case .bytes(let bytes): numbered(21, bytes.cbor)
         case .drain(let view): numbered(22, view.cbor)
+        case .pong(let view): numbered(23, view.cbor)
+        case .events(let view): numbered(24, view.cbor)
+        case .doctorReport(let report): numbered(25, report.cbor)
         }
     }
 }

@@ -43,6 +43,16 @@ public enum APIRequest: Hashable, Sendable {
     case raftSnapshot
     /// A node takes no new work from here on, or takes it again.
     case drain(DrainRequest)
+    /// Puts the node of this name or short id out of the mesh, and its key for ever.
+    case revoke(String)
+    /// Removes the dead node of this name or short id.
+    case remove(String)
+    case ping(PingRequest)
+    case events(EventsRequest)
+    /// The links to the member of this name or short id, in both directions, and what it says of itself.
+    case doctorPeer(String)
+    /// To a member: what it says of itself, and how it reaches who asks.
+    case doctorReport
 
     /// Whether the caller has more to send before the answer is complete.
     var isConversation: Bool {
@@ -55,7 +65,7 @@ public enum APIRequest: Hashable, Sendable {
     /// Whether its answer may be a long time coming, and nothing more is asked meanwhile.
     var waitsForEvents: Bool {
         switch self {
-        case .follow, .followArray, .logs, .wait, .drain: true
+        case .follow, .followArray, .logs, .wait, .drain, .ping, .events, .doctorPeer: true
         default: false
         }
     }
@@ -97,6 +107,12 @@ extension APIRequest: CBORCodable {
         case 26: self = .raftTransfer(try String(cbor: content))
         case 27: self = .raftSnapshot
         case 28: self = .drain(try DrainRequest(cbor: content))
+        case 29: self = .revoke(try String(cbor: content))
+        case 30: self = .remove(try String(cbor: content))
+        case 31: self = .ping(try PingRequest(cbor: content))
+        case 32: self = .events(try EventsRequest(cbor: content))
+        case 33: self = .doctorPeer(try String(cbor: content))
+        case 34: self = .doctorReport
         default: throw .invalid("request \(number) is not known to this version")
         }
     }
@@ -130,6 +146,12 @@ extension APIRequest: CBORCodable {
         case .raftTransfer(let name): numbered(26, name.cbor)
         case .raftSnapshot: numbered(27)
         case .drain(let request): numbered(28, request.cbor)
+        case .revoke(let name): numbered(29, name.cbor)
+        case .remove(let name): numbered(30, name.cbor)
+        case .ping(let request): numbered(31, request.cbor)
+        case .events(let request): numbered(32, request.cbor)
+        case .doctorPeer(let name): numbered(33, name.cbor)
+        case .doctorReport: numbered(34)
         }
     }
 }

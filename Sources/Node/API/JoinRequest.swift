@@ -11,18 +11,18 @@ public struct JoinRequest: Hashable, Sendable {
     public var trustFirstUse: Bool
     public var nodeName: String?
     /// Never a voter, never admits others.
-    public var worker: Bool
+    public var role: NodeRole
     public var labels: [Label]
 
     public init(
         invitation: String? = nil, peer: String? = nil, trustFirstUse: Bool = false, nodeName: String? = nil,
-        worker: Bool = false, labels: [Label] = []
+        role: NodeRole = .auto, labels: [Label] = []
     ) {
         self.invitation = invitation
         self.peer = peer
         self.trustFirstUse = trustFirstUse
         self.nodeName = nodeName
-        self.worker = worker
+        self.role = role
         self.labels = labels
     }
 }
@@ -34,7 +34,7 @@ extension JoinRequest: CBORCodable {
         peer = try map.optional(2)
         trustFirstUse = try map.require(3)
         nodeName = try map.optional(4)
-        worker = try map.require(5)
+        role = try map.require(5)
         labels = try map.require(6)
     }
 
@@ -44,7 +44,7 @@ extension JoinRequest: CBORCodable {
         map.set(2, peer)
         map.set(3, trustFirstUse)
         map.set(4, nodeName)
-        map.set(5, worker)
+        map.set(5, role)
         map.set(6, labels)
         return .map(map)
     }

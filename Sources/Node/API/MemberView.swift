@@ -21,16 +21,19 @@ public struct MemberView: Hashable, Sendable {
     public var roundTripMicroseconds: UInt64?
     public var labels: [Label]
     public var version: String
-    public var worker: Bool
+    public var role: NodeRole
     /// It takes no new work.
     public var drain: DrainOrder?
+    /// It has been dead for so long that people should know, in words.
+    public var notice: String?
 
     public init(
         name: String, shortID: String, keyID: String, nodeID: NodeID, state: String, raft: String? = nil,
         cpus: UInt32, memoryBytes: UInt64, gpus: [GPU], freeGPUs: UInt32, address: String,
-        roundTripMicroseconds: UInt64? = nil, labels: [Label], version: String, worker: Bool,
-        drain: DrainOrder? = nil
+        roundTripMicroseconds: UInt64? = nil, labels: [Label], version: String, role: NodeRole,
+        drain: DrainOrder? = nil, notice: String? = nil
     ) {
+        self.notice = notice
         self.name = name
         self.shortID = shortID
         self.keyID = keyID
@@ -45,7 +48,7 @@ public struct MemberView: Hashable, Sendable {
         self.roundTripMicroseconds = roundTripMicroseconds
         self.labels = labels
         self.version = version
-        self.worker = worker
+        self.role = role
         self.drain = drain
     }
 }
@@ -67,8 +70,9 @@ extension MemberView: CBORCodable {
         roundTripMicroseconds = try map.optional(12)
         labels = try map.require(13)
         version = try map.require(14)
-        worker = try map.require(15)
+        role = try map.require(15)
         drain = try map.optional(16)
+        notice = try map.optional(17)
     }
 
     public var cbor: CBOR {
@@ -87,8 +91,9 @@ extension MemberView: CBORCodable {
         map.set(12, roundTripMicroseconds)
         map.set(13, labels)
         map.set(14, version)
-        map.set(15, worker)
+        map.set(15, role)
         map.set(16, drain)
+        map.set(17, notice)
         return .map(map)
     }
 }

@@ -29,6 +29,8 @@ public struct StatusView: Hashable, Sendable {
     public var notApplied: [String]
     /// Of the daemon.
     public var process: Int64?
+    /// The name that was asked for, where another node has it.
+    public var nameTaken: String?
 
     public init(
         version: String, inMesh: Bool, meshName: String? = nil, meshFingerprint: String? = nil,
@@ -79,6 +81,7 @@ extension StatusView: CBORCodable {
         leader = try map.optional(16)
         notApplied = try map.optional(17) ?? []
         process = try map.optional(18)
+        nameTaken = try map.optional(19)
     }
 
     public var cbor: CBOR {
@@ -101,6 +104,7 @@ extension StatusView: CBORCodable {
         map.set(16, leader)
         map.set(17, notApplied.isEmpty ? nil : notApplied)
         map.set(18, process)
+        map.set(19, nameTaken)
         return .map(map)
     }
 }

@@ -19,6 +19,7 @@ struct LeaderDuties: Sendable {
         case level
         case returning(of: NodeID)
         case tick
+        case removal(of: NodeID)
     }
 
     private struct Open: Hashable, Sendable {
@@ -89,7 +90,7 @@ struct LeaderDuties: Sendable {
         switch open.remove(at: index).subject {
         case .placement: mayPlace = true
         case .returning(let node): returned.removeAll { $0 == node }
-        case .loss, .level, .tick: break
+        case .loss, .level, .tick, .removal: break
         }
     }
 
@@ -134,6 +135,9 @@ struct LeaderDuties: Sendable {
         if voters.nextLook <= now {
             if !isOpen(.level), let level = LevelPlan.next(state, voters: raft.membership) {
                 decisions.append(.propose(.raiseLevel(level)))
+            }
+            for node in overdue(state, wallClock: wallClock) where !isOpen(.removal(of: node)) {
+                decisions.append(.propose(.removeNode(node)))
             }
             let view = VoterKeeper.View(state: state, grants: grants, raft: raft, id: id, wallClock: wallClock)
             if let change = voters.look(view, now: now) {
@@ -198,6 +202,16 @@ struct LeaderDuties: Sendable {
         return nil
     }
 
+    /// Lost members that were revoked, or have been lost for longer than the mesh waits.
+    private func overdue(_ state: SchedulerState, wallClock: Int64) -> [NodeID] {
+        let patience = state.meshSettings.removeInactiveAfter
+        return state.members.compactMap { node in
+            guard case .lost(let since) = node.presence else { return nil }
+            if node.revocation != nil { return node.id }
+            return patience.map { wallClock - since >= $0.nanoseconds } == true ? node.id : nil
+        }
+    }
+
     private func isOpen(_ subject: Subject) -> Bool { open.contains { $0.subject == subject } }
 
     private static func subject(of command: Command) -> Subject? {
@@ -205,6 +219,7 @@ struct LeaderDuties: Sendable {
         case .place: .placement
         case .nodeLost(let node): .loss(of: node)
         case .raiseLevel: .level
+        case .removeNode(let node): .removal(of: node)
         case .nodeReturned(let node): .returning(of: node)
         case .tick: .tick
         default: nil

@@ -227,7 +227,7 @@ public struct NodeCore: Sendable {
     }
 
     private mutating func renew(_ node: NodeID, sequence: UInt64, at now: Instant) {
-        guard raft.role == .leader, let record = state.node(node) else { return }
+        guard raft.role == .leader, let record = state.node(node), record.revocation == nil else { return }
         switch record.presence {
         case .present: grants.renew(LeaseGrants.Renewal(node: node, sequence: sequence), now: now)
         case .lost: duties.hasReturned(node)
@@ -290,7 +290,11 @@ public struct NodeCore: Sendable {
     /// Whether this program speaks what the mesh speaks; where it does not, it may not go on.
     public var speaksLevel: Bool { levels.contains(state.level) }
 
+    /// Whether somebody has put this node out of the mesh.
+    public var isRevoked: Bool { state.node(id)?.revocation != nil }
+
     mutating func checkLevel(into effects: inout [NodeEffect]) {
+        if isRevoked, failure == nil { return fail("its key was revoked", into: &effects) }
         guard !speaksLevel, failure == nil else { return }
         fail(SchedulerError.levelTooOld(node: levels, mesh: state.level).message, into: &effects)
     }

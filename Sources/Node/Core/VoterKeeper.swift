@@ -54,14 +54,14 @@ struct VoterKeeper: Sendable {
         let isHere = record.id == view.id
         let isAlive =
             isHere
-            || record.presence == .present && !view.grants.isCondemned(record.id)
+            || record.presence == .present && record.revocation == nil && !view.grants.isCondemned(record.id)
                 && view.grants.silence(of: record.id, now: now) < NodeConstants.voterSilence
         let isSteady =
             view.wallClock - record.admittedAt >= settings.stableAfter.nanoseconds
             && (returnedAt[record.id].map { now - $0 >= settings.stableAfter } ?? true)
         var isDead = false
         if case .lost(let since) = record.presence, !isHere {
-            isDead = view.wallClock - since >= settings.replaceDeadVoterAfter.nanoseconds
+            isDead = record.revocation != nil || view.wallClock - since >= settings.replaceDeadVoterAfter.nanoseconds
         }
         return VoterPlan.Node(
             id: record.id, isVoter: view.raft.membership.voters.contains(record.id), mayVote: record.role == .auto,

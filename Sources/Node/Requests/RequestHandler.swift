@@ -25,7 +25,7 @@ struct RequestHandler {
         // What was acknowledged anywhere in the mesh before this question is part of its answer.
         if RequestHandler.reads(request) { try await node.refresh() }
         switch request {
-        case .version, .status, .up, .join, .leave, .doctor, .transfer:
+        case .version, .status, .up, .join, .leave, .doctor, .doctorPeer, .doctorReport, .transfer:
             throw NodeError.malformedRequest("this request is the daemon's own")
         case .members: try await reply(.members(MemberViews(node: node).members()))
         case .invite(let request): try await reply(.invitation(try invite(request)))
@@ -66,6 +66,18 @@ struct RequestHandler {
             try requireAdministrator("drain a node")
             try await DrainService(node: node, user: caller.name).carryOut(request) { try await reply(.drain($0)) }
             try await reply(.done)
+        case .ping(let request):
+            try await MemberWatch(node: node).ping(request) { try await reply(.pong($0)) }
+            try await reply(.done)
+        case .events(let request):
+            try await MemberWatch(node: node).events(request) { try await reply(.events($0)) }
+            try await reply(.done)
+        case .revoke(let name):
+            try requireAdministrator("revoke a node")
+            try await reply(.member(try await RemovalService(node: node, user: caller.name).revoke(name)))
+        case .remove(let name):
+            try requireAdministrator("remove a node")
+            try await reply(.member(try await RemovalService(node: node, user: caller.name).remove(name)))
         }
     }
 

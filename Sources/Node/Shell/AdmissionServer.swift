@@ -92,7 +92,7 @@ final class AdmissionServer: @unchecked Sendable {
         let content = try verify(token)
         try request.proof.verify(handshakeHash: session.handshakeHash, tokenID: content.id, facts: facts, key: key)
         // What the token says about the node goes before what the node says about itself.
-        if content.role == .worker { record.role = .worker }
+        if content.role == .worker, record.role == .auto { record.role = .worker }
         let labels = content.labels.map { Label(name: $0.name, value: $0.value) }
         record.labels = (record.labels.filter { own in !labels.contains { $0.name == own.name } } + labels)
             .sorted { $0.name < $1.name }
@@ -144,7 +144,7 @@ final class AdmissionServer: @unchecked Sendable {
 
     private func admission(_ id: NodeID, _ name: String, _ key: PublicKey) throws -> Admission {
         let membership = node.membership
-        let rights = node.state.node(id)?.role == .worker ? [] : AdmissionServer.certificateRights
+        let rights = node.state.node(id)?.role == .auto ? AdmissionServer.certificateRights : []
         let chain = try membership.certificates.issuing(
             to: key, name: name, rights: rights, mesh: membership.meshKey.id, signer: node.identity.signingKey)
         let peers = node.state.members.filter { $0.id != id }

@@ -14,6 +14,9 @@ extension Daemon {
         case .version: try await reply(.version(Version.text))
         case .status: try await reply(.status(status()))
         case .doctor: try await reply(.doctor(await Doctor(daemon: self).checks()))
+        case .doctorPeer(let name):
+            guard let node else { throw isStartingAnew ? NodeError.stopping : NodeError.notInMesh }
+            try await reply(.doctor(try await PeerDoctor(node: node).checks(of: name)))
         case .up(let request):
             try requireAdministrator(caller, "start a mesh")
             let founded = try await found(request)
@@ -31,7 +34,10 @@ extension Daemon {
                     confirmed.trustFirstUse
                 else { throw NodeError.meshNotConfirmed }
             }
-            try await reply(.status(status(joinMilliseconds: milliseconds)))
+            var status = status(joinMilliseconds: milliseconds)
+            let asked = request.nodeName ?? host.name
+            if milliseconds != nil, status.nodeName != asked { status.nameTaken = asked }
+            try await reply(.status(status))
         case .leave(let request):
             try requireAdministrator(caller, "leave the mesh")
             try await leave(request)

@@ -266,7 +266,7 @@ public final class Daemon: @unchecked Sendable {
         let joiner = Joiner(
             loop: loop, identity: identity,
             record: record(
-                name: request.nodeName, role: request.worker ? .worker : .auto, labels: request.labels))
+                name: request.nodeName, role: request.role, labels: request.labels))
         var membership: MeshMembership
         let known: [PeerRecord]
         if let invitation {

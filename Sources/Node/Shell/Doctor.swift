@@ -9,7 +9,8 @@ struct Doctor {
     let daemon: Daemon
 
     func checks() async throws -> [CheckView] {
-        var checks = [eventLoop] + host
+        let host = HostChecks(loop: daemon.loop, host: daemon.host)
+        var checks = [host.eventLoop] + host.isolation
         guard let node = daemon.node else {
             return checks + [
                 CheckView(check: "mesh", result: "warn", detail: "in no mesh", hint: NodeError.notInMesh.hint)
@@ -22,6 +23,7 @@ struct Doctor {
         checks += others.map { session(node, $0) }
         checks += try await datagrams(node, others)
         checks.append(history(node))
+        checks += inactive(node)
         return checks
     }
 
@@ -41,21 +43,6 @@ struct Doctor {
         return CheckView(
             check: name, result: "warn", detail: "whole again; at the start of this daemon: \(remark)",
             hint: "look into the kernel's log for errors of the disk")
-    }
-
-    private var eventLoop: CheckView {
-        guard let reason = daemon.loop.fallbackReason else {
-            return CheckView(check: "event loop", result: "ok", detail: daemon.loop.backend.rawValue)
-        }
-        return CheckView(
-            check: "event loop", result: "warn", detail: "epoll: \(reason)",
-            hint: "io_uring is faster; everything works without it")
-    }
-
-    private var host: [CheckView] {
-        daemon.host.capabilities.checks.map {
-            CheckView(check: $0.name, result: $0.holds ? "ok" : "warn", detail: $0.detail)
-        }
     }
 
     /// Nothing of the mesh depends on it, so it is a warning at most.
@@ -81,6 +68,16 @@ struct Doctor {
         let seconds = Int(node.staleness?.seconds ?? 0)
         return CheckView(
             check: "leader", result: "FAIL", detail: "none for \(seconds) s", hint: NodeError.noLeader(seconds: 0).hint)
+    }
+
+    /// Hosts that have been dead for so long that somebody should look.
+    private func inactive(_ node: MeshNode) -> [CheckView] {
+        node.state.members.compactMap { member in
+            guard let notice = MemberViews(node: node).notice(member) else { return nil }
+            return CheckView(
+                check: "\(member.name) inactive", result: "warn", detail: notice,
+                hint: "if it will not come back: swarmlet node remove \(member.name)")
+        }
     }
 
     private func session(_ node: MeshNode, _ member: NodeRecord) -> CheckView {

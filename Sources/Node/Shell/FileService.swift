@@ -111,7 +111,7 @@ final class FileService: @unchecked Sendable {
 
     private func candidates(preferring preferred: NodeID?) -> [NodeID] {
         let others = state.members.filter {
-            $0.presence == .present && $0.id != node.id && node.peers.isConnected($0.id)
+            $0.presence == .present && $0.mayRunWork && $0.id != node.id && node.peers.isConnected($0.id)
         }
         .map(\.id)
         return others.sorted { ($0 == preferred ? 0 : 1, $0) < ($1 == preferred ? 0 : 1, $1) }
@@ -180,7 +180,7 @@ final class FileService: @unchecked Sendable {
         guard tree != recorded, !manifest.entries.isEmpty else { return recorded }
         let known = state.task(plan.key.taskKey)?.checkpoints.last
         if known?.tree == tree { return tree }
-        let others = state.members.filter { $0.presence == .present && $0.id != node.id }
+        let others = state.members.filter { $0.presence == .present && $0.mayRunWork && $0.id != node.id }
         let first = await copy(tree, to: 1)
         // On a mesh of one node there is nobody to copy to: then it helps against the job's own failure only.
         guard !first.isEmpty || others.isEmpty else { return recorded }

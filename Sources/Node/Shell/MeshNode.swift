@@ -146,7 +146,14 @@ final class MeshNode: @unchecked Sendable {
         peers.onGossip = { [self] sender, message in driver.input(.gossip(from: sender, message)) }
         peers.onLaterEpoch = { [self] epoch, member in
             // Who may not vote may not decide which log counts either.
-            if isRunning, state.node(member)?.role != .worker { onLaterEpoch?(epoch) }
+            if isRunning, state.node(member).map({ $0.role == .auto && $0.revocation == nil }) ?? true {
+                onLaterEpoch?(epoch)
+            }
+        }
+        peers.onFormerMember = { [self] key in
+            guard let record = state.nodes.last(where: { $0.noiseKey.array == key }) else { return nil }
+            if record.revocation != nil { return MeshNode.revokedReason }
+            return record.presence == .left ? MeshNode.removedReason : nil
         }
         peers.onLost = { [self] peer in driver.input(.unreachable(peer)) }
         peers.onStream = { [self] kind, stream, sender in serve(kind, stream, from: sender) }
@@ -274,7 +281,9 @@ final class MeshNode: @unchecked Sendable {
     private func updatePeers() {
         // One that has left is spoken to until it has handed its seat over.
         let raft = driver.core.raft.membership
-        let others = state.nodes.filter { $0.id != id && ($0.presence != .left || raft.isMember($0.id)) }
+        let others = state.nodes.filter {
+            $0.id != id && $0.revocation == nil && ($0.presence != .left || raft.isMember($0.id))
+        }
         guard !state.members.isEmpty else { return }
         peers.update(others)
         let records = others.map { PeerRecord(id: $0.id, noiseKey: $0.noiseKey, addresses: $0.addresses) }
@@ -344,9 +353,24 @@ final class MeshNode: @unchecked Sendable {
         }
     }
 
+    private static let revokedReason = "this key was revoked"
+    private static let removedReason = "this key was removed"
+
+    /// What those say that were dialled, while no leader is known: they do not know this node any more, and why. Said
+    /// before the other side has proved who it is, so nothing but an error follows from it.
+    private var expulsion: NodeError? {
+        guard driver.core.raft.leader == nil else { return nil }
+        let refusals = peers.refusals()
+        if refusals.contains(where: { $0.hasSuffix(MeshNode.revokedReason) }) {
+            return .revoked(mesh: membership.meshName)
+        }
+        return refusals.contains { $0.hasSuffix(MeshNode.removedReason) } ? .removed(mesh: membership.meshName) : nil
+    }
+
     /// Why this node takes no part any more, as an error; nil while it does.
     var reasonOfFailure: (any Error)? {
-        guard let failure else { return nil }
+        guard let failure else { return expulsion }
+        if driver.core.isRevoked { return NodeError.revoked(mesh: membership.meshName) }
         if let error = driver.logFailure { return NodeError.logFailed(path: directory.path, error) }
         if driver.core.speaksLevel { return NodeError.failed(failure) }
         return levels.highest < state.level
@@ -375,6 +399,7 @@ final class MeshNode: @unchecked Sendable {
                 case .files: try await serveFiles(stream)
                 case .raft: try await RaftService(node: self).serve(stream)
                 case .history: try await HistoryExchange(node: self).serve(stream)
+                case .doctor: try await PeerDoctor(node: self).serve(stream, for: sender)
                 case .admission: stream.cancel()
                 }
             } catch {
@@ -387,7 +412,7 @@ final class MeshNode: @unchecked Sendable {
         let message: [UInt8]
         switch kind {
         case .transfer: message = TransferMessage.failed(code: failure.code, message: failure.message).encoded()
-        case .log, .files, .admission, .raft, .history: message = APIReply.failure(failure).encoded()
+        case .log, .files, .admission, .raft, .history, .doctor: message = APIReply.failure(failure).encoded()
         }
         do {
             try await stream.send(message)

@@ -17,6 +17,8 @@ final class Peer: @unchecked Sendable {
     /// Until then streams go over the session that it dialled: it did not answer at its addresses, as behind a router
     /// that translates them.
     var unreachableUntil = Instant.zero
+    /// Why it did not want this node, when it was dialled last.
+    var refusal: String?
     /// When anything was last received from it.
     var heard: Instant?
     /// The ciphers to begin with: only the one that everybody has where it took no other last time.

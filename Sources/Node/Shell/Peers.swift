@@ -21,6 +21,8 @@ final class Peers: @unchecked Sendable {
     var onStream: ((UInt16, any MessageStream, NodeID) -> Void)?
     /// A node that is not (yet) a member has proved its key; what it may do is to ask for admission.
     var onStranger: ((Session) -> Void)?
+    /// Why the owner of a session key is a member no more; nil where it never was one.
+    var onFormerMember: (([UInt8]) -> String?)?
     /// A member lives in a later epoch of the mesh than this node.
     var onLaterEpoch: ((UInt64, NodeID) -> Void)?
 
@@ -31,6 +33,9 @@ final class Peers: @unchecked Sendable {
     /// nil where the port was not free for UDP.
     let datagrams: DatagramService?
     var peers: [NodeID: Peer] = [:]
+    /// Echoes that were asked for and have not come back.
+    var echoes: [UInt64: Echo] = [:]
+    var echoCount: UInt64 = 0
     private var ids: [[UInt8]: NodeID] = [:]
     private var isStopped = false
     private var jitterSource = SecureRandom()
@@ -196,10 +201,12 @@ final class Peers: @unchecked Sendable {
                 let session = try await connect(peer, purpose: .messages)
                 peer.isDialling = false
                 peer.failures = 0
+                peer.refusal = nil
                 adopt(session, of: peer, isDialled: true)
             } catch {
                 peer.isDialling = false
                 peer.failures += 1
+                if case MeshError.refusedByPeer(let reason) = error { peer.refusal = reason }
                 let pause = min(Peers.dialPauseMin * (1 << Int64(min(peer.failures, 6))), Peers.dialPauseMax)
                 // Between half of it and all: nodes that lost the same peer together do not come back together.
                 let jitter = Int64(clamping: jitterSource.next() % 500)
@@ -208,7 +215,7 @@ final class Peers: @unchecked Sendable {
         }
     }
 
-    private func connect(_ peer: Peer, purpose: SessionPurpose) async throws -> Session {
+    func connect(_ peer: Peer, purpose: SessionPurpose) async throws -> Session {
         var failure: any Error = NodeError.nodeNotFound(peer.id.description)
         for (index, text) in peer.addresses.enumerated() {
             do {
@@ -235,7 +242,8 @@ final class Peers: @unchecked Sendable {
     /// Judges who connects: members by their key; a stranger may only ask for admission, by a first contact.
     func judge(_ claim: SessionClaim) -> SessionVerdict {
         if ids[claim.remoteKey] != nil { return .accept }
-        return claim.pattern == .xx ? .accept : .reject("this key is no member's")
+        if claim.pattern == .xx { return .accept }
+        return .reject(onFormerMember?(claim.remoteKey) ?? "this key is no member's")
     }
 
     /// A session that somebody else dialled.
@@ -306,6 +314,7 @@ final class Peers: @unchecked Sendable {
     private func receive(_ kind: UInt16, _ bytes: [UInt8], from id: NodeID) {
         peers[id]?.heard = loop.now
         if kind == Peers.packetKind { datagrams?.received(bytes, overSessionWith: id) }
+        if take(kind, bytes, ofEchoFrom: id) { return }
         guard kind == Peers.messageKind else { return }
         do {
             onMessage?(id, try NodeMessage(encoded: bytes))

@@ -12,4 +12,6 @@ enum StreamKind: UInt16 {
     case raft = 5
     /// Finished jobs that a member lacks (`HistoryExchange`).
     case history = 6
+    /// What a member says of itself and of its way back (`APIRequest.doctorReport`, answered by `APIReply`).
+    case doctor = 7
 }

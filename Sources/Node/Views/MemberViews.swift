@@ -1,6 +1,7 @@
 import Codec
 import Mesh
 import Raft
+import Ring
 import Scheduler
 import Tokens
 
@@ -46,12 +47,25 @@ struct MemberViews {
             memoryBytes: record.capacity.memoryBytes, gpus: record.capacity.gpus,
             freeGPUs: UInt32(clamping: free?.gpus.count ?? 0), address: record.addresses.first ?? "-",
             roundTripMicroseconds: node.peers.roundTrip(to: record.id).map { UInt64(max(0, $0.nanoseconds / 1_000)) },
-            labels: record.labels, version: record.version, worker: record.role == .worker,
-            drain: record.drain)
+            labels: record.labels, version: record.version, role: record.role,
+            drain: record.drain, notice: notice(record))
+    }
+
+    /// `has been dead for 8d04h; is removed in 21d`: nil where that is no news yet.
+    func notice(_ record: NodeRecord) -> String? {
+        guard case .lost(let since) = record.presence else { return nil }
+        let settings = node.state.meshSettings
+        let time = Interval(nanoseconds: max(0, EventLoops.wallClock.nanoseconds - since))
+        guard time >= settings.noticeInactiveAfter else { return nil }
+        let text = "has been dead for \(TimeSpan.text(time))"
+        guard let patience = settings.removeInactiveAfter else { return text }
+        return time < patience
+            ? "\(text); is removed in \(TimeSpan.text(patience - time))" : "\(text); is being removed"
     }
 
     /// The leader's word about leases where it has spoken, else what gossip sees.
     private func health(_ record: NodeRecord) -> String {
+        if record.revocation != nil { return "revoked" }
         switch record.presence {
         case .left: return "left"
         case .lost: return "dead"

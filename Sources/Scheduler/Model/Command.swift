@@ -45,6 +45,8 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case raiseLevel(UInt64)
     /// A node takes no new work, or with nil takes work again.
     case drain(NodeID, DrainOrder?)
+    /// A node is put out of the mesh at once, and its key never admitted again.
+    case revoke(NodeID, by: String)
     /// Of a version newer than ours; it is refused when applied. Kept as it came.
     case unrecognised(CBOR)
 
@@ -84,6 +86,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 20: self = .levels(try map.require(1), try map.require(2))
         case 21: self = .raiseLevel(try map.require(1))
         case 22: self = .drain(try map.require(1), try map.optional(2))
+        case 23: self = .revoke(try map.require(1), by: try map.require(2))
         default: self = .unrecognised(cbor)
         }
     }
@@ -136,6 +139,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case .levels(let node, let levels): return Command.pair(20, node, levels)
         case .raiseLevel(let level): return .kind(21) { $0.set(1, level) }
         case .drain(let node, let order): return Command.pair(22, node, order)
+        case .revoke(let node, let person): return Command.pair(23, node, person)
         case .unrecognised(let cbor): return cbor
         }
     }

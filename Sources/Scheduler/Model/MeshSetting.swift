@@ -7,6 +7,8 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
     case voters = "autopilot.voters"
     case jobsKept = "jobs.keep"
     case jobsKeptFor = "jobs.keep-for"
+    case noticeInactiveAfter = "members.notice-inactive-after"
+    case removeInactiveAfter = "members.remove-inactive-after"
 
     /// The name under which it is read and set.
     public var key: String { rawValue }
@@ -19,6 +21,8 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
         case .voters: "auto"
         case .jobsKept: "10000"
         case .jobsKeptFor: "7d"
+        case .noticeInactiveAfter: "1d"
+        case .removeInactiveAfter: "never"
         }
     }
 
@@ -30,6 +34,9 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
         case .jobsKept: "how many ended jobs stay in memory; older ones are in the history of each node"
         case .jobsKeptFor: "how long an ended job stays in memory"
         case .voters: "how many voters the mesh wants; auto: 1, 3 or 5, as its nodes allow"
+        case .noticeInactiveAfter: "how long a host may be dead before members and doctor point at it"
+        case .removeInactiveAfter:
+            "how long a host may be dead before the mesh removes it, with all that was meant for it"
         }
     }
 
@@ -41,6 +48,8 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
         case .jobsKept: "a number from 10 to 10000"
         case .jobsKeptFor: "a time from 10s to 30d, such as 1h or 7d"
         case .voters: Self.voterChoices.joined(separator: ", ")
+        case .noticeInactiveAfter: "a time from 1m to 365d, such as 1d"
+        case .removeInactiveAfter: "never, or a time from 10s to 3650d, such as 30d"
         }
     }
 
@@ -53,6 +62,9 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
         case .jobsKept:
             value.utf8.count <= 5 && Int(value).map { (10...SchedulerLimits.endedJobsMax).contains($0) } ?? false
         case .jobsKeptFor: Self.time(value, in: .seconds(10)...Interval.seconds(30 * 86_400)) != nil
+        case .noticeInactiveAfter: Self.time(value, in: .seconds(60)...Interval.seconds(365 * 86_400)) != nil
+        case .removeInactiveAfter:
+            value == "never" || Self.time(value, in: .seconds(10)...Interval.seconds(3_650 * 86_400)) != nil
         }
     }
 

@@ -27,12 +27,18 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
     public var levels: ProtocolLevels
     /// It takes no new work.
     public var drain: DrainOrder?
+    /// It is a member no more, and its key never will be again.
+    public var revocation: Revocation?
 
     public init(
         id: NodeID = NodeID(0), name: String, identityKey: Bytes, noiseKey: Bytes, role: NodeRole = .auto,
         labels: [Label] = [], addresses: [String] = [], capacity: Capacity, admittedAt: Int64 = 0,
-        presence: Presence = .present, version: String = "", standsDown: Bool = false, levels: ProtocolLevels = .current
+        presence: Presence = .present, version: String = "", standsDown: Bool = false,
+        levels: ProtocolLevels = .current,
+        drain: DrainOrder? = nil, revocation: Revocation? = nil
     ) {
+        self.drain = drain
+        self.revocation = revocation
         self.id = id
         self.name = name
         self.identityKey = identityKey
@@ -48,11 +54,14 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         self.levels = levels
     }
 
-    /// Whether new work may be placed there.
-    public var takesWork: Bool { presence == .present && drain == nil }
+    /// Whether work may ever be placed there.
+    public var mayRunWork: Bool { role != .client && revocation == nil }
+
+    /// Whether new work may be placed there now.
+    public var takesWork: Bool { presence == .present && drain == nil && mayRunWork }
 
     /// Whether its seat among the voters should go to another node.
-    public var givesSeatAway: Bool { standsDown || drain?.kind == .drain }
+    public var givesSeatAway: Bool { standsDown || drain?.kind == .drain || revocation != nil }
 
     /// The value of a label; empty where it has none of that name.
     public func label(_ name: String) -> String { labels.first { $0.name == name }?.value ?? "" }
@@ -73,6 +82,7 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         standsDown = try map.optional(12) ?? false
         levels = try map.optional(13) ?? ProtocolLevels(lowest: 1, highest: 1)
         drain = try map.optional(14)
+        revocation = try map.optional(15)
     }
 
     public var cbor: CBOR {
@@ -91,6 +101,7 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         map.set(12, standsDown ? true : nil)
         map.set(13, levels)
         map.set(14, drain)
+        map.set(15, revocation)
         return .map(map)
     }
 }

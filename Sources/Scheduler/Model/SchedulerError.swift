@@ -12,6 +12,8 @@ public enum SchedulerError: Error, Hashable, Sendable {
     case tooManyNodes
     /// What a joiner says about itself cannot be right.
     case badNode(String)
+    /// Its key was revoked when it was this member's.
+    case revoked(name: String, at: String)
     case alreadyFounded(mesh: String)
     case notFounded
     /// Nobody of this name or short id waits.
@@ -59,6 +61,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .tooManyWaiting: return "mesh.join.too_many_waiting"
         case .tooManyNodes: return "mesh.join.mesh_full"
         case .badNode: return "mesh.join.bad_node"
+        case .revoked: return "mesh.join.revoked"
         case .alreadyFounded: return "mesh.already_founded"
         case .notFounded: return "mesh.not_founded"
         case .nobodyWaits: return "mesh.approve.not_found"
@@ -98,6 +101,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .tooManyWaiting: return "too many nodes wait to be approved"
         case .tooManyNodes: return "the mesh has as many nodes as it can hold"
         case .badNode(let what): return "the node cannot be admitted: \(what)"
+        case .revoked(let name, let at): return "the key of this host was revoked, as \(name), at \(at)"
         case .alreadyFounded(let mesh): return "this is mesh \(mesh) already"
         case .notFounded: return "the mesh has not been founded"
         case .nobodyWaits(let who): return "no node \(who) waits to be approved"
@@ -146,6 +150,10 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .tooManyWaiting: return "on a member, see who waits: swarmlet members, then swarmlet approve NAME"
         case .tooManyNodes: return "remove one that is gone for good: swarmlet node remove NAME"
         case .badNode: return "start the daemon there again with its own data directory"
+        case .revoked:
+            return
+                "if the host is in good hands again: swarmlet leave --forget there, which gives it another key; then "
+                + "join by a new invitation"
         case .alreadyFounded: return "to give it up: swarmlet leave --forget"
         case .notFounded: return "start it: swarmlet up"
         case .nobodyWaits: return "a node waits for 10 minutes after: swarmlet join PEER"

@@ -32,7 +32,7 @@ struct Fit: Hashable {
         var nearest: (member: NodeRecord, fit: Fit)?
         var isPossible = false
         state.nodeRows.forEach(from: nil) { (_, row) in
-            guard row.record.presence != .left else { return true }
+            guard row.record.presence != .left, row.record.mayRunWork else { return true }
             let fit = Fit(resources, into: row.record.capacity, of: row.record.capacity)
             isPossible = fit.isPossible
             if isPossible { return false }

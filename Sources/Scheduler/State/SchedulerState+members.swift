@@ -140,6 +140,16 @@ extension SchedulerState {
         events.append(.nodeChanged(id))
     }
 
+    /// Everybody cuts it off when this is applied. What it ran is given up when its lease must have run out there, as of
+    /// any node that is silent; then it is removed.
+    mutating func revoke(_ id: NodeID, by person: String, _ events: inout [StateEvent]) throws(SchedulerError) {
+        let position = try memberPosition(id)
+        guard nodeRows[position].record.revocation == nil else { return }
+        nodeRows[position].record.revocation = Revocation(at: time, by: person)
+        revokedKeys.set(nodeRows[position].record.identityKey, id)
+        events.append(.nodeChanged(id))
+    }
+
     mutating func removeNode(_ id: NodeID, _ events: inout [StateEvent]) throws(SchedulerError) {
         let position = try memberPosition(id)
         let record = nodeRows[position].record
@@ -148,7 +158,8 @@ extension SchedulerState {
         memberKeys.remove(record.identityKey)
         lostNodes.remove(id)
         sweep(id)
-        departedOrder.append(id)
+        // What was revoked is remembered for ever.
+        if record.revocation == nil { departedOrder.append(id) }
         forgetOldDeparted()
         events.append(.nodeRemoved(id))
     }
@@ -211,6 +222,9 @@ extension SchedulerState {
     private func checked(_ node: NodeRecord) throws(SchedulerError) -> NodeRecord {
         guard !node.name.isEmpty, node.name.count <= SchedulerLimits.nameMax else {
             throw .badNode("its name has \(node.name.count) characters")
+        }
+        if let id = revokedKeys[node.identityKey], let revoked = self.node(id)?.revocation {
+            throw .revoked(name: self.node(id)?.name ?? "\(id)", at: Wording.clock(revoked.at, seenAt: time) + " UTC")
         }
         guard node.identityKey.count == 32, node.noiseKey.count == 32 else {
             throw .badNode("its keys are not 32 bytes")

@@ -20,7 +20,9 @@ extension SchedulerState {
         return MeshSettings(
             replaceDeadVoterAfter: TimeSpan.parse(value(of: .replaceDeadVoterAfter)) ?? defaults.replaceDeadVoterAfter,
             stableAfter: TimeSpan.parse(value(of: .stableAfter)) ?? defaults.stableAfter,
-            voters: Int(value(of: .voters)))
+            voters: Int(value(of: .voters)),
+            noticeInactiveAfter: TimeSpan.parse(value(of: .noticeInactiveAfter)) ?? defaults.noticeInactiveAfter,
+            removeInactiveAfter: TimeSpan.parse(value(of: .removeInactiveAfter)))
     }
 
     /// Refuses a key that is neither the mesh's own nor one that a user may have.

@@ -28,6 +28,8 @@ public struct SchedulerState: Sendable {
     var nodeRows = PagedTable<NodeID, NodeRow>()
     var memberNames = PagedTable<String, NodeID>()
     var memberKeys = PagedTable<Bytes, NodeID>()
+    /// Keys that are never admitted again, and the node that each was of.
+    var revokedKeys = PagedTable<Bytes, NodeID>()
     /// Nodes that left, in that order; the oldest are forgotten.
     var departedOrder: [NodeID] = []
     var nextNode: UInt64 = 1
@@ -114,6 +116,7 @@ public struct SchedulerState: Sendable {
         case .levels(let node, let levels): try setLevels(of: node, levels, &events)
         case .raiseLevel(let level): raise(to: level, &events)
         case .drain(let node, let order): try drain(node, order, &events)
+        case .revoke(let node, let person): try revoke(node, by: person, &events)
         case .tick: break
         case .unrecognised: throw .unrecognised
         }

@@ -4,9 +4,11 @@ import Codec
 enum CommandTable {
     static let commands: [Command] = [
         UpCommand.declaration, JoinCommand.declaration, InviteCommand.declaration, ApproveCommand.declaration,
-        MembersCommand.declaration, RunCommand.declaration, PsCommand.declaration, LogsCommand.declaration,
+        MembersCommand.declaration, EventsCommand.declaration, RunCommand.declaration, PsCommand.declaration,
+        LogsCommand.declaration,
         CancelCommand.declaration, WaitCommand.declaration, InspectCommand.declaration, CpCommand.declaration,
         LeaveCommand.declaration, NodeCommand.declaration, ConfigCommand.declaration, RaftCommand.declaration,
+        PingCommand.declaration,
         DoctorCommand.declaration,
         VersionCommand.declaration,
         DaemonCommand.declaration,

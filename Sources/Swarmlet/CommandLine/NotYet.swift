@@ -17,7 +17,6 @@ enum NotYet {
         "audit": "what a job did, attempt by attempt, is in: swarmlet inspect JOB",
         "upgrade": "stop the daemon, replace the binary, then: swarmlet up. Running jobs go on",
         "sql": "every table is JSON for other tools: swarmlet ps -a --json",
-        "events": "follow one job with: swarmlet logs -f JOB",
         "submit": "run a job in the background with: swarmlet run -d -- COMMAND",
         "exec": "a job's output is in: swarmlet logs JOB; its files: swarmlet cp job:ID:/PATH LOCAL",
         "ssh": "a job's output is in: swarmlet logs JOB; its files: swarmlet cp job:ID:/PATH LOCAL",

@@ -5,13 +5,22 @@ import Node
 enum DoctorCommand {
     static let declaration = Command(
         "doctor", summary: "Check this host and its links to the other members",
-        details: ["Exits with 1 if a check failed."],
-        examples: [.init("swarmlet doctor", "all checks, and what to do about each that failed")], run: run)
+        operands: .words(placeholder: "[NODE]", least: 0, most: 1),
+        details: [
+            """
+            With NODE: the link to that host, dialled anew in each direction, its clock and what it says of itself; where
+            a port is blocked, with the line that opens it. Exits with 1 if a check failed.
+            """
+        ],
+        examples: [
+            .init("swarmlet doctor", "all checks, and what to do about each that failed"),
+            .init("swarmlet doctor lynx", "why lynx and this host do not hear each other"),
+        ], run: run)
 
     static let columns = ["CHECK", "RESULT", "DETAIL"]
 
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
-        let checks = try ask(try DataDirectory.chosen(invocation))
+        let checks = try ask(invocation.operands.first, try DataDirectory.chosen(invocation))
         let failed = checks.filter { $0.result == "FAIL" }
         if terminal.format == .json {
             try terminal.result(.object([("schema_version", .integer(1)), ("checks", .array(checks.map(json)))]))
@@ -29,9 +38,12 @@ enum DoctorCommand {
     }
 
     /// The daemon's checks; where there is no daemon, that is the one check, and it failed.
-    private static func ask(_ directory: DataDirectory) throws(CommandError) -> [CheckView] {
+    private static func ask(_ peer: String?, _ directory: DataDirectory) throws(CommandError) -> [CheckView] {
         do throws(CommandError) {
-            guard case .doctor(let checks) = try LocalClient.call(.doctor, directory) else {
+            guard
+                case .doctor(let checks) = try LocalClient.call(
+                    peer.map { .doctorPeer($0) } ?? .doctor, directory)
+            else {
                 throw CommandError.badAnswer(reason: "another reply than checks")
             }
             return checks

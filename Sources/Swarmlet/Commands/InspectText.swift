@@ -22,7 +22,7 @@ enum InspectText {
             ("id", "\(member.shortID) (\(member.keyID))"),
             ("state", member.state),
             ("raft", member.raft),
-            ("role", member.worker ? "worker" : "auto"),
+            ("role", "\(member.role)"),
             ("hardware", StatusText.hardware(member.cpus, member.memoryBytes, member.gpus)),
             ("free GPUs", member.gpus.isEmpty ? nil : "\(member.freeGPUs)"),
             ("address", member.address),

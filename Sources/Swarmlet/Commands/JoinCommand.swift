@@ -10,7 +10,9 @@ enum JoinCommand {
         "join", summary: "Make this host a member of a mesh",
         operands: .words(placeholder: "-|file:PATH|env:VARIABLE|PEER", least: 1, most: 1),
         flags: [
-            Flag("role", .choice(["auto", "worker"]), "worker: never votes, never admits others"),
+            Flag(
+                "role", .choice(["auto", "worker", "client"]),
+                "worker: never votes, never admits others; client: nor runs jobs, it only submits"),
             Flag("trust-first-use", "with PEER: take the fingerprint it shows as true"),
         ] + HostFlags.node,
         details: [
@@ -20,6 +22,7 @@ enum JoinCommand {
         examples: [
             .init("swarmlet invite | ssh lynx swarmlet join -", "from a member: add lynx"),
             .init("swarmlet join - < lab.inv", "use an invitation that was kept in a file"),
+            .init("swarmlet join - --role client < lab.inv", "a laptop that only submits"),
             .init("swarmlet join 192.168.1.11", "knock there and wait for approve"),
         ], run: run)
 
@@ -38,7 +41,7 @@ enum JoinCommand {
         let client = try LocalClient(directory)
         var request = JoinRequest(
             invitation: source.invitation, peer: source.peer, trustFirstUse: invocation.has("trust-first-use"),
-            nodeName: invocation.text("name"), worker: invocation.text("role") == "worker",
+            nodeName: invocation.text("name"), role: role(invocation),
             labels: Labels.sorted(invocation.pairs("labels")))
         try client.send(.join(request))
         while true {
@@ -58,6 +61,14 @@ enum JoinCommand {
         }
     }
 
+    private static func role(_ invocation: Invocation) -> NodeRole {
+        switch invocation.text("role") {
+        case "worker": .worker
+        case "client": .client
+        default: .auto
+        }
+    }
+
     private static func confirm(_ progress: JoinProgress, _ terminal: Terminal) throws(CommandError) {
         let question = "first contact with the mesh \(progress.meshFingerprint). Does swarmlet members show this there?"
         guard try terminal.confirm(question, hint: "take it as it comes: --trust-first-use") else {
@@ -72,6 +83,9 @@ enum JoinCommand {
         }
         // Said in a pipe as well: over ssh this line is how the inviting person learns that it worked.
         terminal.warn(StatusText.joined(status))
+        if let taken = status.nameTaken, let name = status.nodeName {
+            terminal.warn("the name \(taken) is taken in this mesh: this node is \(name)")
+        }
         for sentence in status.weaker { terminal.note("\(sentence). See: swarmlet doctor") }
         return ExitCode.success
     }

@@ -52,7 +52,7 @@ enum MembersText {
             ("key_id", .string(member.keyID)),
             ("state", .string(member.state)),
             ("raft", .optional(member.raft)),
-            ("role", .string(member.worker ? "worker" : "auto")),
+            ("role", .string("\(member.role)")),
             ("cpus", .integer(Int64(member.cpus))),
             ("memory_bytes", .count(member.memoryBytes)),
             ("gpus", .array(member.gpus.map(StatusText.json))),

@@ -5,12 +5,12 @@ import Scheduler
 /// `swarmlet node`: what an operator does with one host of the mesh.
 enum NodeCommand {
     static let declaration = Command(
-        group: "node", summary: "Drain hosts, and let them take work again",
+        group: "node", summary: "Drain hosts, remove dead ones, put stolen ones out",
         details: ["Which hosts there are, and how each is: swarmlet members."],
         examples: [
             .init("swarmlet node drain lynx --deadline 10m", "before lynx is rebooted"),
             .init("swarmlet node uncordon lynx", "after it"),
-        ], subcommands: [drain, cordon, uncordon])
+        ], subcommands: [drain, cordon, uncordon, remove, revoke])
 
     private static let drain = Command(
         "node drain", summary: "Place nothing new on a host and let what runs there end or move",
@@ -46,6 +46,63 @@ enum NodeCommand {
         "node uncordon", summary: "Let a drained or cordoned host take work again",
         operands: .words(placeholder: "NODE", least: 1, most: 1),
         examples: [.init("swarmlet node uncordon lynx", "lynx is back")], run: uncordon)
+
+    private static let remove = Command(
+        "node remove", summary: "Remove a dead host, and all that was meant for it",
+        operands: .words(placeholder: "NODE", least: 1, most: 1),
+        details: [
+            """
+            For a host that will not come back: what it held for good is given up. One that is alive leaves by itself:
+            swarmlet leave, typed there. Dead hosts can go by themselves, too: swarmlet config set
+            members.remove-inactive-after 30d
+            """
+        ],
+        examples: [.init("swarmlet node remove newt", "newt was scrapped")], run: remove)
+
+    private static let revoke = Command(
+        "node revoke", summary: "Put a host out of the mesh at once, and its key for ever",
+        operands: .words(placeholder: "NODE", least: 1, most: 1), flags: [Flag("yes", short: "y", "do not ask")],
+        details: [
+            """
+            For a host that was stolen or broken into. Every member cuts its sessions and refuses its key from then on;
+            its jobs start again elsewhere, from their newest checkpoint, when its lease is over. What it knew it still
+            knows: change the secrets that its jobs had, and withdraw invitations that lay there.
+            """
+        ],
+        examples: [.init("swarmlet node revoke newt", "newt was stolen")], run: revoke)
+
+    private static func remove(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
+        try end(.remove(invocation.operands[0]), "removed", invocation, terminal)
+    }
+
+    private static func revoke(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
+        let name = invocation.operands[0]
+        if !invocation.has("yes") {
+            let question = "\(name) will be put out of the mesh, and its key never admitted again. Go on?"
+            guard
+                try terminal.confirm(question, hint: "to do it without being asked: swarmlet node revoke \(name) --yes")
+            else { throw .declined(what: "node revoke") }
+        }
+        return try end(.revoke(name), "revoked", invocation, terminal)
+    }
+
+    private static func end(
+        _ request: APIRequest, _ what: String, _ invocation: Invocation, _ terminal: Terminal
+    ) throws(CommandError) -> Int32 {
+        guard case .member(let member) = try LocalClient.call(request, try DataDirectory.chosen(invocation)) else {
+            throw .badAnswer(reason: "another reply than a member")
+        }
+        if terminal.format == .json {
+            try terminal.result(
+                .object([
+                    ("schema_version", .integer(1)), ("node", .string(member.name)), ("id", .string(member.shortID)),
+                    (what, .bool(true)),
+                ]))
+        } else {
+            terminal.note("\(member.name) (\(member.shortID)) is \(what)")
+        }
+        return ExitCode.success
+    }
 
     /// As Nomad: long enough for most jobs, short enough for an evening.
     private static let deadlineDefault = Interval.seconds(3600)

@@ -13,17 +13,17 @@ struct TableTests {
     static let owl = MemberView(
         name: "owl", shortID: "Xk7dM2qp", keyID: "k4.pid.Xk7dM2qp", nodeID: NodeID(1), state: "alive", raft: "leader",
         cpus: 32, memoryBytes: 125 << 30, gpus: [gpu(0, "RTX 4090", mebibytes: 24_564)], freeGPUs: 1,
-        address: "192.168.1.11:7717", roundTripMicroseconds: nil, labels: [], version: "0.1.0", worker: false)
+        address: "192.168.1.11:7717", roundTripMicroseconds: nil, labels: [], version: "0.1.0", role: .auto)
     static let lynx = MemberView(
         name: "lynx", shortID: "Q2mv8RtB", keyID: "k4.pid.Q2mv8RtB", nodeID: NodeID(2), state: "alive", raft: "voter",
         cpus: 24, memoryBytes: 63 << 30,
         gpus: [gpu(0, "RTX 3090", mebibytes: 24_576), gpu(1, "RTX 3090", mebibytes: 24_576)], freeGPUs: 2,
         address: "192.168.1.12:7717", roundTripMicroseconds: 310, labels: [Label(name: "rack", value: "a")],
-        version: "0.1.0", worker: false)
+        version: "0.1.0", role: .auto)
     static let newt = MemberView(
         name: "newt", shortID: "hY3e_LdU", keyID: "k4.pid.hY3e_LdU", nodeID: NodeID(4), state: "alive", raft: nil,
         cpus: 64, memoryBytes: 252 << 30, gpus: [], freeGPUs: 0, address: "192.168.1.14:7717",
-        roundTripMicroseconds: 349, labels: [], version: "0.1.0", worker: true)
+        roundTripMicroseconds: 349, labels: [], version: "0.1.0", role: .worker)
 
     static func mesh(_ members: [MemberView], staleMilliseconds: UInt64? = nil) throws -> ScriptedDaemon {
         try ScriptedDaemon { _, call in

@@ -31,7 +31,7 @@ enum APIExamples {
             .version, .status, .up(UpRequest(meshName: "lab", nodeName: "owl", labels: [label])),
             .join(
                 JoinRequest(
-                    invitation: "line", peer: "10.0.0.1:7717", trustFirstUse: true, nodeName: "owl", worker: true,
+                    invitation: "line", peer: "10.0.0.1:7717", trustFirstUse: true, nodeName: "owl", role: .client,
                     labels: [label])),
             .members, .invite(InviteRequest(uses: 3, timeToLiveSeconds: 60, worker: true, labels: [label])),
             .approve("owl"),
@@ -44,12 +44,16 @@ enum APIExamples {
             .leave(LeaveRequest(forget: true)), .doctor, .settings, .setting("user.x"),
             .configure(ConfigureRequest(request: RequestID(high: 1, low: 2), key: "user.x", value: "1")),
             .raft(.mesh), .raft(.leader), .raft(.node), .raftTransfer("owl"), .raftSnapshot,
+            .drain(DrainRequest(node: "owl", kind: .drain, patienceMilliseconds: 5, reason: "driver", waits: true)),
+            .revoke("owl"), .remove("owl"), .ping(PingRequest(node: "owl", count: 3, pauseMilliseconds: 10)),
+            .events(EventsRequest(follow: true)), .doctorPeer("owl"), .doctorReport,
         ] + transfers.map(APIRequest.transfer)
 
     static let member = MemberView(
         name: "owl", shortID: "Xk7dM2qp", keyID: "k4.pid.x", nodeID: NodeID(1), state: "alive", raft: "leader",
         cpus: 32, memoryBytes: 1 << 37, gpus: [gpu], freeGPUs: 1, address: "10.0.0.1:7717",
-        roundTripMicroseconds: 300, labels: [label], version: "0.1", worker: true)
+        roundTripMicroseconds: 300, labels: [label], version: "0.1", role: .worker,
+        drain: DrainOrder(kind: .drain, since: 1, patience: 2, by: "sam", reason: "driver"), notice: "dead for 2d")
     static let status = StatusView(
         version: "0.1", inMesh: true, meshName: "lab", meshFingerprint: "k7qd", nodeName: "owl", shortID: "Xk7dM2qp",
         cpus: 32, memoryBytes: 1 << 37, gpus: [gpu], addresses: ["10.0.0.1:7717"], backend: "epoll",
@@ -111,8 +115,23 @@ enum APIExamples {
                             name: "owl", shortID: "Xk7dM2qp", raft: "voter", committed: 8, behind: 1,
                             heardMilliseconds: 20, state: "ok")
                     ], staleMilliseconds: 5)),
-            .settings(SettingsView(settings: [setting], staleMilliseconds: 4)),
+            .settings(SettingsView(settings: [setting], staleMilliseconds: 4)), drain,
+            .pong(PongView(node: "owl", shortID: "Xk7dM2qp", address: "a:1", path: "direct", microseconds: 300)),
+            .events(EventsView(missed: 2, events: [EventView(at: 1, node: "owl", event: "dead", detail: "silent")])),
+            .doctorReport(
+                DoctorReport(
+                    wallClock: 5, checks: [CheckView(check: "sandbox", result: "ok", detail: "strict")],
+                    reachBack: CheckView(check: "a -> b", result: "FAIL", detail: "no", hint: "open"),
+                    firewall: FirewallLine(tool: .ufw, interface: "eth0"))),
         ] + events.map(APIReply.follow) + transfers.map(APIReply.transfer)
+
+    static let drain = APIReply.drain(
+        DrainView(
+            node: "owl",
+            work: [
+                DrainView.Work(
+                    job: 1, task: 2, fate: .moves, target: "lynx", checkpointBytes: 3, endsInMilliseconds: 4)
+            ], keepsSeat: true, isOver: false, milliseconds: 5))
 
     static let nodeMessages: [NodeMessage] = [
         .raft(.heartbeat(RaftMessage.Heartbeat(term: 2, commitIndex: 3, round: 4))),

@@ -61,11 +61,14 @@ extension MeshSimulation {
     /// voters is changed.
     private func addChangesOfVoters() {
         addClient(.configure(key: "autopilot.replace-dead-voter-after", value: "5s", by: "ana"), at: .zero)
-        for _ in 0..<2 {
+        for turn in 0..<2 {
             let node = NodeID(UInt64(1 + below(machines.count)))
             let at = between(0, settings.chaos.milliseconds)
-            addClient(.standDown(node, true), at: at)
-            addClient(.standDown(node, false), at: at + between(4_000, 12_000))
+            // The second of the two is emptied, too.
+            let order = DrainOrder(kind: .drain, patience: Int64(below(5)) * 1_000_000_000, by: "ana")
+            addClient(turn == 0 ? .standDown(node, true) : .drain(node, order), at: at)
+            let back = at + between(4_000, 12_000)
+            addClient(turn == 0 ? .standDown(node, false) : .drain(node, nil), at: back)
         }
         let at = between(0, settings.chaos.milliseconds)
         addClient(.configure(key: "autopilot.voters", value: ["1", "3", "5"][below(3)], by: "ana"), at: at)
@@ -76,7 +79,7 @@ extension MeshSimulation {
     func votersAreRight(_ core: NodeCore) -> Bool {
         let membership = core.raft.membership
         guard !membership.isJoint else { return false }
-        let able = core.state.members.filter { !$0.standsDown }.map(\.id)
+        let able = core.state.members.filter { !$0.givesSeatAway }.map(\.id)
         let most = core.state.meshSettings.voters ?? 5
         let size = [5, 3, 1].first { $0 <= min(most, able.count) } ?? 1
         guard membership.voters.count == size else { return false }
