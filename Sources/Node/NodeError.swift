@@ -21,6 +21,8 @@ public enum NodeError: Error, Hashable, Sendable {
     case malformedRequest(String)
     case requestTooLate
     case denied(user: String, what: String)
+    /// This is for administrators of the node.
+    case notAdministrator(user: String, node: String)
     case dataDirectoryInUse(path: String, process: Int32?)
     case dataDirectoryReadable(path: String, mode: String)
     case dataDirectoryForeign(path: String, owner: UInt32)
@@ -95,7 +97,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .holderUnreachable: "transfer.no_holder"
         case .malformedRequest: "request.malformed"
         case .requestTooLate: "request.too_late"
-        case .denied: "auth.denied"
+        case .denied, .notAdministrator: "auth.denied"
         case .dataDirectoryInUse: "node.data_directory.in_use"
         case .dataDirectoryReadable: "node.data_directory.readable"
         case .dataDirectoryForeign: "node.data_directory.foreign"
@@ -160,6 +162,9 @@ public enum NodeError: Error, Hashable, Sendable {
             "\(what) is on \(holders.isEmpty ? "no node" : holders.joined(separator: " and ")), and none of them answers"
         case .malformedRequest(let reason): "the request cannot be read: \(reason)"
         case .requestTooLate: "nothing was asked for 10 s"
+        case .notAdministrator(let user, _):
+            "denied: \(user) may submit and see jobs (group \(LocalServer.group)); "
+                + "this needs group \(LocalServer.administrators)"
         case .denied(let user, let what): "denied: \(user) may not \(what)"
         case .dataDirectoryInUse(let path, let process):
             "\(path) is in use by another daemon" + (process.map { " (process \($0))" } ?? "")
@@ -228,6 +233,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .logLost(let job, _, _): "it can be read when the node is back; what it does now: swarmlet inspect \(job)"
         case .holderUnreachable: "it can be had when one of them is back: swarmlet members"
         case .malformedRequest, .requestTooLate: "use the same version of swarmlet on both sides: swarmlet version"
+        case .notAdministrator(_, let node):
+            "ask an administrator of \(node), or see what you may do: swarmlet config get access"
         case .denied: "ask an administrator of this host"
         case .dataDirectoryInUse: "use that daemon, or another directory: --data-dir DIR"
         case .dataDirectoryReadable(let path, _): "it holds keys: chmod 711 \(path)"
@@ -287,7 +294,7 @@ public enum NodeError: Error, Hashable, Sendable {
     public var exitCode: Int32 {
         switch self {
         case .jobNotFound, .taskNotFound, .nodeNotFound, .nothingToFetch, .noResults, .settingNotSet: 3
-        case .denied: 4
+        case .denied, .notAdministrator: 4
         default: 125
         }
     }

@@ -143,7 +143,7 @@ struct PlacementTests {
         #expect(Placement.reason(mesh.state, job: 4) == "waits for 30 GiB of memory")
         mesh.run(.nodeLost(NodeID(1)))
         mesh.run(.nodeLost(NodeID(2)))
-        #expect(Placement.reason(mesh.state, job: 3) == "no node is present")
+        #expect(Placement.reason(mesh.state, job: 3) == "no node takes work")
     }
 
     @Test("a million waiting tasks cost little and are cancelled at once")

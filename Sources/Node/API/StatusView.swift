@@ -29,6 +29,8 @@ public struct StatusView: Hashable, Sendable {
     public var notApplied: [String]
     /// Of the daemon.
     public var process: Int64?
+    /// The interface that it listens on alone.
+    public var interface: String?
     /// The name that was asked for, where another node has it.
     public var nameTaken: String?
 
@@ -82,6 +84,7 @@ extension StatusView: CBORCodable {
         notApplied = try map.optional(17) ?? []
         process = try map.optional(18)
         nameTaken = try map.optional(19)
+        interface = try map.optional(20)
     }
 
     public var cbor: CBOR {
@@ -105,6 +108,7 @@ extension StatusView: CBORCodable {
         map.set(17, notApplied.isEmpty ? nil : notApplied)
         map.set(18, process)
         map.set(19, nameTaken)
+        map.set(20, interface)
         return .map(map)
     }
 }

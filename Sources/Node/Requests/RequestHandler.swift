@@ -17,6 +17,13 @@ struct RequestHandler {
         var group: UInt32
         var name: String
         var isAdministrator: Bool
+
+        /// What it may do here, for people.
+        var access: String {
+            isAdministrator
+                ? "everything (\(name))"
+                : "submit jobs, see all jobs and hosts, cancel one's own (\(name), group \(LocalServer.group))"
+        }
     }
 
     private var state: SchedulerState { node.state }
@@ -53,17 +60,17 @@ struct RequestHandler {
         case .configure(let request): try await configure(request)
         case .raft: try await reply(.raft(try await RaftService(node: node).view()))
         case .raftTransfer(let name):
-            try requireAdministrator("hand the leadership over")
+            try requireAdministrator()
             try await reply(.member(try await RaftService(node: node).transfer(to: name)))
         case .raftSnapshot:
-            try requireAdministrator("copy the state of the mesh")
+            try requireAdministrator()
             guard try await node.driver.read(patience: RequestHandler.readPatience) else {
                 throw node.driver.nobodyLeads(for: RequestHandler.readPatience)
             }
             try await RaftService(node: node).snapshot { try await reply(.bytes(Bytes($0))) }
             try await reply(.done)
         case .drain(let request):
-            try requireAdministrator("drain a node")
+            try requireAdministrator()
             try await DrainService(node: node, user: caller.name).carryOut(request) { try await reply(.drain($0)) }
             try await reply(.done)
         case .ping(let request):
@@ -73,10 +80,10 @@ struct RequestHandler {
             try await MemberWatch(node: node).events(request) { try await reply(.events($0)) }
             try await reply(.done)
         case .revoke(let name):
-            try requireAdministrator("revoke a node")
+            try requireAdministrator()
             try await reply(.member(try await RemovalService(node: node, user: caller.name).revoke(name)))
         case .remove(let name):
-            try requireAdministrator("remove a node")
+            try requireAdministrator()
             try await reply(.member(try await RemovalService(node: node, user: caller.name).remove(name)))
         }
     }
@@ -85,6 +92,8 @@ struct RequestHandler {
 
     /// What was acknowledged before this question is in its answer, or there is none.
     private func setting(_ key: String) async throws {
+        // Not of the mesh but of this caller.
+        if key == "access" { return try await reply(.setting(SettingView(key: key, value: caller.access))) }
         let patience = RequestHandler.readPatience
         guard try await node.driver.read(patience: patience) else {
             throw node.driver.nobodyLeads(for: patience)
@@ -97,7 +106,7 @@ struct RequestHandler {
     private func configure(_ request: ConfigureRequest) async throws {
         // Asked of the state as well; here, so that a slip costs no entry.
         try SchedulerState.checkSetting(key: request.key)
-        if MeshSetting(rawValue: request.key) != nil { try requireAdministrator("change \(request.key)") }
+        if MeshSetting(rawValue: request.key) != nil { try requireAdministrator() }
         let command = Command.configure(key: request.key, value: request.value, by: caller.name)
         _ = try await node.driver.carryOut(command, as: request.request)
         try await reply(.done)
@@ -148,12 +157,12 @@ struct RequestHandler {
     // MARK: Members
 
     private func invite(_ request: InviteRequest) throws -> InvitationView {
-        try requireAdministrator("invite hosts")
+        try requireAdministrator()
         return try Inviter(node: node).invite(request)
     }
 
     private func approve(_ name: String) async throws {
-        try requireAdministrator("approve hosts")
+        try requireAdministrator()
         let answer = try await node.driver.carryOut(.approve(name))
         guard case .node(let id, _) = answer, let view = MemberViews(node: node).member(id) else {
             throw NodeError.nodeNotFound(name)
@@ -161,8 +170,10 @@ struct RequestHandler {
         try await reply(.member(view))
     }
 
-    private func requireAdministrator(_ what: String) throws {
-        guard caller.isAdministrator else { throw NodeError.denied(user: caller.name, what: what) }
+    private func requireAdministrator() throws {
+        guard caller.isAdministrator else {
+            throw NodeError.notAdministrator(user: caller.name, node: node.views.nodeName(node.id))
+        }
     }
 
     // MARK: Jobs

@@ -18,13 +18,13 @@ extension Daemon {
             guard let node else { throw isStartingAnew ? NodeError.stopping : NodeError.notInMesh }
             try await reply(.doctor(try await PeerDoctor(node: node).checks(of: name)))
         case .up(let request):
-            try requireAdministrator(caller, "start a mesh")
+            try requireAdministrator(caller)
             let founded = try await found(request)
             var status = status(founded: founded)
             status.notApplied = settings.differences(to: request)
             try await reply(.status(status))
         case .join(let request):
-            try requireAdministrator(caller, "join a mesh")
+            try requireAdministrator(caller)
             let milliseconds = try await join(request) { progress in
                 try await reply(.joining(progress))
                 guard !request.trustFirstUse else { return }
@@ -39,7 +39,7 @@ extension Daemon {
             if milliseconds != nil, status.nodeName != asked { status.nameTaken = asked }
             try await reply(.status(status))
         case .leave(let request):
-            try requireAdministrator(caller, "leave the mesh")
+            try requireAdministrator(caller)
             try await leave(request)
             try await reply(.done)
         default:
@@ -49,13 +49,15 @@ extension Daemon {
         }
     }
 
-    private func requireAdministrator(_ caller: RequestHandler.Caller, _ what: String) throws {
-        guard caller.isAdministrator else { throw NodeError.denied(user: caller.name, what: what) }
+    private func requireAdministrator(_ caller: RequestHandler.Caller) throws {
+        guard caller.isAdministrator else {
+            throw NodeError.notAdministrator(user: caller.name, node: node?.membership.nodeName ?? host.name)
+        }
     }
 
     func status(founded: Bool = false, joinMilliseconds: UInt64? = nil) -> StatusView {
         let membership = node?.membership
-        return StatusView(
+        var view = StatusView(
             version: Version.text, inMesh: node != nil, meshName: membership?.meshName,
             meshFingerprint: membership?.fingerprint,
             nodeName: node.flatMap { $0.state.node($0.id)?.name } ?? membership?.nodeName,
@@ -66,6 +68,8 @@ extension Daemon {
             joinMilliseconds: joinMilliseconds, founded: founded,
             leader: node.flatMap { node in node.driver.core.raft.leader.map(node.views.nodeName) },
             process: Int64(getpid()))
+        view.interface = HostAddresses.interface(in: settings.listen)
+        return view
     }
 
     private var datagramWarning: [String] {

@@ -34,8 +34,11 @@ final class MeshNode: @unchecked Sendable {
     private(set) var isRunning = true
     private(set) var failure: String?
     private var announced = false
+    /// The host addresses that members have seen this node at since its daemon started.
+    private var seenHosts: [String] = []
     private let startedAt: Instant
 
+    private static let seenHostsMax = 64
     /// Longer than an election, shorter than a person's patience.
     private static let refreshPatience = Interval.seconds(1)
 
@@ -149,6 +152,14 @@ final class MeshNode: @unchecked Sendable {
             if isRunning, state.node(member).map({ $0.role == .auto && $0.revocation == nil }) ?? true {
                 onLaterEpoch?(epoch)
             }
+        }
+        peers.onSeen = { [self] text in
+            // A socket for both families shows IPv4 addresses like this.
+            let host = text.hasPrefix("::ffff:") ? String(text.dropFirst(7)) : text
+            guard !seenHosts.contains(host), seenHosts.count < MeshNode.seenHostsMax else { return }
+            seenHosts.append(host)
+            announced = false
+            if driver.core.hasCaughtUp { announce() }
         }
         peers.onFormerMember = { [self] key in
             guard let record = state.nodes.last(where: { $0.noiseKey.array == key }) else { return nil }
@@ -330,7 +341,10 @@ final class MeshNode: @unchecked Sendable {
         if record.standsDown { standUp() }
         if record.levels != levels { announceLevels() }
         let capacity = host.capacity
-        let addresses = membership.addresses
+        let own = membership.addresses
+        // What was seen before a restart counts until it is seen anew.
+        let isKnown = seenHosts.isEmpty && !record.addresses.isEmpty && record.addresses.allSatisfy(own.contains)
+        let addresses = isKnown ? record.addresses : HostAddresses.advertised(own, seen: seenHosts)
         guard record.addresses != addresses || record.capacity != capacity || record.version != Version.text else {
             return
         }

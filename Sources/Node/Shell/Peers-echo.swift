@@ -18,6 +18,9 @@ extension Peers {
 
     private static let echoKind: UInt16 = 3
     private static let echoAnswerKind: UInt16 = 4
+    /// Tells who dialled the address that it was seen at.
+    private static let seenKind: UInt16 = 5
+    private static let hostBytesMax = 64
     private static let echoPatience = Interval.seconds(2)
 
     /// Where the session with a member leads, as this host sees it.
@@ -72,7 +75,17 @@ extension Peers {
             echo.roundTrip = loop.now - echo.sentAt
             echo.arrived.notify()
             return true
+        case Peers.seenKind:
+            if bytes.count <= Peers.hostBytesMax { onSeen?(String(decoding: bytes, as: UTF8.self)) }
+            return true
         default: return false
+        }
+    }
+
+    /// To a member that has dialled this node: where its session comes from.
+    func tellSeen(_ session: Session) {
+        do throws(MeshError) { try session.post(Peers.seenKind, Array(session.address.host.utf8)) } catch {
+            // It ends; the next one tells.
         }
     }
 }

@@ -21,6 +21,8 @@ final class Peers: @unchecked Sendable {
     var onStream: ((UInt16, any MessageStream, NodeID) -> Void)?
     /// A node that is not (yet) a member has proved its key; what it may do is to ask for admission.
     var onStranger: ((Session) -> Void)?
+    /// A member has seen this node at this host address.
+    var onSeen: ((String) -> Void)?
     /// Why the owner of a session key is a member no more; nil where it never was one.
     var onFormerMember: (([UInt8]) -> String?)?
     /// A member lives in a later epoch of the mesh than this node.
@@ -297,6 +299,7 @@ final class Peers: @unchecked Sendable {
         }
         resume(peer, on: session)
         session.ping()
+        if !isDialled { tellSeen(session) }
     }
 
     /// Posts what an ended session had not begun to send, unless it is too old to be worth anything.

@@ -32,7 +32,12 @@ enum ConfigCommand {
     private static let get = Command(
         "config get", summary: "Print the value of a setting",
         operands: .words(placeholder: "KEY", least: 1, most: 1),
-        details: ["Prints what holds now: a value that was acknowledged before is seen, on whatever node it is asked."],
+        details: [
+            """
+            Prints what holds now: a value that was acknowledged before is seen, on whatever node it is asked. The key
+            access is no setting: it says what you may do on this host.
+            """
+        ],
         examples: [.init("swarmlet config get autopilot.voters", "its value, or its default")], run: get)
 
     private static let set = Command(

@@ -23,6 +23,16 @@ enum InspectText {
             ("state", member.state),
             ("raft", member.raft),
             ("role", "\(member.role)"),
+            (
+                "takes work",
+                member.drain.map { drain in
+                    let since = Timestamp.rfc3339(Instant(nanoseconds: drain.since))
+                    let end = drain.deadline.map { ", until \(Timestamp.rfc3339(Instant(nanoseconds: $0)))" } ?? ""
+                    return "no: \(drain.kind) by \(drain.by) since \(since)\(end)"
+                        + (drain.reason.isEmpty ? "" : ": \(drain.reason)")
+                }
+            ),
+            ("inactive", member.notice),
             ("hardware", StatusText.hardware(member.cpus, member.memoryBytes, member.gpus)),
             ("free GPUs", member.gpus.isEmpty ? nil : "\(member.freeGPUs)"),
             ("address", member.address),

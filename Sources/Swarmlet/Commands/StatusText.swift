@@ -11,7 +11,9 @@ enum StatusText {
 
     /// `; 192.168.1.11:7717 TCP and UDP`.
     static func addresses(_ status: StatusView) -> String {
-        status.addresses.isEmpty ? "" : "; \(status.addresses.joined(separator: ", ")) TCP and UDP"
+        guard !status.addresses.isEmpty else { return "" }
+        let only = status.interface.map { ", \($0) only" } ?? ""
+        return "; \(status.addresses.joined(separator: ", ")) TCP and UDP\(only)"
     }
 
     /// `lynx (Q2mv8RtB) joined mesh lab in 0.4 s: 24 CPUs, 63 GiB, 2x RTX 3090 24 GiB`.
