@@ -3,6 +3,9 @@ import Scheduler
 
 /// What the state wants on this node, and what a drain of the node makes of it.
 extension NodeCore {
+    /// Whether somebody has put this node out of the mesh.
+    public var isRevoked: Bool { state.node(id)?.revocation != nil }
+
     func wanted(wallClock: Int64) -> [WantedAttempt] {
         let drain = state.node(id)?.drain
         var job: (id: JobID, spec: JobSpec?, isCancelled: Bool)?

@@ -290,9 +290,6 @@ public struct NodeCore: Sendable {
     /// Whether this program speaks what the mesh speaks; where it does not, it may not go on.
     public var speaksLevel: Bool { levels.contains(state.level) }
 
-    /// Whether somebody has put this node out of the mesh.
-    public var isRevoked: Bool { state.node(id)?.revocation != nil }
-
     mutating func checkLevel(into effects: inout [NodeEffect]) {
         if isRevoked, failure == nil { return fail("its key was revoked", into: &effects) }
         guard !speaksLevel, failure == nil else { return }
