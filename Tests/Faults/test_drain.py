@@ -11,7 +11,7 @@ from test_voters import VoterCase  # noqa: E402
 # Counts in a file that is its checkpoint, until it is cancelled.
 COUNTING = """
 mkdir -p ckpt; i=$(cat ckpt/count.pt 2>/dev/null || echo 0); echo "from $i"
-while :; do i=$((i + 1)); echo $i > ckpt/next; mv ckpt/next ckpt/count.pt; sleep 0.1; done
+while :; do i=$((i + 1)); echo $i > ckpt/next; mv ckpt/next ckpt/count.pt; sleep 2; done
 """
 
 
