@@ -23,8 +23,12 @@ extension Peers {
     private static let hostBytesMax = 64
     private static let echoPatience = Interval.seconds(2)
 
-    /// Where the session with a member leads, as this host sees it.
-    func address(of id: NodeID) -> String? { peers[id]?.session?.address.description }
+    /// Where the session with a member leads, as this host sees it; without the port where the member dialled, because
+    /// that port is nobody's.
+    func address(of id: NodeID) -> String? {
+        guard let peer = peers[id], let session = peer.session else { return nil }
+        return peer.isDialled ? session.address.description : session.address.host
+    }
 
     /// Why a member that was dialled did not want this node.
     func refusals() -> [String] { peers.keys.sorted().compactMap { peers[$0]?.refusal } }
