@@ -102,7 +102,7 @@ struct LeaderDuties: Sendable {
             nextLossCheck = .zero
             return node
         case .placement: mayPlace = true
-        case .returning, .level, .tick: break
+        case .returning, .level, .tick, .removal: break
         }
         return nil
     }
