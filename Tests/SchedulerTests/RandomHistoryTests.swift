@@ -27,14 +27,14 @@ struct DamagedHistoryTests {
         var entries: [[UInt8]] = []
         var snapshots: [[UInt8]] = []
         for seed in UInt64(1)...12 {
-            var history = RandomHistory(seed: seed)
+            var history = RandomHistory(seed: seed, keepsApplied: true)
             for _ in 0..<20 { history.step() }
-            entries.append(history.mesh.applied.flatMap { $0.encoded() })
+            entries.append((history.mesh.applied ?? []).flatMap { $0.encoded() })
             let snapshot = history.mesh.state.encoded()
             let length = withUnsafeBytes(of: UInt32(snapshot.count).littleEndian) { Array($0) }
             history.mesh.applied = []
             for _ in 0..<10 { history.step() }
-            snapshots.append(length + snapshot + history.mesh.applied.flatMap { $0.encoded() })
+            snapshots.append(length + snapshot + (history.mesh.applied ?? []).flatMap { $0.encoded() })
         }
         #expect(Fuzzer.entries.flaw(from: entries, rounds: 150, seed: 1) == nil)
         #expect(Fuzzer.snapshot.flaw(from: snapshots, rounds: 150, seed: 2) == nil)
@@ -52,7 +52,8 @@ struct RandomHistory {
     private var shrunk: Set<NodeID> = []
     private var nextKey: UInt8 = 1
 
-    init(seed: UInt64) {
+    init(seed: UInt64, keepsApplied: Bool = false) {
+        if keepsApplied { mesh.applied = [] }
         random = SeededGenerator(seed: seed)
         mesh.found(newNode())
         for _ in 0..<below(5) { mesh.run(.admit(newNode(), invitation: nil)) }

@@ -7,7 +7,8 @@ import Testing
 struct StateUnderTest {
     var state = SchedulerState()
     var events: [StateEvent] = []
-    var applied: [Entry] = []
+    /// Every entry, where a test wants them.
+    var applied: [Entry]?
     private var nextRequest: UInt64 = 1
     static let start: Int64 = 1_763_733_600_000_000_000  // 2025-11-21T14:00:00Z
 
@@ -43,7 +44,7 @@ struct StateUnderTest {
 
     @discardableResult
     mutating func run(_ entry: Entry) -> Answer {
-        applied.append(entry)
+        applied?.append(entry)
         let (answer, events) = state.apply(entry)
         self.events = events
         return answer
