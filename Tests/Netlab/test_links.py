@@ -46,6 +46,7 @@ class Links(LabCase):
         self.assertEqual(watch.slanders, [])
         self.assertGreater(watch.asked, seconds)
 
+    @long_test
     def test_a_quarter_of_all_packets_lost_for_a_minute_kills_nobody(self):
         self.lossy(60)
 
