@@ -59,7 +59,9 @@ struct DatagramServiceTests {
                 for number in 0..<200 as Range<UInt8> {
                     two.services[0].send(.gossip, [number], to: NodeID(2))
                     two.services[1].send(.gossip, [number], to: NodeID(1))
-                    if number % 20 == 0 { try await loop.sleep(for: .milliseconds(1)) }
+                    // No faster than they are heard: a socket's buffer holds only so many.
+                    let sent = 2 * (Int(number) + 1)
+                    if number % 20 == 19 { try await two.wait { two.heard.count >= sent } }
                 }
                 try await two.wait { two.heard.filter { !$0.isOverSession }.count >= 399 }
                 #expect(Set(two.heard.filter { $0.at == 1 }.map(\.bytes)).count == 200)
@@ -76,6 +78,7 @@ struct DatagramServiceTests {
             two.ports[1].close()
             for number in 0..<40 as Range<UInt8> {
                 two.services[0].send(.gossip, [number], to: NodeID(2))
+                // The pace of gossip: what is lost is found out by the time that answers take.
                 try await loop.sleep(for: .milliseconds(60))
             }
             try await two.wait { two.services[0].path(to: NodeID(2))?.outbound == .blocked }

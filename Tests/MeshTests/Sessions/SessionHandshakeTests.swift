@@ -266,7 +266,9 @@ struct SessionHandshakeTests {
             }
             #expect(turnedAway == .busy)
             for socket in silent { loop.close(socket) }
-            while listener.halfOpen > 0 { try await loop.sleep(for: .milliseconds(1)) }
+            let deadline = loop.after(.seconds(10))
+            while listener.halfOpen > 0, loop.now < deadline { try await loop.sleep(for: .milliseconds(1)) }
+            #expect(listener.halfOpen == 0)
             let session = try await Session.connect(loop, to: flooded, TestHost("client").configuration())
             session.close()
             listener.close()
