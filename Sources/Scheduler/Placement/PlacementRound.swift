@@ -11,7 +11,7 @@ public struct PlacementRound: Sendable {
     public static let jobsExaminedMax = 4_096
     /// About how many rooms a slice looks at; a job costs as much as four of them, a placement as eight. A millisecond
     /// or less on the machines of docs/benchmarks.md.
-    public static let sliceWork = 8_192
+    public static let sliceWork = 2_048
 
     /// What to propose, in the order it was decided; each is void where the state has moved on.
     public private(set) var placements: [Placement] = []
