@@ -6,9 +6,13 @@ let swift: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
+/// Of what goes into the binary: the engine of regular expressions would come along by itself, 1.4 MB never used.
+let product: [SwiftSetting] =
+    swift + [.unsafeFlags(["-Xfrontend", "-disable-implicit-string-processing-module-import"])]
+
 /// One module of the house and what it may import: only floors below its own (docs/architecture.md).
 func module(_ name: String, _ dependencies: [Target.Dependency], linker: [LinkerSetting] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: swift, linkerSettings: linker)
+    .target(name: name, dependencies: dependencies, swiftSettings: product, linkerSettings: linker)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -49,7 +53,7 @@ let package = Package(
         // Floor 5
         .executableTarget(
             name: "Swarmlet", dependencies: ["Node", "GPUBackend", "Mesh", "Scheduler", "Ring", "Codec", "CLinux"],
-            swiftSettings: swift,
+            swiftSettings: product,
             linkerSettings: [
                 .unsafeFlags(
                     ["-use-ld=lld", "-Xlinker", "--icf=all", "-Xlinker", "--no-export-dynamic"],

@@ -149,7 +149,8 @@ struct PeerDoctor {
 
     private static func tool() -> FirewallLine.Tool {
         do throws(HostError) {
-            if try HostFiles.readText("/etc/ufw/ufw.conf").contains("ENABLED=yes") { return .ufw }
+            let lines = try HostFiles.readText("/etc/ufw/ufw.conf").split(separator: "\n")
+            if lines.contains("ENABLED=yes") { return .ufw }
         } catch {
             // It is not installed.
         }
