@@ -21,7 +21,7 @@ struct Doctor {
         checks.append(leader(node))
         let others = node.state.members.filter { $0.id != node.id }
         checks += others.map { session(node, $0) }
-        checks += try await datagrams(node, others)
+        checks += try await DatagramChecks(node: node).checks(of: others)
         checks.append(history(node))
         checks += inactive(node)
         return checks

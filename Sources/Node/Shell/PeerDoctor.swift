@@ -42,7 +42,8 @@ struct PeerDoctor {
             let port = PeerDoctor.port(node.membership.addresses.first)
             reachBack.hint = "On \(own): \(PeerDoctor.firewall(node).opening(port: port, transport: "tcp"))"
         }
-        return [there, reachBack, clock(clockOffset, of: member.name)] + report.checks
+        let datagrams = try await DatagramChecks(node: node).checks(of: [record], firewall: report.firewall)
+        return [there, reachBack] + datagrams + [clock(clockOffset, of: member.name)] + report.checks
     }
 
     /// Dials the member anew, whatever sessions there are.
