@@ -58,6 +58,28 @@ class Datagrams(LabCase):
             self.wait_check(lab, first, second, first, "ok")
         self.assertEqual(watch.slanders, [])
 
+    def test_doctor_names_the_port_and_the_line_that_opens_it(self):
+        lab = self.mesh(3)
+        first, second = lab.nodes[:2]
+        self.wait_check(lab, first, first, second, "ok")
+        self.block(second, [first])
+        done = lab.attempt(first, "doctor", second.name, seconds=60)
+        rows = [line.split(None, 5) for line in done.stdout.splitlines()[1:]]
+        self.assertEqual([row[:5] for row in rows[:4]], [
+            [a.name, "->", b.name, protocol, str(PORT)] for protocol in ("TCP", "UDP")
+            for a, b in ((first, second), (second, first))], done.stdout)
+        self.assertRegex(rows[0][5], r"^ok +direct, \d+\.\d ms$")
+        self.assertRegex(rows[1][5], r"^ok +direct, \d+\.\d ms$")
+        self.assertEqual(rows[2][5].split(None, 1), ["FAIL", "no answer in 2 s; probes go over TCP meanwhile"])
+        self.assertRegex(rows[3][5], r"^ok +\d+\.\d ms$")
+        self.assertEqual(rows[4][0], "clock")
+        self.assertRegex(done.stderr, rf"1 of \d+ checks failed\. On {second.name}: sudo .*7717.*\n")
+        self.assertRegex(done.stderr, r"7717/udp|udp dport 7717|7717 proto udp|-p udp --dport 7717")
+        self.assertEqual(done.returncode, 1)
+        lab.heal()
+        meshes.wait_until(lambda: lab.attempt(first, "doctor", second.name, seconds=60).returncode == 0,
+                          "every check passes again")
+
     def test_all_udp_of_a_host_that_ends_at_once_kills_nobody(self):
         lab = self.mesh(4)
         with Watch(lab, lab.nodes) as watch:

@@ -50,7 +50,7 @@ struct DatagramChecks {
         switch direction {
         case .open:
             guard let time = path.roundTrip else { return CheckView(check: check, result: "ok", detail: "direct") }
-            return CheckView(check: check, result: "ok", detail: "direct, \(Doctor.text(time))")
+            return CheckView(check: check, result: "ok", detail: Doctor.text(time))
         case .unknown, .doubtful, .blocked:
             return CheckView(
                 check: check, result: "FAIL", detail: "no answer in 2 s; probes go over TCP meanwhile", hint: hint)
