@@ -51,7 +51,7 @@ enum DatagramFuzzing {
         var effects: [DatagramEffect] = []
         for member in 1...3 as ClosedRange<UInt64> where member != number {
             core.handle(
-                .member(NodeID(member), key: keys[Int(member) - 1].publicKey, allowed: [.path, .gossip]),
+                .member(NodeID(member), key: keys[Int(member) - 1].publicKey, allowed: Set(DatagramPurpose.allCases)),
                 at: .zero, into: &effects)
         }
         return core

@@ -5,4 +5,6 @@ public enum DatagramPurpose: UInt8, Hashable, Sendable, CaseIterable {
     case path = 1
     /// A gossip message.
     case gossip = 2
+    /// A renewal of a lease, or its grant.
+    case lease = 3
 }

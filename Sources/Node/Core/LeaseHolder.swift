@@ -19,7 +19,9 @@ struct LeaseHolder: Sendable {
     /// Those whose index is not applied yet, by when their renewal was sent. A node that always lags behind a little
     /// reaches the older ones while newer ones come.
     private var grants: [Grant] = []
-    private var sequence: UInt64 = 0
+    private var sequence: UInt64
+    /// When the newest renewal was sent that has been granted.
+    private var answered: Instant?
     /// Never moves back.
     private(set) var deadline = Instant(nanoseconds: .min)
     private(set) var nextRenewal: Instant
@@ -28,8 +30,11 @@ struct LeaseHolder: Sendable {
 
     private let faults: NodeFaults
 
-    init(now: Instant, faults: NodeFaults = []) {
+    /// - Parameter boot: random bits of this start of the daemon. Numbers begin there, so that a grant that was meant for
+    ///   an earlier start, and comes late, answers nothing.
+    init(now: Instant, boot: UInt64 = 0, faults: NodeFaults = []) {
         nextRenewal = now
+        sequence = boot >> 1
         self.faults = faults
     }
 
@@ -38,8 +43,14 @@ struct LeaseHolder: Sendable {
         sequence += 1
         renewals.append(Renewal(sequence: sequence, sent: now))
         renewals.removeAll { now - $0.sent > NodeConstants.lease }
-        nextRenewal = now + NodeConstants.leaseRenewal
+        nextRenewal = now + (isInDoubt(now) ? NodeConstants.leaseRenewalInDoubt : NodeConstants.leaseRenewal)
         return sequence
+    }
+
+    /// Renewals get lost, or their grants, and the lease has not run out for long.
+    private func isInDoubt(_ now: Instant) -> Bool {
+        guard let answered else { return false }
+        return now - answered > NodeConstants.leaseDoubt && now - answered < NodeConstants.lease * 2
     }
 
     /// Renews at once, because there is somebody new to ask.
@@ -47,6 +58,7 @@ struct LeaseHolder: Sendable {
 
     mutating func granted(sequence: UInt64, index: UInt64, now: Instant) {
         guard let renewal = renewals.first(where: { $0.sequence == sequence }) else { return }
+        answered = max(answered ?? renewal.sent, renewal.sent)
         let isEarly = faults.contains(.leaseBeforeApplied)
         let counts = faults.contains(.leaseFromArrival) ? now : renewal.sent
         // Renewals come twice a second, and those older than a lease give nothing: a handful at most.

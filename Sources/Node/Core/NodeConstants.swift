@@ -9,6 +9,9 @@ public enum NodeConstants {
     public static let leaseMargin = Interval.milliseconds(500)
     /// Six renewals fit into a lease, so that a lost one costs nothing.
     public static let leaseRenewal = Interval.milliseconds(500)
+    /// Where none has been granted for so long, they follow each other faster.
+    public static let leaseDoubt = Interval.milliseconds(1_200)
+    public static let leaseRenewalInDoubt = Interval.milliseconds(200)
     /// An attempt starts only under a lease that still lasts this long.
     public static let leaseToStart = Interval.milliseconds(500)
     /// How long a proposal waits for its answer before it is sent again, to whoever leads then.

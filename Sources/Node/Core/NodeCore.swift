@@ -32,6 +32,8 @@ public struct NodeCore: Sendable {
     public var isIdle: Bool { ledger.isIdle }
     /// When a leader was last known: `ps` says how old its view is.
     public private(set) var leaderHeard: Instant?
+    /// Who led when a leader was last known. While none is, it may well lead on, and have lost a few packets to here.
+    private var lastLeader: NodeID?
 
     /// Which levels of the protocol this program speaks.
     private let levels: ProtocolLevels
@@ -90,7 +92,7 @@ public struct NodeCore: Sendable {
         self.state = state ?? SchedulerState()
         appliedIndex = restored.snapshot?.index ?? 0
         swim = SwimCore(id: id, generation: generation, seed: boot ^ 0x5357_494D, now: now)
-        lease = LeaseHolder(now: now, faults: faults)
+        lease = LeaseHolder(now: now, boot: boot, faults: faults)
         grants = LeaseGrants(faults: faults)
         proposals = Proposals(faults: faults)
         reads = ReadBarriers(boot: boot)
@@ -301,7 +303,10 @@ public struct NodeCore: Sendable {
     /// Does what has become possible. Each step is idle when there is nothing to do, so that one call after every
     /// input is enough.
     private mutating func advance(at now: Instant, into effects: inout [NodeEffect]) {
-        if raft.leader != nil { leaderHeard = now }
+        if let leader = raft.leader {
+            leaderHeard = now
+            lastLeader = leader
+        }
         if lease.nextRenewal <= now { requestLease(at: now, into: &effects) }
         if raft.role == .leader { lead(at: now, into: &effects) }
         runAttempts(at: now, into: &effects)
@@ -319,7 +324,7 @@ public struct NodeCore: Sendable {
 
     private mutating func requestLease(at now: Instant, into effects: inout [NodeEffect]) {
         let sequence = lease.renew(now: now)
-        guard let leader = raft.leader else { return }
+        guard let leader = raft.leader ?? lastLeader else { return }
         if leader == id {
             renew(id, sequence: sequence, at: now)
         } else {

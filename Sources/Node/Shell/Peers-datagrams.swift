@@ -2,25 +2,37 @@ import Codec
 import Mesh
 import Ring
 
-// Gossip by datagram, and over the session where that does not arrive.
+// Gossip and leases by datagram, and over the session where that does not arrive.
 extension Peers {
     /// Connects the datagrams to what they bring and to the sessions they fall back on.
     func takeDatagrams() {
         datagrams?.onMessage = { [self] id, purpose, bytes in
             peers[id]?.heard = loop.now
-            guard purpose == .gossip else { return }
             do throws(CodecError) {
-                onGossip?(id, try SwimMessage(encoded: bytes))
+                switch purpose {
+                case .path: break
+                case .gossip: onGossip?(id, try SwimMessage(encoded: bytes))
+                case .lease:
+                    // Nothing else is said this way: what came before what was sent earlier is no harm to leases.
+                    switch try NodeMessage(encoded: bytes) {
+                    case .renew(let sequence, let time): onMessage?(id, .renew(sequence: sequence, time: time))
+                    case .granted(let sequence, let index): onMessage?(id, .granted(sequence: sequence, index: index))
+                    default: throw .invalid("another message than of a lease")
+                    }
+                }
             } catch {
-                log.warning("\(id) sent gossip that cannot be read: \(error.message)")
+                log.warning("\(id) sent a datagram that cannot be read: \(error.message)")
             }
         }
         datagrams?.onFallback = { [self] id, purpose, bytes in
-            guard purpose == .gossip else { return }
             do throws(CodecError) {
-                send(.swim(try SwimMessage(encoded: bytes)), to: id)
+                switch purpose {
+                case .path: break
+                case .gossip: post(.swim(try SwimMessage(encoded: bytes)), to: id)
+                case .lease: post(try NodeMessage(encoded: bytes), to: id)
+                }
             } catch {
-                log.warning("gossip to \(id) cannot be sent: \(error.message)")
+                log.warning("what did not reach \(id) by datagram cannot be sent: \(error.message)")
             }
         }
         datagrams?.onPost = { [self] id, packet in

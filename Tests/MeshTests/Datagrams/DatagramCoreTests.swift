@@ -112,7 +112,7 @@ struct DatagramCoreTests {
         world.say("gossip")
         world.run(for: .milliseconds(50))
         #expect(world.delivered.isEmpty)
-        world.input(.member(one, key: key, allowed: [.path, .gossip]), to: two)
+        world.input(.member(one, key: key, allowed: Set(DatagramPurpose.allCases)), to: two)
         world.say("more")
         world.run(for: .milliseconds(50))
         #expect(world.heard("more", by: two).count == 1)

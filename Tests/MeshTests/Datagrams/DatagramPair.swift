@@ -64,7 +64,8 @@ struct DatagramWorld {
         var core = DatagramCore(id: id, key: Self.keys[id]!, binding: binding, salt: salt)
         var none: [DatagramEffect] = []
         for (other, key) in Self.keys {
-            core.handle(.member(other, key: key.publicKey, allowed: [.path, .gossip]), at: now, into: &none)
+            core.handle(
+                .member(other, key: key.publicKey, allowed: Set(DatagramPurpose.allCases)), at: now, into: &none)
         }
         nodes[id] = core
     }

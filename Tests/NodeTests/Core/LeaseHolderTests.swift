@@ -65,6 +65,33 @@ struct LeaseHolderTests {
         #expect(!lease.hasCaughtUp)
     }
 
+    @Test("a grant that an earlier start of the daemon asked for answers nothing")
+    func earlierStart() {
+        var earlier = LeaseHolder(now: start, boot: 1 << 40)
+        let old = earlier.renew(now: start)
+        var lease = LeaseHolder(now: start + .milliseconds(800), boot: 1 << 50)
+        _ = lease.renew(now: start + .milliseconds(800))
+        lease.granted(sequence: old, index: 0, now: start + .milliseconds(900))
+        #expect(lease.applied(upTo: 10) == nil)
+    }
+
+    @Test("where grants stay away renewals come faster, until the lease is long over")
+    func inDoubt() {
+        var lease = LeaseHolder(now: start)
+        lease.granted(sequence: lease.renew(now: start), index: 0, now: start)
+        var renewals = 0
+        var now = start
+        while now < start + NodeConstants.lease {
+            now = max(lease.nextRenewal, now)
+            _ = lease.renew(now: now)
+            renewals += 1
+        }
+        #expect((9...14).contains(renewals))
+        let late = start + .seconds(60)
+        _ = lease.renew(now: late)
+        #expect(lease.nextRenewal == late + NodeConstants.leaseRenewal)
+    }
+
     @Test("renewals are due twice a second, and at once when there is somebody new to ask")
     func renewals() {
         var lease = LeaseHolder(now: start)
