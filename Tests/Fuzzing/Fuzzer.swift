@@ -12,6 +12,8 @@ public enum Fuzzer: String, CaseIterable, Sendable {
     case json
     /// A record of a session, decrypted.
     case frame
+    /// What is said before a handshake, and the frames of one.
+    case opening
     /// Records of a session that carry messages in pieces.
     case pieces
     /// Packets of strangers at the UDP port.
@@ -45,6 +47,7 @@ public enum Fuzzer: String, CaseIterable, Sendable {
         case .cbor: Fuzzer.canonical(bytes)
         case .json: Fuzzer.json(bytes)
         case .frame: SessionFuzzing.frame(bytes)
+        case .opening: SessionFuzzing.opening(bytes)
         case .pieces: SessionFuzzing.pieces(bytes)
         case .datagram: DatagramFuzzing.packets(bytes)
         case .handshake: SessionFuzzing.handshake(bytes)

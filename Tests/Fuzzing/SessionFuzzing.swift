@@ -21,6 +21,42 @@ enum SessionFuzzing {
         return bytes
     }
 
+    /// The first byte says who speaks: an opening, an answer, or a frame of the handshake.
+    static func opening(_ bytes: [UInt8]) -> String? {
+        let rest = Array(bytes.dropFirst())
+        switch bytes.first {
+        case 0:
+            let first = Array(rest.prefix(SessionConstants.openingBytes))
+            guard var opening = Fuzzer.taken({ () throws(MeshError) in try SessionOpening(decoding: first) }) else {
+                return nil
+            }
+            let cookie = Array(rest.dropFirst(first.count).prefix(opening.cookieBytes))
+            guard cookie.count == opening.cookieBytes else { return nil }
+            opening.take(cookie: cookie)
+            guard rest.starts(with: opening.encoded) else {
+                return "an opening that was taken is written in other bytes"
+            }
+            guard opening.version == SessionConstants.version, let pattern = opening.pattern, let suite = opening.suite
+            else { return nil }
+            let again = SessionOpening(pattern, isBound: opening.isBound, suite, cookie: opening.cookie)
+            return again == opening ? nil : "an opening has two meanings"
+        case 1:
+            guard let answer = Fuzzer.taken({ () throws(MeshError) in try SessionAnswer(decoding: rest) }),
+                let answer
+            else { return nil }
+            return answer.encoded == rest ? nil : "an answer that was taken is written in other bytes"
+        case 2:
+            let header = Array(rest.prefix(HandshakeFrame.headerBytes))
+            guard header.count == HandshakeFrame.headerBytes,
+                let (kind, length) = Fuzzer.taken({ () throws(MeshError) in try HandshakeFrame.header(header) })
+            else { return nil }
+            guard length <= SessionConstants.handshakeFrameBytesMax else { return "a frame of \(length) bytes" }
+            let frame = HandshakeFrame(kind, [UInt8](repeating: 0, count: length))
+            return frame.encoded.starts(with: header) ? nil : "a header that was taken is written in other bytes"
+        default: return nil
+        }
+    }
+
     /// Pieces, each as `length(1) frame`: no more is held than was announced and is allowed.
     static func pieces(_ bytes: [UInt8]) -> String? {
         var assembler = MessageAssembler()

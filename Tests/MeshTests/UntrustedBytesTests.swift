@@ -37,6 +37,20 @@ struct UntrustedBytesTests {
         #expect(Fuzzer.pieces.flaw(from: [Array(pieces[0...2].joined()), pieces[3] + pieces[0]], seed: 2) == nil)
     }
 
+    @Test("what is said before a handshake is taken as it is written, or refused")
+    func openings() {
+        let cookie = [UInt8](repeating: 5, count: SessionConstants.cookieBytes)
+        let openings = [
+            SessionOpening(.xx, isBound: false, .chaChaPoly),
+            SessionOpening(.ik, isBound: true, .aesGCM, cookie: cookie),
+        ]
+        let seeds =
+            openings.map { [0] + $0.encoded }
+            + SessionAnswer.Status.allCases.map { [1] + SessionAnswer($0).encoded }
+            + HandshakeFrame.Kind.allCases.map { [2] + HandshakeFrame($0, [1, 2, 3]).encoded }
+        #expect(Fuzzer.opening.flaw(from: seeds, seed: 5) == nil)
+    }
+
     @Test("a stranger's handshake in any bytes gives no session with a known key")
     func handshakes() throws {
         func key(_ number: UInt8) throws -> NoiseKeyPair {

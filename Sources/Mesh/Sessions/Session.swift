@@ -92,17 +92,25 @@ public final class Session: @unchecked Sendable {
         _ configuration: SessionConfiguration, deadline: Instant? = nil
     ) async throws(MeshError) -> Session {
         let limit = min(deadline ?? .distantFuture, loop.after(configuration.handshakeTimeout))
-        let suite = remoteKey == nil ? .chaChaPoly : configuration.suites.first ?? .chaChaPoly
-        do throws(MeshError) {
-            return try await connect(loop, to: address, remoteKey, configuration, suite, limit)
-        } catch .versionUnknown(SessionConstants.version) where suite != .chaChaPoly {
-            return try await connect(loop, to: address, remoteKey, configuration, .chaChaPoly, limit)
+        var suite = remoteKey == nil ? .chaChaPoly : configuration.suites.first ?? .chaChaPoly
+        var cookie: [UInt8] = []
+        while true {
+            let shown = cookie
+            do throws(MeshError) {
+                return try await connect(loop, to: address, remoteKey, configuration, suite, &cookie, limit)
+            } catch {
+                switch error {
+                case .versionUnknown(SessionConstants.version) where suite != .chaChaPoly: suite = .chaChaPoly
+                case .busy where shown.isEmpty && !cookie.isEmpty: break
+                default: throw error
+                }
+            }
         }
     }
 
     private static func connect(
         _ loop: any EventLoop, to address: SocketAddress, _ remoteKey: [UInt8]?,
-        _ configuration: SessionConfiguration, _ suite: NoiseSuite, _ deadline: Instant
+        _ configuration: SessionConfiguration, _ suite: NoiseSuite, _ cookie: inout [UInt8], _ deadline: Instant
     ) async throws(MeshError) -> Session {
         let socket: Int32
         do throws(RingError) {
@@ -112,8 +120,8 @@ public final class Session: @unchecked Sendable {
         }
         let handshake = SessionHandshake(loop, socket, configuration, address, deadline: deadline)
         do throws(MeshError) {
-            let session = Session(
-                loop, socket, configuration, address, try await handshake.initiate(remoteKey: remoteKey, suite))
+            let result = try await handshake.initiate(remoteKey: remoteKey, suite, cookie: &cookie)
+            let session = Session(loop, socket, configuration, address, result)
             session.start()
             return session
         } catch {

@@ -5,8 +5,6 @@ public enum SessionConstants {
     /// Both sides begin with these bytes, so that a stranger is recognised at once.
     static let magic = Array("swarmlet".utf8)
     static let version: UInt8 = 1
-    /// In the opening, beside whether the mesh id is bound: the handshake is with AES-256-GCM.
-    static let suiteFlag: UInt8 = 2
     /// In the answer, beside the version: the responder takes part in exchanges of keys.
     static let rekeyFlag: UInt8 = 0x80
     /// The initiator's opening: magic, version, pattern, whether the mesh id is bound.
@@ -19,6 +17,15 @@ public enum SessionConstants {
     public static let halfOpenMax = 64
     /// Of these from one address, so that no single host takes them all.
     public static let halfOpenPerAddressMax = 48
+    /// Connections that have not said their first word; where more come, who has been silent for longest goes.
+    static let lobbyMax = 512
+    /// Of the handshakes that may be under way, one in so many is for those who show a cookie.
+    static let cookieShare = 4
+    static let cookieBytes = 16
+    static let cookieSecretBytes = 32
+    static let cookieSecretAge = Interval.seconds(120)
+    /// What an initiator adds to its first message at a first contact, so that the answer is not longer than the question.
+    static let firstContactPaddingBytes = 8_192
     /// A handshake message with its payload: what a stranger can make us hold.
     public static let handshakeFrameBytesMax = 16_384
     /// Sessions that a listener serves at once.

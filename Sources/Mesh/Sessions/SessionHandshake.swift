@@ -3,9 +3,8 @@ import Ring
 
 /// Carries a Noise handshake over a socket, from the first byte to the record that confirms it. Confined to its loop.
 ///
-/// The initiator opens with `"swarmlet" version pattern flags` (flags: bound to a mesh id; with AES-256-GCM), the responder answers `"swarmlet" version status`; then
-/// come frames `type(1) length(2) bytes` with the Noise messages or a refusal. The opening and the mesh id are the Noise
-/// prologue, so that a change on the way breaks the handshake. The side that reads the last Noise message sends the first
+/// The initiator sends a `SessionOpening`, the responder a `SessionAnswer`; then come `HandshakeFrame`s with the Noise
+/// messages or a refusal. The opening and the mesh id are the Noise prologue. The side that reads the last Noise message sends the first
 /// record (`ready`), and the other waits for it: so each side knows that it was accepted, and a replayed first message of
 /// `ik` opens nothing.
 struct SessionHandshake {
@@ -18,18 +17,6 @@ struct SessionHandshake {
         /// Whether the other side takes part in exchanges of keys.
         var canRekey: Bool
     }
-    enum Status: UInt8 {
-        case welcome = 0
-        case busy = 1
-        case versionUnknown = 2
-        case otherMesh = 3
-    }
-    private enum FrameType {
-        static let noise: UInt8 = 1
-        static let refusal: UInt8 = 2
-        static let misfit: UInt8 = 3
-    }
-
     let loop: any EventLoop
     let socket: Int32
     let reader: SocketReader
@@ -52,12 +39,13 @@ struct SessionHandshake {
     // MARK: Initiator
 
     /// Runs the initiator's side; with the responder's key it is `ik`, without `xx`.
-    func initiate(remoteKey: [UInt8]?, _ suite: NoiseSuite = .chaChaPoly) async throws(MeshError) -> Result {
+    ///
+    /// - Parameter cookie: what to show, empty at first; what the responder wants to see, where `busy` is thrown.
+    func initiate(
+        remoteKey: [UInt8]?, _ suite: NoiseSuite = .chaChaPoly, cookie: inout [UInt8]
+    ) async throws(MeshError) -> Result {
         let pattern: NoisePattern = remoteKey == nil ? .xx : .ik
-        let flags: UInt8 =
-            (configuration.meshID == nil ? 0 : 1) | (suite == .aesGCM ? SessionConstants.suiteFlag : 0)
-        let opening =
-            SessionConstants.magic + [SessionConstants.version, SessionHandshake.number(pattern), flags]
+        let opening = SessionOpening(pattern, isBound: configuration.meshID != nil, suite, cookie: cookie).encoded
         var noise = try SessionHandshake.noise {
             () throws(NoiseError) in
             try NoiseHandshake(
@@ -65,18 +53,19 @@ struct SessionHandshake {
                 staticKey: configuration.staticKey, ephemeralKey: .generate(), remoteStatic: remoteKey)
         }
         // At first contact the first message is not encrypted: this side shows itself in the third.
-        let first = try write(&noise, pattern == .ik ? configuration.payload : [])
+        let padding = [UInt8](repeating: 0, count: SessionConstants.firstContactPaddingBytes)
+        let first = try write(&noise, pattern == .ik ? configuration.payload : padding)
         do throws(MeshError) {
-            try await send(opening + SessionHandshake.frame(FrameType.noise, first))
+            try await send(opening + HandshakeFrame(.noise, first).encoded)
         } catch .disconnected {
             // It may have answered before it hung up.
         }
-        let canRekey = try await readAnswer()
+        let canRekey = try await readAnswer(&cookie)
         let payload = try await readNoise(&noise)
         let claim = claim(noise, payload, isBound: configuration.meshID != nil)
         if case .reject(let reason) = await configuration.validate(claim) {
             if pattern == .xx {
-                try await send(SessionHandshake.frame(FrameType.refusal, SessionFrame.bounded(reason)))
+                try await send(HandshakeFrame(.refusal, SessionFrame.bounded(reason)).encoded)
                 throw .peerRejected(reason)
             }
             var channel = try makeChannel(noise)
@@ -85,7 +74,7 @@ struct SessionHandshake {
         }
         if pattern == .xx {
             let last = try write(&noise, configuration.payload)
-            try await send(SessionHandshake.frame(FrameType.noise, last))
+            try await send(HandshakeFrame(.noise, last).encoded)
             var channel = try makeChannel(noise)
             try await awaitReady(&channel)
             return try finish(noise, claim, channel, canRekey: canRekey)
@@ -96,64 +85,94 @@ struct SessionHandshake {
     }
 
     /// Whether the responder takes part in exchanges of keys.
-    private func readAnswer() async throws(MeshError) -> Bool {
-        let answer: [UInt8]
+    private func readAnswer(_ cookie: inout [UInt8]) async throws(MeshError) -> Bool {
+        let bytes: [UInt8]
         do throws(MeshError) {
             try await reader.require(SessionConstants.answerBytes, deadline: deadline)
-            answer = Array(reader.take(SessionConstants.answerBytes))
+            bytes = Array(reader.take(SessionConstants.answerBytes))
         } catch .disconnected {
             throw .notSwarmlet(address.description)
         }
-        guard answer.starts(with: SessionConstants.magic) else { throw .notSwarmlet(address.description) }
-        switch Status(rawValue: answer[9]) {
-        case .welcome: return answer[8] & SessionConstants.rekeyFlag != 0
+        guard let answer = try SessionAnswer(decoding: bytes) else { throw .notSwarmlet(address.description) }
+        switch answer.status {
+        case .welcome: return answer.canRekey
         case .busy: throw .busy
-        case .versionUnknown: throw .versionUnknown(answer[8])
+        case .versionUnknown: throw .versionUnknown(answer.version)
         case .otherMesh: throw .keysDoNotFit
-        case nil: throw .protocolViolation("status \(answer[9])")
+        case .cookie:
+            try await reader.require(SessionConstants.cookieBytes, deadline: deadline)
+            cookie = Array(reader.take(SessionConstants.cookieBytes))
+            throw .busy
         }
     }
 
     // MARK: Responder
 
-    /// Runs the responder's side.
-    func respond() async throws(MeshError) -> Result {
+    /// What somebody who connected says before anything is done for it.
+    struct Knock {
+        var opening: SessionOpening
+        var pattern: NoisePattern
+        var suite: NoiseSuite
+        /// Its first Noise message.
+        var message: [UInt8]
+        var byteCount: Int { opening.encoded.count + HandshakeFrame.headerBytes + message.count }
+    }
+
+    /// Reads what a newcomer says first; nothing is answered to one that has not said it.
+    func readKnock() async throws(MeshError) -> Knock {
         try await reader.require(SessionConstants.openingBytes, deadline: deadline)
-        let opening = Array(reader.take(SessionConstants.openingBytes))
-        guard opening.starts(with: SessionConstants.magic) else { throw .protocolViolation("no swarmlet opening") }
-        guard opening[8] == SessionConstants.version, let pattern = SessionHandshake.pattern(opening[9]),
-            let suite = suite(opening[10])
+        var opening = try SessionOpening(decoding: Array(reader.take(SessionConstants.openingBytes)))
+        guard opening.version == SessionConstants.version, let pattern = opening.pattern, let suite = opening.suite,
+            configuration.suites.contains(suite)
         else {
-            try await send(SessionHandshake.answer(.versionUnknown))
-            throw .versionUnknown(opening[8])
+            try await send(SessionAnswer(.versionUnknown).encoded)
+            throw .versionUnknown(opening.version)
         }
-        let isBound = opening[10] & 1 != 0
-        guard !isBound || configuration.meshID != nil else {
-            try await send(SessionHandshake.answer(.otherMesh))
+        guard !opening.isBound || configuration.meshID != nil else {
+            try await send(SessionAnswer(.otherMesh).encoded)
             throw .keysDoNotFit
         }
-        try await send(SessionHandshake.answer(.welcome))
+        try await reader.require(opening.cookieBytes, deadline: deadline)
+        opening.take(cookie: Array(reader.take(opening.cookieBytes)))
+        let message = try take(try await readFrame())
+        return Knock(opening: opening, pattern: pattern, suite: suite, message: message)
+    }
+
+    /// Sends a newcomer away, with the cookie that it is to come back with, or without.
+    func turnAway(cookie: [UInt8] = []) async throws(MeshError) {
+        try await send(SessionAnswer(cookie.isEmpty ? .busy : .cookie).encoded + cookie)
+    }
+
+    /// Runs the responder's side.
+    func respond(_ knock: Knock) async throws(MeshError) -> Result {
+        let (pattern, isBound) = (knock.pattern, knock.opening.isBound)
         var noise = try SessionHandshake.noise {
             () throws(NoiseError) in
             try NoiseHandshake(
-                pattern, suite, role: .responder, prologue: opening + (isBound ? configuration.meshID ?? [] : []),
+                pattern, knock.suite, role: .responder,
+                prologue: knock.opening.encoded + (isBound ? configuration.meshID ?? [] : []),
                 staticKey: configuration.staticKey, ephemeralKey: .generate())
         }
-        let firstPayload = try await readNoise(&noise)
+        try await send(SessionAnswer(.welcome).encoded)
+        let firstPayload = try await read(knock.message, &noise)
         if pattern == .ik {
             let claim = claim(noise, firstPayload, isBound: isBound)
             if case .reject(let reason) = await configuration.validate(claim) {
-                try await send(SessionHandshake.frame(FrameType.refusal, SessionFrame.bounded(reason)))
+                try await send(HandshakeFrame(.refusal, SessionFrame.bounded(reason)).encoded)
                 throw .peerRejected(reason)
             }
             let second = try write(&noise, configuration.payload)
-            try await send(SessionHandshake.frame(FrameType.noise, second))
+            try await send(HandshakeFrame(.noise, second).encoded)
             var channel = try makeChannel(noise)
             try await awaitReady(&channel)
             return try finish(noise, claim, channel, canRekey: true)
         }
-        let second = try write(&noise, configuration.payload)
-        try await send(SessionHandshake.frame(FrameType.noise, second))
+        let second = HandshakeFrame(.noise, try write(&noise, configuration.payload)).encoded
+        // A stranger gets no more bytes than it has sent.
+        guard SessionConstants.answerBytes + second.count <= knock.byteCount else {
+            throw .protocolViolation("a first message of \(knock.message.count) bytes")
+        }
+        try await send(second)
         let payload = try await readNoise(&noise)
         let claim = claim(noise, payload, isBound: isBound)
         var channel = try makeChannel(noise)
@@ -163,20 +182,6 @@ struct SessionHandshake {
         }
         try await send(channel.seal(.ready))
         return try finish(noise, claim, channel, canRekey: true)
-    }
-
-    /// The answer to an opening.
-    static func answer(_ status: Status) -> [UInt8] {
-        // Older initiators look at the version only where they are not welcome.
-        let flag: UInt8 = status == .welcome ? SessionConstants.rekeyFlag : 0
-        return SessionConstants.magic + [SessionConstants.version | flag, status.rawValue]
-    }
-
-    /// The suite that an opening asks for; nil for one that is not used here, and for flags of later versions.
-    private func suite(_ flags: UInt8) -> NoiseSuite? {
-        guard flags & ~(1 | SessionConstants.suiteFlag) == 0 else { return nil }
-        let suite: NoiseSuite = flags & SessionConstants.suiteFlag == 0 ? .chaChaPoly : .aesGCM
-        return configuration.suites.contains(suite) ? suite : nil
     }
 
     // MARK: Both sides
@@ -213,24 +218,32 @@ struct SessionHandshake {
         }
     }
 
-    private func readNoise(_ noise: inout NoiseHandshake) async throws(MeshError) -> [UInt8] {
-        try await reader.require(3, deadline: deadline)
-        let header = Array(reader.take(3))
-        let length = Int(header[1]) | Int(header[2]) << 8
-        guard length <= SessionConstants.handshakeFrameBytesMax else { throw .frameTooLong(length) }
+    private func readFrame() async throws(MeshError) -> HandshakeFrame {
+        try await reader.require(HandshakeFrame.headerBytes, deadline: deadline)
+        let (kind, length) = try HandshakeFrame.header(Array(reader.take(HandshakeFrame.headerBytes)))
         try await reader.require(length, deadline: deadline)
-        let bytes = Array(reader.take(length))
-        switch header[0] {
-        case FrameType.noise: break
-        case FrameType.refusal: throw .refusedByPeer(SessionFrame.printable(bytes[...]))
-        case FrameType.misfit: throw .keysDoNotFit
-        default: throw .protocolViolation("handshake frame type \(header[0])")
+        return HandshakeFrame(kind, Array(reader.take(length)))
+    }
+
+    /// The Noise message of a frame, or what the other side says instead.
+    private func take(_ frame: HandshakeFrame) throws(MeshError) -> [UInt8] {
+        switch frame.kind {
+        case .noise: return frame.bytes
+        case .refusal: throw .refusedByPeer(SessionFrame.printable(frame.bytes[...]))
+        case .misfit: throw .keysDoNotFit
         }
+    }
+
+    private func readNoise(_ noise: inout NoiseHandshake) async throws(MeshError) -> [UInt8] {
+        try await read(try take(try await readFrame()), &noise)
+    }
+
+    private func read(_ message: [UInt8], _ noise: inout NoiseHandshake) async throws(MeshError) -> [UInt8] {
         do throws(NoiseError) {
-            return try noise.read(bytes)
+            return try noise.read(message)
         } catch {
             // The cause (wrong mesh, wrong key, changed bytes) cannot be told apart from here.
-            if noise.role == .responder { try await send(SessionHandshake.frame(FrameType.misfit, [])) }
+            if noise.role == .responder { try await send(HandshakeFrame(.misfit).encoded) }
             throw .keysDoNotFit
         }
     }
@@ -247,23 +260,6 @@ struct SessionHandshake {
         } catch {
             throw MeshError(error)
         }
-    }
-
-    private static func frame(_ type: UInt8, _ bytes: [UInt8]) -> [UInt8] {
-        var frame = [type]
-        frame.appendLittleEndian(UInt16(bytes.count))
-        return frame + bytes
-    }
-
-    private static func number(_ pattern: NoisePattern) -> UInt8 {
-        switch pattern {
-        case .xx: 1
-        case .ik: 2
-        }
-    }
-
-    private static func pattern(_ number: UInt8) -> NoisePattern? {
-        NoisePattern.allCases.first { SessionHandshake.number($0) == number }
     }
 
     private static func noise<Value>(_ body: () throws(NoiseError) -> Value) throws(MeshError) -> Value {

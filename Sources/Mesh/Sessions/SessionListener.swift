@@ -1,7 +1,12 @@
+import CSodium
 import Codec
 import Ring
 
 /// Takes connections, runs their handshakes and hands out sessions. Confined to its loop.
+///
+/// Nothing is done for a connection before it has said its first word, and nothing but a few bytes are kept of it; where
+/// many are silent, the one that has been so for longest goes. Near the limit of handshakes only those get in who come
+/// again with a cookie (`SessionCookies`). Nobody gets more bytes than he sends before he has proved a member's key.
 public final class SessionListener: @unchecked Sendable {
     /// Where it listens, with the port that the kernel chose.
     public let address: SocketAddress
@@ -18,6 +23,22 @@ public final class SessionListener: @unchecked Sendable {
     private static let pause = Interval.milliseconds(100)
 
     private let loop: any EventLoop
+    /// Somebody who has connected and not said its first word.
+    private final class Guest: @unchecked Sendable {
+        let accepted: Accepted
+        /// It had to go for somebody else.
+        var isGone = false
+
+        init(_ accepted: Accepted) { self.accepted = accepted }
+    }
+
+    /// The one that came first, first.
+    private var lobby: [Guest] = []
+    private var cookies = SessionCookies {
+        NoiseSecret(count: SessionConstants.cookieSecretBytes) {
+            randombytes_buf($0, SessionConstants.cookieSecretBytes)
+        }
+    }
     /// Handshakes under way by the address they come from, its port left out.
     private var halfOpenByAddress: [SocketAddress: Int] = [:]
     private let listener: Listener
@@ -52,15 +73,7 @@ public final class SessionListener: @unchecked Sendable {
         while !isClosed {
             do throws(RingError) {
                 let accepted = try await loop.accept(listener, deadline: nil)
-                guard halfOpen < configuration.halfOpenMax, sessions < SessionConstants.sessionsMax,
-                    halfOpenByAddress[accepted.peer.with(port: 0), default: 0] < configuration.halfOpenPerAddressMax
-                else {
-                    turnAway(accepted)
-                    continue
-                }
-                halfOpen += 1
-                halfOpenByAddress[accepted.peer.with(port: 0), default: 0] += 1
-                loop.spawn("session handshake") { await self.welcome(accepted) }
+                receive(accepted)
             } catch {
                 switch error {
                 case .closed, .stopped, .cancelled: return
@@ -72,28 +85,36 @@ public final class SessionListener: @unchecked Sendable {
         }
     }
 
-    private func turnAway(_ accepted: Accepted) {
-        let error = MeshError.busy
-        loop.spawn("session refusal") { [loop] in
-            do throws(RingError) {
-                // Ten bytes always fit the buffer of a fresh socket, so this does not wait.
-                try await loop.send(
-                    accepted.socket, SessionHandshake.answer(.busy),
-                    deadline: loop.after(SessionConstants.farewellTimeout))
-            } catch {
-                // It has gone away already, which is what was wanted of it.
-            }
-            loop.close(accepted.socket)
+    private func receive(_ accepted: Accepted) {
+        if lobby.count == SessionConstants.lobbyMax {
+            let silent = lobby.removeFirst()
+            silent.isGone = true
+            loop.close(silent.accepted.socket)
+            onRefused?(silent.accepted.peer, .busy)
         }
-        onRefused?(accepted.peer, error)
+        let guest = Guest(accepted)
+        lobby.append(guest)
+        loop.spawn("session handshake") { await self.welcome(guest) }
     }
 
-    private func welcome(_ accepted: Accepted) async {
+    private func welcome(_ guest: Guest) async {
+        let accepted = guest.accepted
         let handshake = SessionHandshake(
             loop, accepted.socket, configuration, accepted.peer, deadline: loop.after(configuration.handshakeTimeout))
+        var isUnderWay = false
         do throws(MeshError) {
-            let result = try await handshake.respond()
+            let knock = try await handshake.readKnock()
+            guard !guest.isGone else { return }
+            lobby.removeAll { $0 === guest }
+            if let cookie = refusal(of: knock, from: accepted.peer) {
+                try await handshake.turnAway(cookie: cookie)
+                throw .busy
+            }
+            isUnderWay = true
+            handshakeBegins(accepted)
+            let result = try await handshake.respond(knock)
             handshakeEnded(accepted)
+            isUnderWay = false
             guard !isClosed else { return loop.close(accepted.socket) }
             let session = Session(loop, accepted.socket, configuration, accepted.peer, result)
             sessions += 1
@@ -101,7 +122,9 @@ public final class SessionListener: @unchecked Sendable {
             session.start()
             onSession(session)
         } catch {
-            handshakeEnded(accepted)
+            guard !guest.isGone else { return }
+            lobby.removeAll { $0 === guest }
+            if isUnderWay { handshakeEnded(accepted) }
             loop.close(accepted.socket)
             if case .deadline = error {
                 onRefused?(accepted.peer, .handshakeTimeout)
@@ -109,6 +132,21 @@ public final class SessionListener: @unchecked Sendable {
                 onRefused?(accepted.peer, error)
             }
         }
+    }
+
+    /// nil: it may come in. A cookie: it is to come again with that. No bytes: there is no room.
+    private func refusal(of knock: SessionHandshake.Knock, from peer: SocketAddress) -> [UInt8]? {
+        guard halfOpen < configuration.halfOpenMax, sessions < SessionConstants.sessionsMax,
+            halfOpenByAddress[peer.with(port: 0), default: 0] < configuration.halfOpenPerAddressMax
+        else { return [] }
+        let free = configuration.halfOpenMax - configuration.halfOpenMax / SessionConstants.cookieShare
+        guard halfOpen >= free, !cookies.isValid(knock.opening.cookie, for: peer, at: loop.now) else { return nil }
+        return cookies.cookie(for: peer, at: loop.now)
+    }
+
+    private func handshakeBegins(_ accepted: Accepted) {
+        halfOpen += 1
+        halfOpenByAddress[accepted.peer.with(port: 0), default: 0] += 1
     }
 
     private func handshakeEnded(_ accepted: Accepted) {

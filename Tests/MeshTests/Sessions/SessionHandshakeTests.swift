@@ -229,7 +229,7 @@ struct SessionHandshakeTests {
             let listener = try SessionListener(loop, .loopback(port: 0), configuration) { _ = arrived.offer($0) }
             listener.onRefused = { _, error in _ = refused.offer(error) }
             var silent: [Int32] = []
-            for _ in 0..<3 { silent.append(try await loop.connect(listener.address, deadline: nil)) }
+            for _ in 0..<3 { silent.append(try await Staller(loop, listener.address).socket) }
             let turnedAway = await meshFailure { () throws(MeshError) in
                 _ = try await Session.connect(loop, to: listener.address, TestHost("client").configuration())
             }
@@ -260,7 +260,7 @@ struct SessionHandshakeTests {
             let listener = try SessionListener(loop, .any(port: 0), configuration) { $0.close() }
             let flooded = SocketAddress.loopback(port: listener.address.port)
             var silent: [Int32] = []
-            for _ in 0..<2 { silent.append(try await loop.connect(flooded, deadline: nil)) }
+            for _ in 0..<2 { silent.append(try await Staller(loop, flooded).socket) }
             let turnedAway = await meshFailure { () throws(MeshError) in
                 _ = try await Session.connect(loop, to: flooded, TestHost("client").configuration())
             }

@@ -47,9 +47,8 @@ struct SessionKeyTests {
                 Issue.record("a session with a changed opening")
             }
             listener.onRefused = { _, error in _ = refused.offer(error) }
-            let opening = SessionConstants.magic + [SessionConstants.version, 2, 1]
-            var changed = opening
-            changed[10] |= SessionConstants.suiteFlag
+            let opening = SessionOpening(.ik, isBound: true, .chaChaPoly).encoded
+            let changed = SessionOpening(.ik, isBound: true, .aesGCM).encoded
             var noise = try NoiseHandshake(
                 .ik, .chaChaPoly, role: .initiator, prologue: changed + [1, 2, 3],
                 staticKey: .generate(), ephemeralKey: .generate(), remoteStatic: server.key.publicKey)
@@ -123,7 +122,8 @@ struct SessionKeyTests {
                 let handshake = SessionHandshake(
                     loop, socket, TestHost("rogue").configuration(), listener.address,
                     deadline: loop.after(.seconds(10)))
-                var channel = try await handshake.initiate(remoteKey: server.key.publicKey).channel
+                var cookie: [UInt8] = []
+                var channel = try await handshake.initiate(remoteKey: server.key.publicKey, cookie: &cookie).channel
                 for frame in frames { try await loop.send(socket, channel.seal(frame)) }
                 #expect(try await closed.next(until: loop.after(.seconds(10)))?.code == "mesh.session.protocol")
                 loop.close(socket)

@@ -125,7 +125,7 @@ struct SessionMessageTests {
                     let handshake = SessionHandshake(
                         loop, accepted.socket, server.configuration(), accepted.peer, deadline: loop.after(.seconds(10))
                     )
-                    _ = try await handshake.respond()
+                    _ = try await handshake.respond(try await handshake.readKnock())
                     try await loop.sleep(until: .distantFuture)
                 } catch RingError.cancelled {
                     return
@@ -187,7 +187,8 @@ struct SessionMessageTests {
                 let handshake = SessionHandshake(
                     loop, socket, TestHost("rogue").configuration(), listener.address,
                     deadline: loop.after(.seconds(10)))
-                var channel = try await handshake.initiate(remoteKey: server.key.publicKey).channel
+                var cookie: [UInt8] = []
+                var channel = try await handshake.initiate(remoteKey: server.key.publicKey, cookie: &cookie).channel
                 for frame in frames { try await loop.send(socket, channel.seal(frame)) }
                 let error = try await closed.next(until: loop.after(.seconds(10)))
                 #expect(error?.code == expected.code)
@@ -210,7 +211,8 @@ struct SessionMessageTests {
             let socket = try await loop.connect(listener.address, deadline: nil)
             let handshake = SessionHandshake(
                 loop, socket, TestHost("client").configuration(), listener.address, deadline: loop.after(.seconds(10)))
-            var channel = try await handshake.initiate(remoteKey: server.key.publicKey).channel
+            var cookie: [UInt8] = []
+            var channel = try await handshake.initiate(remoteKey: server.key.publicKey, cookie: &cookie).channel
             var record = try channel.seal(
                 .post(.control, .init(start: .init(kind: 1, total: 3), isLast: true, content: [1, 2, 3])))
             record[record.count - 20] ^= 1

@@ -1,0 +1,82 @@
+import Codec
+import Mesh
+import Ring
+import Scheduler
+import Testing
+import Tokens
+
+@testable import Node
+
+/// A member's sessions, with its listener. Confined to its loop.
+private final class Side: @unchecked Sendable {
+    let peers: Peers
+    let listener: SessionListener
+    let record: PeerRecord
+    private let scratch: ScratchDirectory
+
+    init(_ loop: any EventLoop, _ number: UInt64, meshKey: SigningKey) throws {
+        scratch = try ScratchDirectory()
+        let directory = DataDirectory(path: scratch.path + "/data")
+        try directory.prepare()
+        try directory.take()
+        let identity = try NodeIdentity(directory)
+        let membership = MeshMembership(
+            meshName: "lab", meshKey: meshKey.publicKey, node: NodeID(number), nodeName: "n\(number)",
+            certificates: try .founding(identity.publicKey, meshKey: meshKey), isFounder: false)
+        let peers = Peers(
+            loop: loop, identity: identity, membership: membership, remembered: [], datagramPort: nil, log: DaemonLog())
+        let configuration = SessionConfiguration(
+            staticKey: identity.noiseKey, meshID: membership.meshID,
+            payload: membership.credentials(identity).encoded(),
+            validate: { peers.judge($0) })
+        listener = try SessionListener(loop, .loopback(port: 0), configuration) { peers.accept($0) }
+        self.peers = peers
+        record = PeerRecord(
+            id: NodeID(number), noiseKey: Bytes(identity.noiseKey.publicKey), addresses: [listener.address.description])
+    }
+}
+
+@Suite("Sessions between members", .timeLimit(.minutes(1)))
+struct PeersTests {
+    @Test("two that dial each other at the same time keep one session, the same one")
+    func dialledAtOnce() async throws {
+        let loop = try EventLoops.make(preferring: .epoll)
+        let thread = try DedicatedThread("test-loop")
+        let (ended, end) = AsyncStream.makeStream(of: Void.self)
+        try thread.submit {
+            loop.run()
+            end.finish()
+        }
+        let result = await Task(executorPreference: loop) { try await dialEachOther(loop) }.result
+        loop.stop()
+        for await _ in ended {}
+        try result.get()
+    }
+
+    private func dialEachOther(_ loop: any EventLoop) async throws {
+        let meshKey = SigningKey.generate()
+        for _ in 0..<20 {
+            let (one, two) = (try Side(loop, 1, meshKey: meshKey), try Side(loop, 2, meshKey: meshKey))
+            one.peers.learn(two.record)
+            two.peers.learn(one.record)
+            one.peers.dial(NodeID(2))
+            two.peers.dial(NodeID(1))
+            let deadline = loop.after(.seconds(10))
+            func isSettled() -> Bool {
+                guard let near = one.peers.session(with: NodeID(2)), let far = two.peers.session(with: NodeID(1)) else {
+                    return false
+                }
+                return near.handshakeHash == far.handshakeHash && one.listener.sessions + two.listener.sessions == 1
+                    && one.listener.halfOpen + two.listener.halfOpen == 0
+            }
+            while !isSettled(), loop.now < deadline { try await loop.sleep(for: .milliseconds(1)) }
+            #expect(isSettled())
+            #expect(try await one.peers.echo(NodeID(2)) != nil)
+            #expect(isSettled(), "it stays")
+            await one.peers.stop()
+            await two.peers.stop()
+            one.listener.close()
+            two.listener.close()
+        }
+    }
+}
