@@ -69,10 +69,12 @@ struct PeersTests {
                 return near.handshakeHash == far.handshakeHash && one.listener.sessions + two.listener.sessions == 1
                     && one.listener.halfOpen + two.listener.halfOpen == 0
             }
-            while !isSettled(), loop.now < deadline { try await loop.sleep(for: .milliseconds(1)) }
-            #expect(isSettled())
-            #expect(try await one.peers.echo(NodeID(2)) != nil)
-            #expect(isSettled(), "it stays")
+            // Once before the second dial has ended, perhaps, and once after an echo over what stays.
+            for _ in 0..<2 {
+                while !isSettled(), loop.now < deadline { try await loop.sleep(for: .milliseconds(1)) }
+                #expect(isSettled())
+                #expect(try await one.peers.echo(NodeID(2)) != nil)
+            }
             await one.peers.stop()
             await two.peers.stop()
             one.listener.close()
