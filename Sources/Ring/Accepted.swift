@@ -4,6 +4,12 @@ public struct Accepted: Hashable, Sendable {
     /// Who connected; an unnamed unix socket has an empty path.
     public let peer: SocketAddress
 
+    /// A connection that came by another way than a listener's socket.
+    public init(socket: Int32, peer: SocketAddress) {
+        self.socket = socket
+        self.peer = peer
+    }
+
     init(socket: Int32) {
         self.socket = socket
         peer = Sockets.peerAddress(of: socket) ?? .unix("")

@@ -1,11 +1,12 @@
 """Links that are cut in one or both directions, lose packets, are slow, narrow, translated or of one family only."""
 
+import json
 import os
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from base import LabCase, Watch, long_test  # noqa: E402
+from base import LabCase, Watch, long_test, meshes  # noqa: E402
 
 # Longer than every timeout of gossip, sessions and Raft; shorter than a dead voter waits to be replaced.
 PARTED_SECONDS = 40
@@ -70,6 +71,51 @@ class Links(LabCase):
         self.assertEqual(watch.slanders, [])
         self.assert_runs(lab, inner)
         self.assert_runs(lab, lab.nodes[0], "--gpus", "1", "--", "echo", "from inside", says="from inside\n")
+
+    def test_two_hosts_behind_routers_reach_each_other_through_a_third(self):
+        lab = self.mesh(3, h2={"translated": True, "gpu": True}, h3={"translated": True, "gpu": True})
+        middle, left, right = lab.nodes
+        for asked, other in ((left, right), (right, left)):
+            meshes.wait_until(
+                lambda: f"relayed by {middle.name}, TCP session" in lab.attempt(asked, "ping", "-c", "1", other.name).stdout,
+                f"{asked.name} reaches {other.name} through {middle.name}")
+        self.assertIn("direct, TCP session", lab.command(left, "ping", "-c", "1", middle.name))
+        with Watch(lab, lab.nodes) as watch:
+            watch.hold(10)
+        self.assertEqual(watch.slanders, [])
+        path = os.path.join(lab.folder, "work")
+        os.makedirs(path)
+        content = os.urandom(4 << 20)
+        with open(os.path.join(path, "data"), "wb") as stream:
+            stream.write(content)
+        for asked, other in ((left, right), (right, left)):
+            lab.command(middle, "node", "cordon", asked.name)
+            done = lab.attempt(asked, "run", "--gpus", "1", "--out", f"copy-{asked.name}", "--", "sh", "-c",
+                               f"cp data copy-{asked.name}; echo $SWARMLET_NODE", cwd=path, seconds=90)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stdout.split(), [other.name], done.stderr)
+            with open(os.path.join(path, f"copy-{asked.name}"), "rb") as stream:
+                self.assertEqual(stream.read(), content)
+            lab.command(middle, "node", "uncordon", asked.name)
+        checks = json.loads(lab.attempt(middle, "doctor", "--json", seconds=60).stdout)["checks"]
+        carried = [check["detail"] for check in checks if check["check"] == f"relay {left.name} - {right.name}"]
+        self.assertRegex(" ".join(carried), r"MiB carried, \d+ sessions now")
+        done = lab.attempt(left, "doctor", right.name, seconds=60)
+        self.assertRegex(done.stdout, rf"{left.name} -> {right.name} TCP 7717 +warn +relayed by {middle.name}, ")
+
+    def test_when_a_relay_dies_another_takes_its_place(self):
+        lab = self.mesh(4, h3={"translated": True}, h4={"translated": True})
+        left, right = lab.nodes[2:]
+
+        def relay():
+            said = lab.attempt(left, "ping", "-c", "1", right.name).stdout
+            return next((host for host in lab.nodes[:2] if f"relayed by {host.name}," in said), None)
+
+        first = meshes.wait_until(relay, f"{left.name} reaches {right.name} through another host")
+        first.kill_host()
+        meshes.wait_until(lambda: relay() not in (None, first), "the other relays", 60)
+        self.wait_seen(lab, [left, right], first, ("dead",), 60)
+        self.assertEqual(lab.states(left)[right.name], "alive")
 
     def test_a_mesh_of_hosts_with_no_other_family_than_six(self):
         only6 = {"only6": True}

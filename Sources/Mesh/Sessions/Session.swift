@@ -118,6 +118,25 @@ public final class Session: @unchecked Sendable {
         } catch {
             throw MeshError(connecting: address, error)
         }
+        return try await initiate(loop, socket, address, remoteKey, configuration, suite, &cookie, deadline)
+    }
+
+    /// As `connect` as a member, over a connection that is there already. It owns the socket; `address` is what to call
+    /// the other side's. There is one try: with the first cipher of the configuration, and without a cookie.
+    public static func connect(
+        _ loop: any EventLoop, over socket: Int32, to address: SocketAddress, remoteKey: [UInt8],
+        _ configuration: SessionConfiguration, deadline: Instant
+    ) async throws(MeshError) -> Session {
+        var cookie: [UInt8] = []
+        return try await initiate(
+            loop, socket, address, remoteKey, configuration, configuration.suites.first ?? .chaChaPoly, &cookie,
+            deadline)
+    }
+
+    private static func initiate(
+        _ loop: any EventLoop, _ socket: Int32, _ address: SocketAddress, _ remoteKey: [UInt8]?,
+        _ configuration: SessionConfiguration, _ suite: NoiseSuite, _ cookie: inout [UInt8], _ deadline: Instant
+    ) async throws(MeshError) -> Session {
         let handshake = SessionHandshake(loop, socket, configuration, address, deadline: deadline)
         do throws(MeshError) {
             let result = try await handshake.initiate(remoteKey: remoteKey, suite, cookie: &cookie)

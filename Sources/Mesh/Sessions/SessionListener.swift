@@ -69,6 +69,12 @@ public final class SessionListener: @unchecked Sendable {
         loop.close(listener.descriptor)
     }
 
+    /// Takes a connection that came by another way, as inside a stream. It owns the socket.
+    public func take(_ socket: Int32, from peer: SocketAddress) {
+        guard !isClosed else { return loop.close(socket) }
+        receive(Accepted(socket: socket, peer: peer))
+    }
+
     private func acceptAll() async {
         while !isClosed {
             do throws(RingError) {
@@ -140,6 +146,8 @@ public final class SessionListener: @unchecked Sendable {
             halfOpenByAddress[peer.with(port: 0), default: 0] < configuration.halfOpenPerAddressMax
         else { return [] }
         let free = configuration.halfOpenMax - configuration.halfOpenMax / SessionConstants.cookieShare
+        // Who came through a member has no second connection to show a cookie on.
+        if case .unix = peer { return nil }
         guard halfOpen >= free, !cookies.isValid(knock.opening.cookie, for: peer, at: loop.now) else { return nil }
         return cookies.cookie(for: peer, at: loop.now)
     }

@@ -22,8 +22,13 @@ struct MemberWatch {
             try await tell(
                 PongView(
                     node: member.name, shortID: member.shortID, address: node.peers.address(of: member.nodeID),
-                    path: "direct, TCP session", microseconds: time.map { UInt64(max(0, $0.nanoseconds / 1_000)) }))
+                    path: "\(path(to: member.nodeID)), TCP session",
+                    microseconds: time.map { UInt64(max(0, $0.nanoseconds / 1_000)) }))
         }
+    }
+
+    private func path(to id: NodeID) -> String {
+        node.peers.relay(to: id).map { "relayed by \(node.views.nodeName($0))" } ?? "direct"
     }
 
     func events(_ request: EventsRequest, tell: (EventsView) async throws -> Void) async throws {

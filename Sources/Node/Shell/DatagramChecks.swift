@@ -26,6 +26,13 @@ struct DatagramChecks {
         for member in reachable {
             guard let path = paths[member.id] else { continue }
             let there = PeerDoctor.port(member.addresses.first)
+            if node.peers.relay(to: member.id) != nil, path.outbound != .open, path.inbound != .open {
+                for check in ["\(own) -> \(member.name) UDP \(there)", "\(member.name) -> \(own) UDP \(here)"] {
+                    checks.append(
+                        CheckView(check: check, result: "warn", detail: "no direct way; probes go through the relay"))
+                }
+                continue
+            }
             let opening = firewall?.opening(port: there, transport: "udp")
             let openingHere = PeerDoctor.firewall(node).opening(port: here, transport: "udp")
             checks.append(

@@ -18,6 +18,7 @@ final class MeshNode: @unchecked Sendable {
     let log: DaemonLog
     let driver: CoreDriver
     let peers: Peers
+    let relays: RelayService
     let trees: TreeStore
     let history: History
     private(set) var runner: AttemptRunner!
@@ -87,6 +88,7 @@ final class MeshNode: @unchecked Sendable {
         peers = Peers(
             loop: loop, identity: identity, membership: membership,
             remembered: MeshNode.remembered(directory, core.state, log), datagramPort: datagramPort, log: log)
+        relays = RelayService(peers)
         runner = AttemptRunner(node: self)
         files = FileService(node: self)
         output = OutputService(node: self)
@@ -260,7 +262,9 @@ final class MeshNode: @unchecked Sendable {
         case .archive(let jobs, let index):
             history.follow(state)
             history.keep(jobs, of: index)
-        case .membersChanged: updatePeers()
+        case .membersChanged:
+            updatePeers()
+            relays.isWilling = state.node(id)?.role != .client
         case .gossip(let peer, let message, let path): peers.gossip(message, to: peer, over: path)
         case .membership(let event): note(event)
         case .leadership(let role, let leader):
@@ -414,6 +418,8 @@ final class MeshNode: @unchecked Sendable {
                 case .raft: try await RaftService(node: self).serve(stream)
                 case .history: try await HistoryExchange(node: self).serve(stream)
                 case .doctor: try await PeerDoctor(node: self).serve(stream, for: sender)
+                case .relay: try await relays.serve(stream, from: sender)
+                case .relayed: try await peers.takeRelayed(stream, through: sender)
                 case .admission: stream.cancel()
                 }
             } catch {
@@ -426,6 +432,8 @@ final class MeshNode: @unchecked Sendable {
         let message: [UInt8]
         switch kind {
         case .transfer: message = TransferMessage.failed(code: failure.code, message: failure.message).encoded()
+        case .relay: message = RelayAnswer.refused(failure.message).encoded
+        case .relayed: return stream.cancel()
         case .log, .files, .admission, .raft, .history, .doctor: message = APIReply.failure(failure).encoded()
         }
         do {

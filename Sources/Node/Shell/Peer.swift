@@ -17,6 +17,11 @@ final class Peer: @unchecked Sendable {
     /// Until then streams go over the session that it dialled: it did not answer at its addresses, as behind a router
     /// that translates them.
     var unreachableUntil = Instant.zero
+    /// Until then it is not dialled at its addresses, because it was reached through another member only.
+    var directAgain = Instant.zero
+    /// Until then no other member is asked to reach it, after so many times in vain.
+    var relayAgain = Instant.zero
+    var relayFailures = 0
     /// Why it did not want this node, when it was dialled last.
     var refusal: String?
     /// When anything was last received from it.

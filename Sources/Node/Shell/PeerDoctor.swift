@@ -60,11 +60,25 @@ struct PeerDoctor {
             let time = session.roundTrip.map { ", \(PeerDoctor.milliseconds($0)) ms" } ?? ""
             return (CheckView(check: check, result: "ok", detail: "direct\(time)"), session)
         } catch MeshError.connectTimeout(let address) {
-            return (CheckView(check: check, result: "FAIL", detail: "no answer from \(address) in 3 s"), nil)
+            return (
+                relayed(CheckView(check: check, result: "FAIL", detail: "no answer from \(address) in 3 s"), record),
+                nil
+            )
         } catch {
             let failure = APIFailure(error)
-            return (CheckView(check: check, result: "FAIL", detail: failure.message, hint: failure.hint), nil)
+            let view = CheckView(check: check, result: "FAIL", detail: failure.message, hint: failure.hint)
+            return (relayed(view, record), nil)
         }
+    }
+
+    /// What cannot be reached directly may be reached through another member: that is no failure.
+    private func relayed(_ failed: CheckView, _ record: NodeRecord) -> CheckView {
+        guard let relay = node.peers.relay(to: record.id) else { return failed }
+        var view = failed
+        view.result = "warn"
+        let time = node.peers.roundTrip(to: record.id).map { ", \(PeerDoctor.milliseconds($0)) ms" } ?? ""
+        view.detail = "relayed by \(node.views.nodeName(relay))\(time); directly: \(failed.detail)"
+        return view
     }
 
     /// The word of the member, and how far its clock is ahead of ours; nil where it cannot be asked.

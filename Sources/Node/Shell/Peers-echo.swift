@@ -24,9 +24,10 @@ extension Peers {
     private static let echoPatience = Interval.seconds(2)
 
     /// Where the session with a member leads, as this host sees it; without the port where the member dialled, because
-    /// that port is nobody's.
+    /// that port is nobody's. where it goes through a relay, the way to that.
     func address(of id: NodeID) -> String? {
         guard let peer = peers[id], let session = peer.session else { return nil }
+        if let relay = Peers.relay(of: session) { return isDirect(relay) ? address(of: relay) : nil }
         return peer.isDialled ? session.address.description : session.address.host
     }
 
@@ -36,10 +37,10 @@ extension Peers {
     /// The session for messages with a member.
     func session(with id: NodeID) -> Session? { peers[id]?.session }
 
-    /// A session of its own with a member, dialled now.
+    /// A session of its own with a member, dialled now at its addresses.
     func dialAnew(_ id: NodeID) async throws -> Session {
         guard let peer = peers[id] else { throw NodeError.nodeNotFound(id.description) }
-        return try await connect(peer, purpose: .streams)
+        return try await connectDirect(peer, purpose: .streams)
     }
 
     /// The time of one round trip; nil where nothing came back in two seconds.

@@ -12,6 +12,8 @@ import Tokens
 /// Of two sessions with the same member the one that its lower number dialled stays, unless it has gone quiet. Streams
 /// of files go over sessions of their own, so that a lease never waits behind a checkpoint.
 ///
+/// A member that does not answer at its addresses is reached through another one (`Peers-relays`).
+///
 /// Gossip goes by datagram where that is known to arrive (`DatagramService`), else over the session for messages.
 final class Peers: @unchecked Sendable {
     var onMessage: ((NodeID, NodeMessage) -> Void)?
@@ -27,10 +29,12 @@ final class Peers: @unchecked Sendable {
     var onFormerMember: (([UInt8]) -> String?)?
     /// A member lives in a later epoch of the mesh than this node.
     var onLaterEpoch: ((UInt64, NodeID) -> Void)?
+    /// A connection through another member; it is the listener's now.
+    var onRelayed: ((Int32, SocketAddress) -> Void)?
 
     let loop: any EventLoop
-    private let identity: NodeIdentity
-    private let membership: MeshMembership
+    let identity: NodeIdentity
+    let membership: MeshMembership
     let log: DaemonLog
     /// nil where the port was not free for UDP.
     let datagrams: DatagramService?
@@ -46,13 +50,13 @@ final class Peers: @unchecked Sendable {
     static let messageKind: UInt16 = 1
     /// Packets of the datagram protocol that go through the session; members of older versions pass over them.
     static let packetKind: UInt16 = 2
-    private static let dialDeadline = Interval.seconds(3)
+    static let dialDeadline = Interval.seconds(3)
     private static let dialPauseMin = Interval.milliseconds(50)
     private static let dialPauseMax = Interval.seconds(1)
     /// A session that has been heard within this time is not replaced by a newer one of lower right.
     private static let quiet = Interval.seconds(2)
     /// How long a member that did not answer at its addresses is not dialled for a stream.
-    private static let unreachablePatience = Interval.seconds(60)
+    static let unreachablePatience = Interval.seconds(60)
     /// How often members without a session are dialled although there is nothing to say.
     private static let upkeep = Interval.milliseconds(500)
 
@@ -75,7 +79,10 @@ final class Peers: @unchecked Sendable {
     func start() {
         loop.spawn("peers") { [self] in
             while !isStopped {
-                for id in peers.keys.sorted() { dial(id) }
+                for id in peers.keys.sorted() {
+                    dial(id)
+                    seekDirect(id)
+                }
                 do { try await loop.sleep(for: Peers.upkeep) } catch { return }
             }
         }
@@ -106,7 +113,11 @@ final class Peers: @unchecked Sendable {
     func learn(_ record: PeerRecord) {
         guard record.id != membership.node else { return }
         if let peer = peers[record.id] {
-            peer.addresses = record.addresses
+            if Set(peer.addresses) != Set(record.addresses) {
+                peer.addresses = record.addresses
+                peer.directAgain = .zero
+                peer.unreachableUntil = .zero
+            }
             if peer.noiseKey != record.noiseKey.array {
                 ids[peer.noiseKey] = nil
                 peer.noiseKey = record.noiseKey.array
@@ -178,17 +189,21 @@ final class Peers: @unchecked Sendable {
     }
 
     /// A stream to another member, over a session of its own that ends with it. A member that does not answer at its
-    /// addresses but has dialled this node is reached over the session for messages, behind whatever these have to say.
+    /// addresses but has dialled this node is reached over the session for messages, behind whatever these have to say;
+    /// one that has not, through a relay.
     func openStream(_ kind: StreamKind, to id: NodeID) async throws -> any MessageStream {
         guard let peer = peers[id] else { throw NodeError.nodeNotFound(id.description) }
-        if let session = peer.session, loop.now < peer.unreachableUntil {
+        let isCaller = isDirect(id) && !peer.isDialled
+        if isCaller, let session = peer.session, loop.now < peer.unreachableUntil {
             return try await session.openStream(kind.rawValue)
         }
         let session: Session
         do {
-            session = try await connect(peer, purpose: .streams)
+            session =
+                isCaller
+                ? try await connectDirect(peer, purpose: .streams) : try await connect(peer, purpose: .streams)
         } catch {
-            guard let session = peer.session, !peer.isDialled else { throw error }
+            guard isCaller, let session = peer.session else { throw error }
             peer.unreachableUntil = loop.now + Peers.unreachablePatience
             return try await session.openStream(kind.rawValue)
         }
@@ -228,7 +243,29 @@ final class Peers: @unchecked Sendable {
         }
     }
 
-    func connect(_ peer: Peer, purpose: SessionPurpose) async throws -> Session {
+    /// A session, directly where that is possible.
+    private func connect(_ peer: Peer, purpose: SessionPurpose) async throws -> Session {
+        var failure: any Error = MeshError.connectTimeout(peer.addresses.first ?? "-")
+        if loop.now >= peer.directAgain {
+            do {
+                return try await connectDirect(peer, purpose: purpose)
+            } catch {
+                guard Peers.isOfTheWay(error) else { throw error }
+                failure = error
+            }
+        }
+        do {
+            let session = try await connectRelayed(peer, purpose: purpose, instead: failure)
+            peer.directAgain = max(peer.directAgain, loop.now + Peers.unreachablePatience)
+            return session
+        } catch {
+            peer.directAgain = .zero
+            throw error
+        }
+    }
+
+    /// A session at one of the member's addresses.
+    func connectDirect(_ peer: Peer, purpose: SessionPurpose) async throws -> Session {
         var failure: any Error = NodeError.nodeNotFound(peer.id.description)
         for (index, text) in peer.addresses.enumerated() {
             do {
@@ -238,18 +275,24 @@ final class Peers: @unchecked Sendable {
                 let session = try await Session.connect(
                     loop, to: address, remoteKey: peer.noiseKey, configuration,
                     deadline: loop.after(Peers.dialDeadline))
-                guard isOfThisEpoch(SessionPurpose.epoch(ofListener: session.remotePayload), peer.id) else {
-                    session.close("of another epoch of the mesh")
-                    throw NodeError.meshRecovered
-                }
+                _ = try checked(session, of: peer)
                 if index > 0 { peer.addresses.swapAt(0, index) }
-                peer.suites = session.suite == .chaChaPoly ? [.chaChaPoly] : SessionConfiguration.preferredSuites
                 return session
             } catch {
                 failure = error
             }
         }
         throw failure
+    }
+
+    /// The session just dialled, unless its member lives in another epoch of the mesh.
+    func checked(_ session: Session, of peer: Peer) throws -> Session {
+        guard isOfThisEpoch(SessionPurpose.epoch(ofListener: session.remotePayload), peer.id) else {
+            session.close("of another epoch of the mesh")
+            throw NodeError.meshRecovered
+        }
+        peer.suites = session.suite == .chaChaPoly ? [.chaChaPoly] : SessionConfiguration.preferredSuites
+        return session
     }
 
     /// Judges who connects: members by their key; a stranger may only ask for admission, by a first contact.
@@ -283,12 +326,14 @@ final class Peers: @unchecked Sendable {
         return epoch == membership.epoch
     }
 
-    private func adopt(_ session: Session, of peer: Peer, isDialled: Bool) {
+    func adopt(_ session: Session, of peer: Peer, isDialled: Bool) {
         guard !isStopped, peers[peer.id] === peer else { return session.close("not a member any more") }
         if let old = peer.session {
             let dialler = peer.isDialled ? membership.node : peer.id
-            let isRightful = dialler == min(membership.node, peer.id)
             let isHeard = loop.now - old.lastHeard < Peers.quiet
+            let (isOldDirect, isNewDirect) = (Peers.relay(of: old) == nil, Peers.relay(of: session) == nil)
+            // A direct one is better, whoever dialled it.
+            let isRightful = isOldDirect == isNewDirect ? dialler == min(membership.node, peer.id) : isOldDirect
             if isRightful, isHeard { return session.close("there is a session already") }
             peer.session = nil
             old.onClosed = nil
@@ -310,7 +355,7 @@ final class Peers: @unchecked Sendable {
         }
         resume(peer, on: session)
         session.ping()
-        if !isDialled { tellSeen(session) }
+        if !isDialled, isDirect(id) { tellSeen(session) }
     }
 
     /// Posts what an ended session had not begun to send, unless it is too old to be worth anything.

@@ -14,4 +14,8 @@ enum StreamKind: UInt16 {
     case history = 6
     /// What a member says of itself and of its way back (`APIRequest.doctorReport`, answered by `APIReply`).
     case doctor = 7
+    /// A session with another member, which this one carries (`RelayRequest`, answered by `RelayAnswer`).
+    case relay = 8
+    /// A session of another member, carried by this one (`RelayRequest`).
+    case relayed = 9
 }

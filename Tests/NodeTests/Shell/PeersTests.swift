@@ -10,6 +10,7 @@ import Tokens
 /// A member's sessions, with its listener. Confined to its loop.
 private final class Side: @unchecked Sendable {
     let peers: Peers
+    let relays: RelayService
     let listener: SessionListener
     let record: PeerRecord
     private let scratch: ScratchDirectory
@@ -31,6 +32,20 @@ private final class Side: @unchecked Sendable {
             validate: { peers.judge($0) })
         listener = try SessionListener(loop, .loopback(port: 0), configuration) { peers.accept($0) }
         self.peers = peers
+        relays = RelayService(peers)
+        let (listener, relays) = (listener, relays)
+        peers.onRelayed = { listener.take($0, from: $1) }
+        peers.onStream = { kind, stream, sender in
+            loop.spawn("serve") {
+                do {
+                    switch StreamKind(rawValue: kind) {
+                    case .relay: try await relays.serve(stream, from: sender)
+                    case .relayed: try await peers.takeRelayed(stream, through: sender)
+                    default: stream.cancel()
+                    }
+                } catch { stream.cancel() }
+            }
+        }
         record = PeerRecord(
             id: NodeID(number), noiseKey: Bytes(identity.noiseKey.publicKey), addresses: [listener.address.description])
     }
@@ -39,7 +54,12 @@ private final class Side: @unchecked Sendable {
 @Suite("Sessions between members", .timeLimit(.minutes(1)))
 struct PeersTests {
     @Test("two that dial each other at the same time keep one session, the same one")
-    func dialledAtOnce() async throws {
+    func dialledAtOnce() async throws { try await onLoop(dialEachOther) }
+
+    @Test("members that cannot reach each other meet through one that both reach, until they can")
+    func relayed() async throws { try await onLoop(meetThroughThird) }
+
+    private func onLoop(_ body: @escaping @Sendable (any EventLoop) async throws -> Void) async throws {
         let loop = try EventLoops.make(preferring: .epoll)
         let thread = try DedicatedThread("test-loop")
         let (ended, end) = AsyncStream.makeStream(of: Void.self)
@@ -47,7 +67,7 @@ struct PeersTests {
             loop.run()
             end.finish()
         }
-        let result = await Task(executorPreference: loop) { try await dialEachOther(loop) }.result
+        let result = await Task(executorPreference: loop) { try await body(loop) }.result
         loop.stop()
         for await _ in ended {}
         try result.get()
@@ -79,6 +99,47 @@ struct PeersTests {
             await two.peers.stop()
             one.listener.close()
             two.listener.close()
+        }
+    }
+
+    private func meetThroughThird(_ loop: any EventLoop) async throws {
+        let meshKey = SigningKey.generate()
+        var sides: [Side] = []
+        for number in 1...3 as ClosedRange<UInt64> { sides.append(try Side(loop, number, meshKey: meshKey)) }
+        let (one, two, middle) = (sides[0], sides[1], sides[2])
+        func waitUntil(_ holds: () -> Bool) async throws {
+            let deadline = loop.after(.seconds(20))
+            while !holds(), loop.now < deadline { try await loop.sleep(for: .milliseconds(2)) }
+            #expect(holds())
+        }
+        // Nobody listens at the addresses that the two know of each other.
+        var (lost, alsoLost) = (one.record, two.record)
+        (lost.addresses, alsoLost.addresses) = (["127.0.0.1:1"], ["127.0.0.1:1"])
+        one.peers.learn(alsoLost)
+        two.peers.learn(lost)
+        for side in [one, two] {
+            side.peers.learn(middle.record)
+            middle.peers.learn(side.record)
+            side.peers.start()
+        }
+        try await waitUntil {
+            one.peers.relay(to: NodeID(2)) == NodeID(3) && two.peers.relay(to: NodeID(1)) == NodeID(3)
+        }
+        #expect(one.peers.isDirect(NodeID(3)) && !one.peers.isDirect(NodeID(2)))
+        #expect(try await one.peers.echo(NodeID(2)) != nil)
+        #expect(one.peers.session(with: NodeID(2))?.remoteKey == two.record.noiseKey.array, "end to end")
+        let pair = RelayService.Pair(NodeID(2), NodeID(1))
+        let meter = try #require(middle.relays.meters[pair])
+        #expect(meter.byteCount > 500 && meter.sessions >= 1)
+        #expect(middle.relays.meters.count == 1)
+        // The address that one learns now is right.
+        one.peers.learn(two.record)
+        try await waitUntil { one.peers.isDirect(NodeID(2)) && two.peers.isDirect(NodeID(1)) }
+        try await waitUntil { middle.relays.meters[pair]?.sessions == 0 }
+        #expect(try await two.peers.echo(NodeID(1)) != nil)
+        for side in sides {
+            await side.peers.stop()
+            side.listener.close()
         }
     }
 }
