@@ -18,6 +18,8 @@ public enum Fuzzer: String, CaseIterable, Sendable {
     case pieces
     /// Packets of strangers at the UDP port.
     case datagram
+    /// What comes in where meshes are asked for.
+    case discovery
     /// The Noise messages of a stranger, for each side and pattern.
     case handshake
     /// A message of a member of the mesh.
@@ -50,6 +52,7 @@ public enum Fuzzer: String, CaseIterable, Sendable {
         case .opening: SessionFuzzing.opening(bytes)
         case .pieces: SessionFuzzing.pieces(bytes)
         case .datagram: DatagramFuzzing.packets(bytes)
+        case .discovery: DiscoveryFuzzing.message(bytes)
         case .handshake: SessionFuzzing.handshake(bytes)
         case .message: Fuzzer.hasOneMeaning(NodeMessage.self, bytes)
         case .admission: Fuzzer.admission(bytes)
@@ -70,8 +73,20 @@ public enum Fuzzer: String, CaseIterable, Sendable {
         case 0: hasOneMeaning(AdmissionRequest.self, bytes.dropFirst())
         case 1: hasOneMeaning(AdmissionReply.self, bytes.dropFirst())
         case 2: hasOneMeaning(MemberCredentials.self, bytes.dropFirst())
+        case 3: relayed(Array(bytes.dropFirst()))
         default: nil
         }
+    }
+
+    /// The first messages on a stream that carries somebody's session.
+    private static func relayed(_ bytes: [UInt8]) -> String? {
+        if let request = RelayRequest(decoding: bytes), request.encoded != bytes {
+            return "a request that was taken is written in other bytes"
+        }
+        if case .refused(let reason)? = RelayAnswer(decoding: bytes), RelayAnswer.refused(reason).encoded.count > 257 {
+            return "a reason of \(reason.utf8.count) bytes"
+        }
+        return nil
     }
 
     private static func canonical(_ bytes: [UInt8]) -> String? {

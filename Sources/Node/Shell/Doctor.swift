@@ -11,6 +11,12 @@ struct Doctor {
     func checks() async throws -> [CheckView] {
         let host = HostChecks(loop: daemon.loop, host: daemon.host)
         var checks = [host.eventLoop] + host.isolation
+        if let failure = daemon.discoveryFailure {
+            checks.append(
+                CheckView(
+                    check: "discovery", result: "warn", detail: failure,
+                    hint: "everything else works; to join, name a member or use an invitation"))
+        }
         guard let node = daemon.node else {
             return checks + [
                 CheckView(check: "mesh", result: "warn", detail: "in no mesh", hint: NodeError.notInMesh.hint)
@@ -22,6 +28,7 @@ struct Doctor {
         let others = node.state.members.filter { $0.id != node.id }
         checks += others.map { session(node, $0) }
         checks += try await DatagramChecks(node: node).checks(of: others)
+        checks += relays(node)
         checks.append(history(node))
         checks += inactive(node)
         return checks
@@ -70,6 +77,17 @@ struct Doctor {
             check: "leader", result: "FAIL", detail: "none for \(seconds) s", hint: NodeError.noLeader(seconds: 0).hint)
     }
 
+    /// What this host carries for others that cannot reach each other.
+    private func relays(_ node: MeshNode) -> [CheckView] {
+        let meters = node.relays.meters
+        return meters.keys.sorted().compactMap { pair in
+            guard let meter = meters[pair], meter.sessions > 0 else { return nil }
+            return CheckView(
+                check: "relay \(node.views.nodeName(pair.lower)) - \(node.views.nodeName(pair.higher))", result: "ok",
+                detail: "\(ByteSize.text(meter.byteCount)) carried, \(meter.sessions) sessions now")
+        }
+    }
+
     /// Hosts that have been dead for so long that somebody should look.
     private func inactive(_ node: MeshNode) -> [CheckView] {
         node.state.members.compactMap { member in
@@ -89,10 +107,11 @@ struct Doctor {
                 check: check, result: "FAIL", detail: "no answer from \(address)",
                 hint: "on \(member.name): is the daemon up, and does the firewall let TCP in?")
         }
+        let path = node.peers.relay(to: member.id).map { "relayed by \(node.views.nodeName($0))" } ?? "direct"
         guard let time = node.peers.roundTrip(to: member.id) else {
-            return CheckView(check: check, result: "ok", detail: "direct")
+            return CheckView(check: check, result: "ok", detail: path)
         }
-        return CheckView(check: check, result: "ok", detail: "direct, \(Self.text(time))")
+        return CheckView(check: check, result: "ok", detail: "\(path), \(Self.text(time))")
     }
 
     /// Milliseconds with a tenth.

@@ -8,7 +8,7 @@ import Scheduler
 enum JoinCommand {
     static let declaration = Command(
         "join", summary: "Make this host a member of a mesh",
-        operands: .words(placeholder: "-|file:PATH|env:VARIABLE|PEER", least: 1, most: 1),
+        operands: .words(placeholder: "-|file:PATH|env:VARIABLE|PEER", least: 0, most: 1),
         flags: [
             Flag(
                 "role", .choice(["auto", "worker", "client"]),
@@ -17,20 +17,27 @@ enum JoinCommand {
         ] + HostFlags.node,
         details: [
             "An invitation is read from stdin (-), a file or a variable, so that it is in no list of processes.\n"
-                + "With PEER (HOST or HOST:PORT) the node waits until an operator of the mesh types swarmlet approve."
+                + "With PEER (HOST or HOST:PORT) the node waits until an operator of the mesh types swarmlet approve.\n"
+                + "Without either it lists the meshes that answer on this network, and asks."
         ],
         examples: [
             .init("swarmlet invite | ssh lynx swarmlet join -", "from a member: add lynx"),
             .init("swarmlet join - < lab.inv", "use an invitation that was kept in a file"),
             .init("swarmlet join - --role client < lab.inv", "a laptop that only submits"),
             .init("swarmlet join 192.168.1.11", "knock there and wait for approve"),
+            .init("swarmlet join", "see what meshes there are"),
         ], run: run)
 
     /// An invitation is one line of a few hundred characters; more is something else.
     private static let invitationLimitBytes = 64 << 10
 
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
-        let source = try Source(invocation.operands[0])
+        let source: Source
+        if let operand = invocation.operands.first {
+            source = try Source(operand)
+        } else {
+            source = Source(peer: try nearby(terminal).peer)
+        }
         guard source.invitation != nil || invocation.has("trust-first-use") || terminal.stderrIsInteractive else {
             throw .conflict(
                 message: "join PEER shows a fingerprint to compare, and nobody is there to compare it",
@@ -59,6 +66,32 @@ enum JoinCommand {
             default: throw .badAnswer(reason: "another reply than progress or a status")
             }
         }
+    }
+
+    /// One of the meshes that answer on this network.
+    private static func nearby(_ terminal: Terminal) throws(CommandError) -> NearbyMeshes.Nearby {
+        let nearby = NearbyMeshes.look(terminal)
+        guard let first = nearby.meshes.first else {
+            let message =
+                nearby.reason.map { "this host cannot ask for meshes: \($0)" } ?? "no mesh answers on this network"
+            throw .refused(
+                APIFailure(
+                    code: "mesh.join.none_nearby", message: message,
+                    hint: "name a member: swarmlet join HOST. Or bring an invitation of one: swarmlet join -"))
+        }
+        terminal.warn("meshes on this network:")
+        for (number, mesh) in nearby.meshes.enumerated() {
+            terminal.warn("\(number + 1)  \(mesh.name)  \(mesh.fingerprint)  \(mesh.who), \(mesh.peer)")
+        }
+        let hint = "knock at one: swarmlet join \(first.peer)"
+        if nearby.meshes.count == 1 {
+            guard try terminal.confirm("join mesh \(first.name)?", hint: hint) else { throw .declined(what: "join") }
+            return first
+        }
+        guard let choice = try terminal.choose("join which one?", among: nearby.meshes.count, hint: hint) else {
+            throw .declined(what: "join")
+        }
+        return nearby.meshes[choice]
     }
 
     private static func role(_ invocation: Invocation) -> NodeRole {
@@ -94,6 +127,8 @@ enum JoinCommand {
     struct Source {
         var invitation: String?
         var peer: String?
+
+        init(peer: String) { self.peer = peer }
 
         init(_ operand: String) throws(CommandError) {
             if operand == "-" {

@@ -10,7 +10,8 @@ enum UpCommand {
             + HostFlags.node,
         details: [
             "Starts the daemon in the background and returns when it is ready. May be repeated: a node that is up\n"
-                + "stays as it is, with the flags it was started with; a node that was in a mesh goes back to it."
+                + "stays as it is, with the flags it was started with; a node that was in a mesh goes back to it.\n"
+                + "In a terminal it asks before it starts a mesh beside one that answers on this network."
         ],
         examples: [
             .init("swarmlet up --mesh lab", "start a mesh named lab"),
@@ -21,6 +22,7 @@ enum UpCommand {
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
         let directory = try DataDirectory.chosen(invocation)
         try DaemonStarter(directory).ensureRunning(HostFlags.forwarded(invocation), terminal)
+        if terminal.canAsk, try isInNoMesh(directory) { try askWhereOthersAre(terminal) }
         let request = UpRequest(
             meshName: invocation.text("mesh"), nodeName: invocation.text("name"),
             labels: Labels.sorted(invocation.pairs("labels")), listen: invocation.text("listen"),
@@ -34,6 +36,27 @@ enum UpCommand {
                 "the daemon was running already, without \(status.notApplied.joined(separator: " ")). Stop it, then up "
                     + "again (jobs go on): \(stop)")
         }
+        return try finish(status, directory, terminal)
+    }
+
+    private static func isInNoMesh(_ directory: DataDirectory) throws(CommandError) -> Bool {
+        guard case .status(let status) = try LocalClient.call(.status, directory) else { return false }
+        return !status.inMesh
+    }
+
+    /// A mesh beside another one is seldom what was meant.
+    private static func askWhereOthersAre(_ terminal: Terminal) throws(CommandError) {
+        let meshes = NearbyMeshes.look(terminal).meshes
+        guard let first = meshes.first else { return }
+        for mesh in meshes { terminal.note("on this network: mesh \(mesh.name) (\(mesh.fingerprint)), \(mesh.who)") }
+        let join = "swarmlet join \(first.peer)"
+        guard try terminal.confirm("start another mesh here? To join mesh \(first.name) instead: \(join)", hint: join)
+        else { throw .declined(what: "up") }
+    }
+
+    private static func finish(
+        _ status: StatusView, _ directory: DataDirectory, _ terminal: Terminal
+    ) throws(CommandError) -> Int32 {
         guard terminal.format == .text else {
             try terminal.result(StatusText.json(status))
             return ExitCode.success

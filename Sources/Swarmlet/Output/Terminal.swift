@@ -104,6 +104,16 @@ final class Terminal {
         return answer == "y" || answer == "Y" || answer.lowercased() == "yes"
     }
 
+    /// Asks for one of several, by its number; nil: none of them.
+    func choose(_ question: String, among count: Int, hint: String) throws(CommandError) -> Int? {
+        guard canAsk else { throw .needsAnswer(question: question, hint: hint) }
+        clearProgress()
+        say("swarmlet: \(question) [1-\(count)] ")
+        guard let answer = readLine(strippingNewline: true), let number = Int(answer), (1...count).contains(number)
+        else { return nil }
+        return number - 1
+    }
+
     /// The width of the window behind a descriptor; nil where there is none.
     static func columns(of descriptor: Int32) -> Int? {
         var size = winsize()
