@@ -11,6 +11,9 @@ public enum NodeConstants {
     public static let leaseRenewal = Interval.milliseconds(500)
     /// Where none has been granted for so long, they follow each other faster.
     public static let leaseDoubt = Interval.milliseconds(1_200)
+    /// A node whose lease ran out so long ago lacks more than a renewal: it may hear grants, by datagram, and not the log
+    /// that they wait for. From then on it renews only by the way that the log takes, so that it is lost where that is cut.
+    public static let leaseByDatagramAfterEnd = Interval.seconds(2)
     public static let leaseRenewalInDoubt = Interval.milliseconds(200)
     /// An attempt starts only under a lease that still lasts this long.
     public static let leaseToStart = Interval.milliseconds(500)

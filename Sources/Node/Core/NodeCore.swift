@@ -329,7 +329,9 @@ public struct NodeCore: Sendable {
             renew(id, sequence: sequence, at: now)
         } else {
             let time = wallClockOffset == nil ? nil : wallClock(at: now)
-            effects.append(.send(leader, .renew(sequence: sequence, time: time)))
+            let renewal = NodeMessage.renew(sequence: sequence, time: time)
+            let isWell = lease.hasCaughtUp && now - lease.deadline < NodeConstants.leaseByDatagramAfterEnd
+            effects.append(isWell ? .sendByDatagram(leader, renewal) : .send(leader, renewal))
         }
     }
 
@@ -339,7 +341,7 @@ public struct NodeCore: Sendable {
         if renewal.node == id {
             lease.granted(sequence: renewal.sequence, index: index, now: now)
         } else {
-            effects.append(.send(renewal.node, .granted(sequence: renewal.sequence, index: index)))
+            effects.append(.sendByDatagram(renewal.node, .granted(sequence: renewal.sequence, index: index)))
         }
     }
 

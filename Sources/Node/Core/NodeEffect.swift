@@ -8,6 +8,8 @@ public enum NodeEffect: Sendable {
     /// Make this durable, then say `.persisted`.
     case persist(RaftPersist)
     case send(NodeID, NodeMessage)
+    /// As `send`, by datagram where these arrive: of a lease, which is none the worse when it comes late or twice.
+    case sendByDatagram(NodeID, NodeMessage)
     /// A message of gossip: as a datagram, or inside the control session as `NodeMessage.swim`.
     case gossip(NodeID, SwimMessage, over: SwimPath)
     /// Make ready for this attempt what can be made before it has room here; a start may follow.

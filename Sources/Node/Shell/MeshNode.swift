@@ -250,6 +250,7 @@ final class MeshNode: @unchecked Sendable {
     private func carryOut(_ effect: NodeEffect) {
         switch effect {
         case .send(let peer, let message): peers.send(message, to: peer)
+        case .sendByDatagram(let peer, let message): peers.sendByDatagram(message, to: peer)
         case .prepare(let key): runner.prepare(key)
         case .start(let key): runner.start(key)
         case .stop(let key, let stop): runner.stop(key, stop)

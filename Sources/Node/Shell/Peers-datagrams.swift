@@ -28,8 +28,8 @@ extension Peers {
             do throws(CodecError) {
                 switch purpose {
                 case .path: break
-                case .gossip: post(.swim(try SwimMessage(encoded: bytes)), to: id)
-                case .lease: post(try NodeMessage(encoded: bytes), to: id)
+                case .gossip: send(.swim(try SwimMessage(encoded: bytes)), to: id)
+                case .lease: send(try NodeMessage(encoded: bytes), to: id)
                 }
             } catch {
                 log.warning("what did not reach \(id) by datagram cannot be sent: \(error.message)")
@@ -46,6 +46,13 @@ extension Peers {
             let state = "datagrams to \(id) \(path.outbound), from it \(path.inbound)"
             if path.outbound == .blocked || path.inbound == .blocked { log.note(state) }
         }
+    }
+
+    /// Brings a message of a lease to a member: by datagram where these are known to arrive.
+    func sendByDatagram(_ message: NodeMessage, to id: NodeID) {
+        guard let datagrams, peers[id] != nil else { return send(message, to: id) }
+        if peers[id]?.session == nil { dial(id) }
+        datagrams.send(.lease, message.encoded(), to: id)
     }
 
     /// Brings gossip to a member: by datagram where it may travel so and does arrive.

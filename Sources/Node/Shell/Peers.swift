@@ -151,19 +151,8 @@ final class Peers: @unchecked Sendable {
     // MARK: Saying something
 
     /// Sends a message if there is a session, and sees to it that there will be one. What cannot be sent is lost, as on
-    /// any network: every protocol above repeats what matters. Leases go by datagram where these are known to arrive.
+    /// any network: every protocol above repeats what matters.
     func send(_ message: NodeMessage, to id: NodeID) {
-        switch message {
-        case .renew, .granted:
-            guard let datagrams, peers[id] != nil else { return post(message, to: id) }
-            if peers[id]?.session == nil { dial(id) }
-            datagrams.send(.lease, message.encoded(), to: id)
-        default: post(message, to: id)
-        }
-    }
-
-    /// As `send`, over the session.
-    func post(_ message: NodeMessage, to id: NodeID) {
         guard let session = peers[id]?.session else { return dial(id) }
         do {
             try session.post(Peers.messageKind, message.encoded(), class: Peers.trafficClass(of: message))

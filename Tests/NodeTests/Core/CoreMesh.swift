@@ -10,6 +10,7 @@ final class CoreMesh {
         var from: NodeID
         var to: NodeID
         var message: NodeMessage
+        var isDatagram = false
     }
 
     static let epoch: Int64 = 1_763_733_600_000_000_000  // 2025-11-21T14:00:00Z
@@ -18,6 +19,8 @@ final class CoreMesh {
     private(set) var now = Instant.zero
     /// Nodes whose messages are lost, both ways.
     var isolated: Set<NodeID> = []
+    /// Nodes of whose messages only datagrams pass, both ways.
+    var withoutSessions: Set<NodeID> = []
     /// What each core asked of its shell, in order.
     private(set) var effects: [NodeID: [NodeEffect]] = [:]
     private(set) var answers: [RequestID: Answer] = [:]
@@ -109,6 +112,8 @@ final class CoreMesh {
             switch effect {
             case .persist(let persist): tokens.append(persist.token)
             case .send(let to, let message): queue.append(Envelope(from: id, to: to, message: message))
+            case .sendByDatagram(let to, let message):
+                queue.append(Envelope(from: id, to: to, message: message, isDatagram: true))
             case .gossip(let to, let message, _):
                 queue.append(Envelope(from: id, to: to, message: .swim(message)))
             case .answered(let request, let answer): answers[request] = answer
@@ -126,6 +131,9 @@ final class CoreMesh {
             let envelope = queue[position]
             position += 1
             if isolated.contains(envelope.from) || isolated.contains(envelope.to) { continue }
+            if !envelope.isDatagram, withoutSessions.contains(envelope.from) || withoutSessions.contains(envelope.to) {
+                continue
+            }
             if records { heard.append(envelope) }
             if case .renew = envelope.message { renewalHeard[envelope.from] = now }
             handle(envelope.to, .message(from: envelope.from, envelope.message))

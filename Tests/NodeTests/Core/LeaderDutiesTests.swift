@@ -66,6 +66,21 @@ struct LeaderDutiesTests {
         #expect(mesh.run(seconds: 10) { isPresent() })
     }
 
+    @Test("a node that only datagrams reach keeps its lease until the log goes on without it, and is lost then")
+    func datagramsOnly() throws {
+        let mesh = try CoreMesh()
+        for _ in 0..<2 { try mesh.admit() }
+        mesh.run(seconds: 10) { mesh[1].raft.membership.voters.count == 3 }
+        let cutOff = NodeID(3)
+        mesh.withoutSessions = [cutOff]
+        mesh.run(seconds: 20)
+        #expect(mesh[1].state.isPresent(cutOff) && mesh[3].leaseDeadline > mesh.now)
+        let request = mesh.propose(at: 1, .configure(key: "autopilot.voters", value: "3", by: "test"))
+        #expect(mesh.run(seconds: 5) { mesh.answers[request] != nil })
+        #expect(mesh.run(seconds: 12) { !mesh[1].state.isPresent(cutOff) })
+        #expect(mesh.now >= mesh[3].leaseDeadline + NodeConstants.leaseMargin)
+    }
+
     @Test("a node that renews is never lost, however long nothing else happens")
     func idle() throws {
         let mesh = try CoreMesh()

@@ -136,7 +136,8 @@ extension MeshSimulation {
         case .persist(let change):
             machines[machine - 1].disk.add(change)
             beginWrite(machine)
-        case .send(let peer, let message): send(message, from: machine, to: peer)
+        case .send(let peer, let message), .sendByDatagram(let peer, let message):
+            send(message, from: machine, to: peer)
         case .prepare: break
         case .start(let key): prepare(key, on: machine)
         case .stop(let key, let stop): self.stop(key, stop, on: machine)
