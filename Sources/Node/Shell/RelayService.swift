@@ -18,19 +18,6 @@ final class RelayService: @unchecked Sendable {
         static func < (left: Pair, right: Pair) -> Bool { (left.lower, left.higher) < (right.lower, right.higher) }
     }
 
-    /// What was carried for a pair since the daemon started, both directions.
-    struct Meter: Hashable, Sendable {
-        var byteCount: UInt64 = 0
-        /// Sessions carried now.
-        var sessions = 0
-        /// What may still pass without waiting; below zero it is owed.
-        var allowance = RelayService.burstBytes
-        var refilledAt: Instant
-    }
-
-    /// For each pair.
-    static let bytesPerSecond: Int64 = 64 << 20
-    static let burstBytes: Int64 = 8 << 20
     static let sessionsPerPairMax = 32
     static let sessionsMax = 256
     /// Pairs whose bytes are remembered; those that are idle go first.
@@ -40,7 +27,7 @@ final class RelayService: @unchecked Sendable {
     var isWilling = true
     private let peers: Peers
     private let loop: any EventLoop
-    private(set) var meters: [Pair: Meter] = [:]
+    private(set) var meters: [Pair: RelayMeter] = [:]
     private var sessions = 0
 
     init(_ peers: Peers) {
@@ -69,7 +56,7 @@ final class RelayService: @unchecked Sendable {
             throw error
         }
         // What carries votes and leases may run into debt before it waits.
-        let debtMax = request.purpose == .messages ? Self.burstBytes : 0
+        let debtMax = request.purpose == .messages ? RelayMeter.burstBytes : 0
         let back = loop.spawn("relay back") { [self] in await carry(onward, stream, pair, debtMax) }
         await carry(stream, onward, pair, debtMax)
         await back.value
@@ -93,7 +80,7 @@ final class RelayService: @unchecked Sendable {
             {
                 meters[idle] = nil
             }
-            meters[pair] = Meter(refilledAt: loop.now)
+            meters[pair] = RelayMeter(at: loop.now)
         }
         meters[pair]?.sessions += 1
         sessions += 1
@@ -108,7 +95,7 @@ final class RelayService: @unchecked Sendable {
     private func carry(_ source: any MessageStream, _ target: any MessageStream, _ pair: Pair, _ debtMax: Int64) async {
         do {
             while let bytes = try await source.receive() {
-                let wait = charge(pair, bytes.count, debtMax)
+                let wait = meters[pair]?.charge(bytes.count, debtMax: debtMax, at: loop.now) ?? .zero
                 if wait > .zero { try await loop.sleep(for: wait) }
                 try await target.send(bytes)
             }
@@ -117,20 +104,5 @@ final class RelayService: @unchecked Sendable {
         }
         source.cancel()
         target.cancel()
-    }
-
-    /// Counts bytes of a pair; how long they have to wait.
-    private func charge(_ pair: Pair, _ byteCount: Int, _ debtMax: Int64) -> Interval {
-        guard var meter = meters[pair] else { return .zero }
-        let now = loop.now
-        let elapsed = min((now - meter.refilledAt).nanoseconds, 1_000_000_000)
-        meter.allowance = min(Self.burstBytes, meter.allowance + elapsed * Self.bytesPerSecond / 1_000_000_000)
-        meter.refilledAt = now
-        meter.allowance -= Int64(byteCount)
-        meter.byteCount += UInt64(byteCount)
-        meters[pair] = meter
-        let owed = -meter.allowance - debtMax
-        guard owed > 0 else { return .zero }
-        return Interval(nanoseconds: min(owed * 1_000_000_000 / Self.bytesPerSecond, 1_000_000_000))
     }
 }
