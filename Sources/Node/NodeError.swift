@@ -68,6 +68,10 @@ public enum NodeError: Error, Hashable, Sendable {
     case approvalExpired
     case userUnknown(String, node: String)
     case rootNotAsked
+    /// This host lacks something that the profile needs.
+    case profileUnavailable(SandboxProfile, node: String, reason: String)
+    /// A profile with a user of its own, and another user.
+    case runAsInProfile(SandboxProfile)
     case checkpointDirectoryRefused(path: String, reason: String)
     case stopping
     case meshNotConfirmed
@@ -128,6 +132,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .approvalExpired: "mesh.join.not_approved"
         case .userUnknown: "job.user_unknown"
         case .rootNotAsked: "job.root_not_asked"
+        case .profileUnavailable: "host.sandbox.unavailable"
+        case .runAsInProfile: "job.run_as_in_profile"
         case .checkpointDirectoryRefused: "job.checkpoint_directory"
         case .stopping: "daemon.stopping"
         case .meshNotConfirmed: "mesh.join.not_confirmed"
@@ -204,6 +210,9 @@ public enum NodeError: Error, Hashable, Sendable {
         case .approvalExpired: "nobody approved this node within 10 minutes"
         case .userUnknown(let user, let node): "there is no user \(user) on \(node)"
         case .rootNotAsked: "a job never runs as root unless root asks for it"
+        case .profileUnavailable(let profile, let node, let reason):
+            "\(node) cannot give the profile \(profile.name): \(reason)"
+        case .runAsInProfile(let profile): "the profile \(profile.name) has a user of its own"
         case .checkpointDirectoryRefused(let path, let reason):
             "checkpoints cannot be kept in \(path): \(reason)"
         case .stopping: "the daemon is stopping"
@@ -274,6 +283,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .approvalExpired: "try again, and on a member: swarmlet approve NAME"
         case .userUnknown: "create the user there, or choose one that is: --run-as USER"
         case .rootNotAsked: "as root: swarmlet run --run-as root"
+        case .profileUnavailable: "what each host can give: swarmlet doctor, there"
+        case .runAsInProfile: "leave out --run-as, or ask for --profile standard"
         case .checkpointDirectoryRefused:
             "name one in the working directory (--checkpoint ckpt), or one that the job's user owns on every node"
         case .stopping: "start it again: swarmlet up"

@@ -19,6 +19,6 @@ struct CapabilityTests {
     @Test("what is weaker is said, and what is not is not")
     func warnings() {
         let found = HostCapabilities.probe()
-        #expect(found.warnings.isEmpty == (found.isolation != .group && found.enforcesMemory && found.enforcesCPU))
+        #expect(found.warnings.isEmpty == (found.standardLimit == nil && found.enforcesMemory && found.enforcesCPU))
     }
 }

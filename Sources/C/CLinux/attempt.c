@@ -5,12 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/mount.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -19,27 +17,17 @@
 #include <unistd.h>
 
 // Newer than some C libraries that this is built with; the numbers are the same on every architecture.
-#ifndef SYS_open_tree
-#define SYS_open_tree 428
-#endif
-#ifndef SYS_move_mount
-#define SYS_move_mount 429
-#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
 #ifndef SYS_clone3
 #define SYS_clone3 435
 #endif
-#ifndef SYS_mount_setattr
-#define SYS_mount_setattr 442
-#endif
 
 enum {
     CONTROL = 3,  // descriptors of the first process
     OUTPUT = 1,
     ERROR_OUTPUT = 2,
-    WRITABLE_MAXIMUM = 16,
     JOB_STACK = 64 * 1024,
 };
 
@@ -61,11 +49,19 @@ static void tell(const struct clinux_message *message) {
     while (send(CONTROL, message, sizeof *message, MSG_NOSIGNAL) < 0 && errno == EINTR) {}
 }
 
-static _Noreturn void refuse(int layer, int error) {
+static _Noreturn void refuse_step(struct clinux_refusal refused) {
     struct clinux_message message = {
-        .kind = CLINUX_MESSAGE_REFUSED, .layer = layer, .error = error, .at_nanoseconds = unix_time()};
+        .kind = CLINUX_MESSAGE_REFUSED,
+        .layer = refused.layer,
+        .error = refused.error,
+        .step = refused.step,
+        .at_nanoseconds = unix_time()};
     tell(&message);
     _exit(125);
+}
+
+static _Noreturn void refuse(int layer, int error) {
+    refuse_step((struct clinux_refusal){.layer = layer, .error = error, .step = -1});
 }
 
 /// A caught signal is the standard one again after exec; an ignored one stays ignored, so those a daemon may ignore are reset.
@@ -100,72 +96,12 @@ static void arrange_descriptors(int control, int output, int error_output) {
     }
 }
 
-// -- Mounts --
-
-static int make_directories(const char *path) {
-    char part[4096];
-    size_t length = strlen(path);
-    if (length >= sizeof part) return ENAMETOOLONG;
-    memcpy(part, path, length + 1);
-    for (size_t i = 1; i <= length; i++) {
-        if (part[i] != '/' && part[i] != 0) continue;
-        char kept = part[i];
-        part[i] = 0;
-        if (mkdir(part, 0755) < 0 && errno != EEXIST) return errno;
-        part[i] = kept;
-    }
-    return 0;
-}
-
-static void mount_private(const char *target) {
-    if (mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") < 0)
-        refuse(CLINUX_LAYER_PRIVATE_TMP, errno);
-}
-
-static int is_directory(const char *path) {
-    struct stat facts;
-    return lstat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
-}
-
-static void build_mounts(const struct clinux_attempt *attempt) {
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) refuse(CLINUX_LAYER_PRIVATE_MOUNTS, errno);
-    // Copies of the writable directories, taken before the host root turns read-only and before /tmp is covered.
-    int trees[WRITABLE_MAXIMUM];
-    int count = 0;
-    for (; attempt->writable[count]; count++) {
-        if (count == WRITABLE_MAXIMUM) refuse(CLINUX_LAYER_WRITABLE_DIRECTORY, E2BIG);
-        // The root writable would make everything writable.
-        if (strcmp(attempt->writable[count], "/") == 0) refuse(CLINUX_LAYER_WRITABLE_DIRECTORY, EPERM);
-        trees[count] = (int)syscall(SYS_open_tree, AT_FDCWD, attempt->writable[count],
-                                    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-        if (trees[count] < 0) {
-            int missing = errno == ENOENT || errno == ENOTDIR || errno == EACCES;
-            refuse(missing ? CLINUX_LAYER_WORKING_DIRECTORY : CLINUX_LAYER_WRITABLE_DIRECTORY, errno);
-        }
-    }
-    struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
-    if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &read_only, sizeof read_only) < 0)
-        refuse(CLINUX_LAYER_READ_ONLY_ROOT, errno);
-    mount_private("/tmp");
-    if (is_directory("/dev/shm")) mount_private("/dev/shm");
-    if (is_directory("/var/tmp")) mount_private("/var/tmp");
-    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) refuse(CLINUX_LAYER_PROC, errno);
-    for (int i = 0; i < count; i++) {
-        const char *target = attempt->writable[i];
-        if (!is_directory(target)) {
-            int error = make_directories(target);
-            if (error) refuse(CLINUX_LAYER_WRITABLE_DIRECTORY, error);
-        }
-        if (syscall(SYS_move_mount, trees[i], "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-            refuse(CLINUX_LAYER_WRITABLE_DIRECTORY, errno);
-        close(trees[i]);
-    }
-}
-
 // -- The command: from vfork to exec, on a stack of its own, sharing memory with the first process --
 
 struct job {
     const struct clinux_attempt *attempt;
+    /// Of Landlock; -1 for none.
+    int rules;
     struct failure failure;
 };
 
@@ -226,6 +162,16 @@ static void become_user(struct job *job) {
     if (syscall(SYS_capset, &header, none) < 0) fail(job, CLINUX_LAYER_CAPABILITIES, errno);
 }
 
+/// The last things before exec, the filter at the very end: what comes after it must be allowed to the job itself.
+static void confine(struct job *job) {
+    int error = job->rules >= 0 ? clinux_sandbox_confine_files(job->rules) : 0;
+    if (error) fail(job, CLINUX_LAYER_LANDLOCK, error);
+    // The first process keeps its own: this one has a copy of the table.
+    syscall(SYS_close_range, CONTROL, ~0U, 0);
+    error = clinux_sandbox_filter(job->attempt->sandbox);
+    if (error) fail(job, CLINUX_LAYER_SECCOMP, error);
+}
+
 static int run_job(void *context) {
     struct job *job = context;
     const struct clinux_attempt *attempt = job->attempt;
@@ -234,6 +180,9 @@ static int run_job(void *context) {
     if (attempt->oom_score_adjustment) write_number("/proc/self/oom_score_adj", attempt->oom_score_adjustment);
     struct rlimit no_core = {0, 0};
     if (setrlimit(RLIMIT_CORE, &no_core) < 0) fail(job, CLINUX_LAYER_LIMITS, errno);
+    const struct clinux_sandbox *sandbox = attempt->sandbox;
+    int error = sandbox ? clinux_sandbox_limit(sandbox) : 0;
+    if (error) fail(job, CLINUX_LAYER_LIMITS, error);
     drop_capabilities(job);
     become_user(job);
     // After the change of user, which would clear it.
@@ -245,8 +194,9 @@ static int run_job(void *context) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    if (sandbox) confine(job);
     // As execvp(3) searches: what is missing is passed over, what may not be executed is remembered.
-    int error = ENOENT;
+    error = ENOENT;
     for (int i = 0; attempt->candidates[i]; i++) {
         execve(attempt->candidates[i], (char *const *)attempt->arguments, (char *const *)attempt->environment);
         if (errno == ENOENT || errno == ENOTDIR) continue;
@@ -353,6 +303,42 @@ static int enter_groups(const struct clinux_attempt *attempt) {
     return 0;
 }
 
+/// Builds what the plan says; the Landlock rules of the command, or -1.
+static int enter_sandbox(const struct clinux_attempt *attempt) {
+    const struct clinux_sandbox *sandbox = attempt->sandbox;
+    struct clinux_refusal refused = clinux_sandbox_isolate(sandbox);
+    if (refused.layer) refuse_step(refused);
+    if (attempt->change_user && syscall(SYS_setgroups, attempt->group_count, attempt->groups) < 0)
+        refuse(CLINUX_LAYER_USER, errno);
+    if (sandbox->single_user) {
+        // Nobody else has a number in this user namespace, so nobody else can make a file in it.
+        if (syscall(SYS_setresgid, attempt->group, attempt->group, attempt->group) < 0
+            || syscall(SYS_setresuid, attempt->user, attempt->user, attempt->user) < 0)
+            refuse(CLINUX_LAYER_USER, errno);
+        // The command is the same user.
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    }
+    refused = clinux_sandbox_build(sandbox, attempt->user, attempt->group);
+    if (refused.layer) refuse_step(refused);
+    // Cleared by every change of whom files are opened as.
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (!sandbox->handled_access) return -1;
+    int rules = clinux_sandbox_rules(sandbox);
+    if (rules < 0) refuse(CLINUX_LAYER_LANDLOCK, -rules);
+    return rules;
+}
+
+/// It goes on to signal and to reap, and can do nothing else to the host.
+static void disarm(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct kept[2];
+    memset(kept, 0, sizeof kept);
+    kept[0].permitted = kept[0].effective = 1U << CAP_KILL;
+    // Without the right to it there is nothing to give up.
+    syscall(SYS_capset, &header, kept);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
 static _Noreturn void first_process(const struct clinux_attempt *attempt, int control) {
     int isolation = attempt->isolation;
     int shut_out = enter_groups(attempt);
@@ -372,10 +358,15 @@ static _Noreturn void first_process(const struct clinux_attempt *attempt, int co
     ssize_t length;
     while ((length = recv(CONTROL, &order, 1, 0)) < 0 && errno == EINTR) {}
     if (length != 1 || order != CLINUX_ORDER_GO) _exit(125);
-    if (isolation != CLINUX_ISOLATION_GROUP) build_mounts(attempt);
+    int rules = -1;
+    if (attempt->sandbox) rules = enter_sandbox(attempt);
+    else if (isolation != CLINUX_ISOLATION_GROUP) {
+        struct clinux_refusal refused = clinux_build_mounts(attempt);
+        if (refused.layer) refuse_step(refused);
+    }
 
     static char stack[JOB_STACK] __attribute__((aligned(16)));
-    struct job job = {.attempt = attempt};
+    struct job job = {.attempt = attempt, .rules = rules};
     pid_t pid = clone(run_job, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &job);
     if (pid < 0) refuse(CLINUX_LAYER_CLONE, errno);
     // Memory was shared until the command replaced it: what it wrote is visible here.
@@ -385,6 +376,8 @@ static _Noreturn void first_process(const struct clinux_attempt *attempt, int co
     }
     // The same user as the job inside a user namespace: it must not be possible to attach to this process.
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (attempt->sandbox) disarm();
+    if (rules >= 0) close(rules);
     close(0);
     close(OUTPUT);
     close(ERROR_OUTPUT);
@@ -421,6 +414,7 @@ int clinux_attempt_clone(const struct clinux_attempt *attempt, int *control) {
     unsigned long flags = 0;
     if (attempt->isolation != CLINUX_ISOLATION_GROUP) flags |= CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC;
     if (attempt->isolation == CLINUX_ISOLATION_USER_NAMESPACE) flags |= CLONE_NEWUSER;
+    if (attempt->sandbox) flags |= CLONE_NEWUTS | (attempt->sandbox->own_network ? CLONE_NEWNET : 0);
     sigset_t all, before;
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &before);

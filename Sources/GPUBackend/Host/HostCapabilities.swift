@@ -17,6 +17,12 @@ public struct HostCapabilities: Hashable, Sendable {
     public var enforcesProcessCount: Bool
     /// Freezes by the kernel's freezer; otherwise by SIGSTOP.
     public var freezesByCgroup: Bool
+    /// Why attempts cannot be kept apart by the profile `standard` here; nil where they can.
+    public var standardLimit: String?
+    /// The same of `strict`.
+    public var strictLimit: String?
+    /// 0: none.
+    public var landlockVersion: Int
 
     /// Tries, by making and ending one process for each kind of isolation until one works (some milliseconds).
     public static func probe() -> HostCapabilities {
@@ -48,6 +54,32 @@ public struct HostCapabilities: Hashable, Sendable {
         enforcesCPU = hierarchies.canLimitCPU
         enforcesProcessCount = hierarchies.canLimitProcesses
         freezesByCgroup = hierarchies.canFreeze
+        landlockVersion = HostLayout.here.landlockVersion
+        standardLimit = isolation == .group ? isolationLimit ?? "no namespaces" : nil
+        standardLimit = standardLimit ?? Self.refusal(of: isolation, .standard)
+        // A stranger's job that no kernel limit holds back could take the host from its owner.
+        strictLimit =
+            enforcesMemory && enforcesProcessCount
+            ? Self.refusal(of: .userNamespace, .strict) : "no control group limits memory and processes here"
+        if landlockVersion == 0 { strictLimit = strictLimit ?? "its kernel has no Landlock" }
+    }
+
+    /// Why a profile cannot be given here; nil where it can.
+    public func refusal(of profile: SandboxProfile) -> String? {
+        switch profile {
+        case .none: nil
+        case .standard: standardLimit
+        case .strict: strictLimit
+        }
+    }
+
+    /// What makes a profile that is not refused.
+    public func isolation(for profile: SandboxProfile) -> Isolation {
+        switch profile {
+        case .none: .group
+        case .standard: isolation
+        case .strict: .userNamespace
+        }
     }
 
     /// One line of `doctor`: name of the check, whether it holds, detail.
@@ -59,11 +91,13 @@ public struct HostCapabilities: Hashable, Sendable {
 
     /// For `doctor`.
     public var checks: [Check] {
-        let namespaces =
-            switch isolation {
-            case .namespaces: "namespaces (pid, mount, ipc), host root read-only, no capabilities"
-            case .userNamespace: "user, pid, mount and ipc namespaces, host root read-only, no capabilities"
-            case .group: "process group only: \(isolationLimit ?? "no namespaces")"
+        let landlock = landlockVersion > 0 ? ", Landlock \(landlockVersion)" : ", no Landlock"
+        let layers = "\(isolation == .userNamespace ? "user " : "")namespaces\(landlock), seccomp"
+        let sandbox =
+            switch (strictLimit, standardLimit) {
+            case (nil, nil): "strict: \(layers)"
+            case (let strict?, nil): "standard: \(layers); strict: \(strict)"
+            case (_, let standard?): "none: standard and strict: \(standard)"
             }
         let limits = [
             enforcesMemory ? "memory enforced" : "memory watched", enforcesCPU ? "cpu enforced" : "cpu not limited",
@@ -71,7 +105,7 @@ public struct HostCapabilities: Hashable, Sendable {
             freezesByCgroup ? "freezer" : "freezing by SIGSTOP",
         ]
         return [
-            Check(name: "sandbox", holds: isolation != .group, detail: namespaces),
+            Check(name: "sandbox", holds: standardLimit == nil, detail: sandbox),
             Check(
                 name: "limits", holds: enforcesMemory && enforcesCPU,
                 detail: "\(cgroups): \(limits.joined(separator: ", "))"),
@@ -82,8 +116,8 @@ public struct HostCapabilities: Hashable, Sendable {
     public var warnings: [String] {
         var warnings: [String] = []
         let because = isRoot ? "" : "not root: "
-        if isolation == .group {
-            warnings.append("\(because)jobs are not kept apart from this host (\(isolationLimit ?? "no namespaces"))")
+        if let standardLimit {
+            warnings.append("\(because)jobs are not kept apart from this host (\(standardLimit))")
         }
         if !enforcesMemory {
             warnings.append("\(because)memory limits are watched, not enforced, on this host")
@@ -96,14 +130,17 @@ public struct HostCapabilities: Hashable, Sendable {
     private static let nobody = JobUser(user: 65534, group: 65534)
 
     /// Nil if a command runs in this isolation; otherwise why not.
-    static func refusal(of isolation: Isolation) -> String? {
+    static func refusal(of isolation: Isolation, _ profile: SandboxProfile = .none) -> String? {
+        let sandbox =
+            profile == .none ? nil : AttemptSandbox(profile: profile, hasNetwork: false, hidden: ["/var/empty"])
         let spec = AttemptSpec(
             key: AttemptKey(job: 0, task: 0, attempt: 0), arguments: ["/bin/true"], environment: [],
-            workingDirectory: "/tmp", user: geteuid() == 0 ? nobody : nil, isolation: isolation, logPath: "/")
+            workingDirectory: "/tmp", user: geteuid() == 0 ? nobody : nil, isolation: isolation, sandbox: sandbox,
+            logPath: "/")
         do throws(HostError) {
             let process = try AttemptProcess.clone(spec)
             defer { process.closeAll() }
-            if isolation == .userNamespace { try process.mapUsers() }
+            if isolation == .userNamespace { try process.mapUsers(of: spec) }
             process.send(CLINUX_ORDER_GO)
             return process.waitForRefusal()
         } catch { return error.message }

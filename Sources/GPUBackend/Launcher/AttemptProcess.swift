@@ -10,6 +10,8 @@ struct AttemptProcess {
     /// Where the command's output arrives.
     let output: Int32
     let errorOutput: Int32
+    /// What it is kept in.
+    let sandbox: PreparedSandbox?
 
     /// Clones it into a group whose limits are set. It waits for `go` before it touches anything.
     static func clone(_ spec: AttemptSpec, into group: Cgroup? = nil) throws(HostError) -> AttemptProcess {
@@ -21,18 +23,20 @@ struct AttemptProcess {
         }
         defer { closeAll([output.write, errorOutput.write]) }
         var control: Int32 = -1
+        let sandbox = spec.sandbox.map { PreparedSandbox(SandboxPlanner(spec, $0, on: .here).plan) }
         let process = clone(
-            spec, into: group, output: output.write, errorOutput: errorOutput.write, control: &control)
+            spec, into: group, in: sandbox, output: output.write, errorOutput: errorOutput.write, control: &control)
         guard process > 0 else {
             closeAll([output.read, errorOutput.read])
             throw .system(operation: "clone", path: spec.arguments[0], errorNumber: -process)
         }
         return AttemptProcess(
-            process: process, control: control, output: output.read, errorOutput: errorOutput.read)
+            process: process, control: control, output: output.read, errorOutput: errorOutput.read, sandbox: sandbox)
     }
 
     private static func clone(
-        _ spec: AttemptSpec, into group: Cgroup?, output: Int32, errorOutput: Int32, control: inout Int32
+        _ spec: AttemptSpec, into group: Cgroup?, in sandbox: PreparedSandbox?, output: Int32, errorOutput: Int32,
+        control: inout Int32
     ) -> Int32 {
         let arguments = CStrings(spec.arguments)
         let environment = CStrings(spec.environment)
@@ -49,6 +53,7 @@ struct AttemptProcess {
             attempt.working_directory = directory.pointer[0]
             attempt.writable = writable.pointer
             attempt.isolation = Int32(spec.isolation.rawValue)
+            attempt.sandbox = sandbox?.raw
             if let user = spec.user, geteuid() == 0 {
                 attempt.change_user = 1
                 attempt.user = user.user
@@ -61,7 +66,7 @@ struct AttemptProcess {
             attempt.output = output
             attempt.error_output = errorOutput
             // The strings must outlive the call, not only their last mention here.
-            return withExtendedLifetime((arguments, environment, candidates, writable, directory)) {
+            return withExtendedLifetime((arguments, environment, candidates, writable, directory, sandbox)) {
                 doors.withUnsafeBufferPointer { doors in
                     attempt.doors = doors.baseAddress
                     attempt.door_count = doors.count
@@ -106,7 +111,8 @@ struct AttemptProcess {
 
     /// Makes users known inside the new user namespace: to root's supervisor all that it knows itself, since its jobs run
     /// as other users, else its own alone.
-    func mapUsers() throws(HostError) {
+    func mapUsers(of spec: AttemptSpec) throws(HostError) {
+        if let sandbox, sandbox.plan.hasSingleUser { return try mapSingleUser(spec.user) }
         guard geteuid() != 0 else {
             try HostFiles.write(Self.identity(of: "/proc/self/uid_map"), to: "/proc/\(process)/uid_map")
             try HostFiles.write(Self.identity(of: "/proc/self/gid_map"), to: "/proc/\(process)/gid_map")
@@ -115,6 +121,16 @@ struct AttemptProcess {
         try HostFiles.write("deny", to: "/proc/\(process)/setgroups")
         try HostFiles.write("\(geteuid()) \(geteuid()) 1", to: "/proc/\(process)/uid_map")
         try HostFiles.write("\(getegid()) \(getegid()) 1", to: "/proc/\(process)/gid_map")
+    }
+
+    /// Makes one user and one group known and nobody else; they have the numbers of this process where it is not root, and
+    /// can then have any others inside.
+    private func mapSingleUser(_ user: JobUser?) throws(HostError) {
+        let inside = user ?? JobUser(user: geteuid(), group: getegid())
+        let outside = geteuid() == 0 ? inside : JobUser(user: geteuid(), group: getegid())
+        if geteuid() != 0 { try HostFiles.write("deny", to: "/proc/\(process)/setgroups") }
+        try HostFiles.write("\(inside.user) \(outside.user) 1", to: "/proc/\(process)/uid_map")
+        try HostFiles.write("\(inside.group) \(outside.group) 1", to: "/proc/\(process)/gid_map")
     }
 
     /// Everything that `map` knows, mapped to itself; a line of it is first inside, first outside, count (user_namespaces(7)).
@@ -135,7 +151,7 @@ struct AttemptProcess {
             answer = "its first process ended early"
             if let message = nextMessage() {
                 let isRefused = message.kind == CLINUX_MESSAGE_REFUSED.rawValue
-                answer = isRefused ? SandboxLayer.text(layer: message.layer, errorNumber: message.error) : nil
+                answer = isRefused ? SandboxLayer.text(message, sandbox) : nil
             }
         }
         kill(process, SIGKILL)

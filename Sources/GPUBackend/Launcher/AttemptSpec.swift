@@ -23,6 +23,8 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
     /// Between SIGTERM and SIGKILL.
     public var grace: Interval
     public var isolation: Isolation
+    /// Nil: host root read-only and `/tmp` of its own, or no more than a process group, as `isolation` says.
+    public var sandbox: AttemptSandbox?
     /// Devices given to this attempt, for the record; the environment shows them to the command.
     public var gpus: [UInt32]
     /// The mesh may start this task elsewhere, so the attempt is frozen while the lease of its node has passed.
@@ -35,7 +37,8 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
     public init(
         key: AttemptKey, arguments: [String], environment: [String], workingDirectory: String,
         writableDirectories: [String] = [], user: JobUser? = nil, cpuMillis: UInt64 = 0, memoryBytes: UInt64 = 0,
-        timeLimit: Interval? = nil, grace: Interval = .seconds(10), isolation: Isolation, gpus: [UInt32] = [],
+        timeLimit: Interval? = nil, grace: Interval = .seconds(10), isolation: Isolation,
+        sandbox: AttemptSandbox? = nil, gpus: [UInt32] = [],
         replaceable: Bool = true, disconnectLimit: Interval = .seconds(3600), logPath: String
     ) {
         self.key = key
@@ -49,6 +52,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         self.timeLimit = timeLimit
         self.grace = grace
         self.isolation = isolation
+        self.sandbox = sandbox
         self.gpus = gpus
         self.replaceable = replaceable
         self.disconnectLimit = disconnectLimit
@@ -67,7 +71,9 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         memoryBytes = try map.optional(8) ?? 0
         timeLimit = try map.optional(9)
         grace = try map.require(10)
-        isolation = try map.require(11)
+        sandbox = try map.optional(16)
+        let number: UInt64 = try map.require(11)
+        isolation = try Isolation(cbor: (sandbox == nil ? number : number &- Self.sandboxed).cbor)
         gpus = try map.optional(12) ?? []
         replaceable = try map.require(13)
         disconnectLimit = try map.require(14)
@@ -90,13 +96,18 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         map.set(8, memoryBytes)
         map.set(9, timeLimit)
         map.set(10, grace)
-        map.set(11, isolation)
+        // A supervisor that knows of no sandbox refuses the number, instead of running the attempt without.
+        map.set(11, UInt64(isolation.rawValue) + (sandbox == nil ? 0 : Self.sandboxed))
         map.set(12, gpus)
         map.set(13, replaceable)
         map.set(14, disconnectLimit)
         map.set(15, logPath)
+        map.set(16, sandbox)
         return .map(map)
     }
+
+    /// Added to the isolation of an attempt that has a sandbox.
+    private static let sandboxed: UInt64 = 16
 
     /// The value of PATH in the environment, or the one that execvp(3) would take.
     var searchPath: String {

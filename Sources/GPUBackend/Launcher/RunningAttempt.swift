@@ -188,7 +188,7 @@ final class RunningAttempt {
     }
 
     private func outcome(status: Int32, ranOutOfMemory: Bool) -> Outcome {
-        if let refusal { return SandboxLayer.outcome(layer: refusal.layer, errorNumber: refusal.error, spec: spec) }
+        if let refusal { return SandboxLayer.outcome(refusal, spec, process.sandbox) }
         switch cause {
         case .cancelled: return .cancelled
         case .timeLimit: return .timeLimit

@@ -4,12 +4,12 @@ import Scheduler
 
 /// Why a command could not be run, in terms that the mesh keeps.
 enum SandboxLayer {
-    static func outcome(layer: Int32, errorNumber: Int32, spec: AttemptSpec) -> Outcome {
-        let why = ErrorText.of(errorNumber)
-        switch UInt32(layer) {
+    static func outcome(_ refusal: clinux_message, _ spec: AttemptSpec, _ sandbox: PreparedSandbox?) -> Outcome {
+        let why = ErrorText.of(refusal.error)
+        switch UInt32(refusal.layer) {
         case CLINUX_LAYER_EXECUTE.rawValue:
             // A command with a slash was named exactly, so its own name says where was looked.
-            if errorNumber == ENOENT {
+            if refusal.error == ENOENT {
                 let named = spec.arguments[0].utf8.contains(UInt8(ascii: "/"))
                 return .commandNotFound(path: named ? spec.arguments[0] : spec.searchPath)
             }
@@ -18,20 +18,45 @@ enum SandboxLayer {
             return .hostFailed(
                 code: "job.working_directory", message: "the working directory \(spec.workingDirectory): \(why)")
         default:
-            let name = names[Int(layer)] ?? "sandbox"
-            return .hostFailed(code: "host.sandbox.\(name)", message: "the host refused \(name): \(why)")
+            if let mount = mount(refusal, sandbox) {
+                if mount.source == spec.workingDirectory {
+                    return .hostFailed(
+                        code: "job.working_directory",
+                        message: "the working directory \(spec.workingDirectory): \(why)")
+                }
+                if let asked = spec.sandbox?.mounts.first(where: { $0.target == mount.target }) {
+                    return .hostFailed(
+                        code: "job.mount", message: "\(asked.source) cannot be mounted at \(asked.target): \(why)")
+                }
+            }
+            let name = name(refusal, sandbox)
+            return .hostFailed(
+                code: "host.sandbox.\(names[Int(refusal.layer)] ?? "sandbox")",
+                message: "the host refused \(name): \(why)")
         }
     }
 
     /// For a person.
-    static func text(layer: Int32, errorNumber: Int32) -> String {
-        "\(names[Int(layer)] ?? "sandbox") refused: \(ErrorText.of(errorNumber))"
+    static func text(_ refusal: clinux_message, _ sandbox: PreparedSandbox?) -> String {
+        "\(name(refusal, sandbox)) refused: \(ErrorText.of(refusal.error))"
+    }
+
+    private static func mount(_ refusal: clinux_message, _ sandbox: PreparedSandbox?) -> SandboxPlan.Step? {
+        guard let sandbox, sandbox.plan.steps.indices.contains(Int(refusal.step)) else { return nil }
+        return sandbox.plan.steps[Int(refusal.step)]
+    }
+
+    /// The layer, with the place where it is one of several mounts.
+    private static func name(_ refusal: clinux_message, _ sandbox: PreparedSandbox?) -> String {
+        let name = names[Int(refusal.layer)] ?? "sandbox"
+        return mount(refusal, sandbox).map { "\(name) of \($0.target)" } ?? name
     }
 
     /// Stable: they are the last part of error codes.
     private static let names: [Int: String] = [
         1: "process", 2: "descriptors", 3: "private_mounts", 4: "writable_directory", 5: "read_only_root",
         6: "private_tmp", 7: "proc", 8: "session", 9: "limits", 10: "capabilities", 11: "user",
-        12: "no_new_privileges", 15: "cgroup", 16: "user_map",
+        12: "no_new_privileges", 15: "cgroup", 16: "user_map", 17: "own_root", 18: "mount", 19: "hidden_files",
+        20: "network", 21: "host_name", 22: "cgroup_namespace", 23: "landlock", 24: "seccomp",
     ]
 }

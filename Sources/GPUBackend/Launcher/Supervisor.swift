@@ -223,7 +223,7 @@ final class Supervisor {
         }
         let attempt = RunningAttempt(spec: spec, process: process, group: group)
         do throws(HostError) {
-            if spec.isolation == .userNamespace { try process.mapUsers() }
+            if spec.isolation == .userNamespace { try process.mapUsers(of: spec) }
             process.send(CLINUX_ORDER_GO)
         } catch {
             // It never passed its gate: the closed socket ends it.

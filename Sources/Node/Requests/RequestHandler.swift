@@ -185,6 +185,9 @@ struct RequestHandler {
         spec.uid = caller.user
         spec.gid = caller.group
         spec.submitNode = node.id
+        if spec.runAs != nil, let profile = spec.sandbox?.profile, profile == .strict {
+            throw NodeError.runAsInProfile(profile)
+        }
         if spec.runAs == "root", caller.user != 0 { throw NodeError.rootNotAsked }
         if let user = spec.runAs, caller.user != 0, user != caller.name {
             throw NodeError.denied(user: caller.name, what: "run jobs as \(user)")

@@ -50,6 +50,7 @@ struct AttemptPlan: Sendable {
     func user() throws -> JobUser? {
         if let account { return account.user }
         guard geteuid() == 0 else { return nil }
+        if profile == .strict { return strictUser }
         if let name = job.runAs {
             if name == "root" {
                 guard job.uid == 0 else { throw NodeError.rootNotAsked }
@@ -68,12 +69,53 @@ struct AttemptPlan: Sendable {
         return Accounts.user(named: "nobody") ?? JobUser(user: 65534, group: 65534)
     }
 
+    /// How far it is kept apart from this host; nil: as far as hosts did before there were profiles.
+    var profile: SandboxProfile? { job.sandbox?.profile }
+
+    /// A user that nobody else is: no account of the host, and the same for the tasks of one job alone. The numbers are
+    /// of a range that systemd leaves unused (systemd.io/UIDS-GIDS).
+    private var strictUser: JobUser {
+        let number = 0x7100_0000 + UInt32(key.job % 0x00E0_0000)
+        return JobUser(user: number, group: number)
+    }
+
     /// Whom it runs as, looked up in the host's list of users.
     func lookedUpAccount() throws -> Account {
         let user = try user()
+        if profile == .strict { return Account(user: user, name: "job", home: nil) }
         let number = user?.user ?? geteuid()
         return Account(user: user, name: Accounts.name(of: number) ?? "nobody", home: Accounts.home(of: number))
     }
+
+    private func kept(on host: HostCapabilities) throws -> (Isolation, AttemptSandbox?) {
+        let asked = job.sandbox ?? SandboxSpec()
+        guard let profile else { return (host.isolation, nil) }
+        if let why = host.refusal(of: profile) {
+            throw NodeError.profileUnavailable(profile, node: nodeName, reason: why)
+        }
+        guard profile != .none else { return (.group, nil) }
+        // Members have the network where nothing is said, strangers have not.
+        let network = asked.network ?? (profile == .strict ? .off : .on)
+        return (
+            host.isolation(for: profile),
+            AttemptSandbox(profile: profile, hasNetwork: network == .on, hidden: hidden, mounts: asked.mounts)
+        )
+    }
+
+    /// The daemon's keys and its socket, and what other jobs have here. A daemon that is not root runs everybody's jobs
+    /// as its own user, whose keys are nobody else's.
+    private var hidden: [String] {
+        var paths = [directory.path]
+        if geteuid() != 0, let home = Accounts.home(of: geteuid()) {
+            paths += AttemptPlan.secrets.map { "\(home)/\($0)" }
+        }
+        return paths
+    }
+
+    private static let secrets = [
+        ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".git-credentials", ".pgpass",
+        ".config/gcloud", ".config/gh", ".config/rclone", ".password-store", ".local/share/keyrings",
+    ]
 
     func environment(_ account: Account) -> [String] {
         var variables: [(String, String)] = [
@@ -98,16 +140,21 @@ struct AttemptPlan: Sendable {
             .map { "\($0.element.0)=\($0.element.1)" }
     }
 
-    func spec(isolation: Isolation) throws -> AttemptSpec {
+    /// Throws where the host cannot give what the job asks for, or its owner does not let it.
+    func spec(on host: HostCapabilities) throws -> AttemptSpec {
         let account = try account ?? lookedUpAccount()
+        let (isolation, sandbox) = try kept(on: host)
         var writable: [String] = []
         if hasCheckpointElsewhere { writable.append(checkpointDirectory) }
         return AttemptSpec(
             key: key, arguments: job.command, environment: environment(account),
-            workingDirectory: workingDirectory, writableDirectories: writable, user: account.user,
+            workingDirectory: workingDirectory, writableDirectories: writable,
+            // Inside its user namespace it has a number of its own, whoever it is outside.
+            user: account.user ?? (profile == .strict ? strictUser : nil),
             cpuMillis: attempt.cpuMillis, memoryBytes: attempt.memoryBytes,
             timeLimit: job.timeLimitMilliseconds.map { Interval.milliseconds(Int64(clamping: $0)) },
-            grace: .milliseconds(Int64(clamping: job.graceMilliseconds)), isolation: isolation, gpus: attempt.gpus,
+            grace: .milliseconds(Int64(clamping: job.graceMilliseconds)), isolation: isolation, sandbox: sandbox,
+            gpus: attempt.gpus,
             replaceable: job.retry != .never, logPath: AttemptPlan.logPath(key, in: directory))
     }
 }

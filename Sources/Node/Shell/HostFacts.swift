@@ -23,6 +23,4 @@ struct HostFacts: Sendable {
         deviceProblem = found.problem
         capabilities = HostCapabilities.probe()
     }
-
-    var isolation: Isolation { capabilities.isolation }
 }

@@ -35,6 +35,8 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
     public var allowPending: Bool
     /// Submitted as an array, even one of one task: its tasks are named 42_0.
     public var isArray: Bool
+    /// How it is kept apart from its host; nil: as the host does it.
+    public var sandbox: SandboxSpec?
     /// Keys of a newer version, kept as they came.
     public var unknown: CBORMap
 
@@ -43,7 +45,7 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         runAs: String? = nil, resources: Resources = Resources(), tasks: UInt32 = 1,
         timeLimitMilliseconds: UInt64? = nil, graceMilliseconds: UInt64 = 10_000, retry: RetryPolicy = .times(0),
         checkpoint: CheckpointPolicy? = nil, outputs: [String] = [], workingTree: Digest? = nil, submitNode: NodeID,
-        allowPending: Bool = false, isArray: Bool = false, unknown: CBORMap = CBORMap()
+        allowPending: Bool = false, isArray: Bool = false, sandbox: SandboxSpec? = nil, unknown: CBORMap = CBORMap()
     ) {
         self.name = name
         self.command = command
@@ -63,6 +65,7 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         self.submitNode = submitNode
         self.allowPending = allowPending
         self.isArray = isArray
+        self.sandbox = sandbox
         self.unknown = unknown
     }
 
@@ -89,7 +92,8 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         submitNode = try map.require(16)
         allowPending = try map.optional(17) ?? false
         isArray = try map.optional(18) ?? false
-        unknown = map.without(0...18)
+        sandbox = try map.optional(19)
+        unknown = map.without(0...19)
     }
 
     public var cbor: CBOR {
@@ -112,6 +116,7 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         map.set(16, submitNode)
         map.set(17, allowPending)
         map.set(18, isArray)
+        map.set(19, sandbox)
         return .map(map)
     }
 }

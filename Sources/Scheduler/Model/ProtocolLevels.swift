@@ -8,8 +8,8 @@ public struct ProtocolLevels: Hashable, Sendable, CBORCodable {
     public var lowest: UInt64
     public var highest: UInt64
 
-    /// What this program speaks.
-    public static let current = ProtocolLevels(lowest: 1, highest: 1)
+    /// What this program speaks. Level 2: a job may say how it is kept apart from its host.
+    public static let current = ProtocolLevels(lowest: 1, highest: 2)
 
     public init(lowest: UInt64, highest: UInt64) {
         self.lowest = lowest

@@ -47,7 +47,11 @@ extension SchedulerState {
 extension Command {
     /// The lowest level of the mesh at which this may be put into the log; nil for what this program does not know.
     public var level: UInt64? {
-        if case .unrecognised = self { return nil }
-        return 1
+        switch self {
+        case .unrecognised: return nil
+        // A host that does not know of sandboxes would run it without.
+        case .submit(let spec): return spec.sandbox == nil ? 1 : 2
+        default: return 1
+        }
     }
 }

@@ -39,7 +39,6 @@ enum NotYet {
         "run": [
             "--setup": "put it before the command: swarmlet run -- sh -c 'uv sync && uv run train.py'",
             "--image": "the job sees this version's host as it is; name an interpreter that is there, such as python3",
-            "--network": "jobs have the network of their host; start without the flag",
             "--mount": "jobs see the host's files read and write as their user does; use the path as it is",
             "--priority": "jobs start in the order they were submitted; start without the flag",
             "--preemptible": "no job is preempted in this version; start without the flag",

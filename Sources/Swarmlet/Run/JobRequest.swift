@@ -24,7 +24,7 @@ enum JobRequest {
             // The daemon names its own node here.
             submitNode: NodeID(0),
             allowPending: invocation.has("allow-pending"),
-            isArray: array != nil)
+            isArray: array != nil, sandbox: try SandboxRequest.spec(invocation))
     }
 
     private static func resources(_ invocation: Invocation) throws(CommandError) -> Resources {

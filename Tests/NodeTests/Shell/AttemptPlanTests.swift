@@ -100,9 +100,10 @@ struct AttemptPlanTests {
 
     @Test("what is asked of the supervisor is what was placed")
     func spec() throws {
-        let spec = try plan(checkpoint: "/scratch/ckpt").spec(isolation: .namespaces)
+        let host = HostCapabilities.probe()
+        let spec = try plan(checkpoint: "/scratch/ckpt").spec(on: host)
         #expect(spec.key == key && spec.arguments == ["train"] && spec.cpuMillis == 1_500)
-        #expect(spec.memoryBytes == 3 << 30 && spec.isolation == .namespaces && spec.replaceable)
+        #expect(spec.memoryBytes == 3 << 30 && spec.isolation == host.isolation && spec.replaceable)
         #expect(spec.writableDirectories == ["/scratch/ckpt"])
         #expect(spec.grace == .seconds(10) && spec.timeLimit == nil)
     }

@@ -19,6 +19,7 @@
 #include "files.h"
 #include "ring.h"
 
+#include "sandbox.h"
 #include "attempt.h"
 #include "process.h"
 #include "host.h"

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sandbox.h"
+
 /// What keeps an attempt apart from its host.
 enum clinux_isolation {
     /// Own process group; a subreaper collects what forks away. For hosts that allow no namespaces.
@@ -36,6 +38,14 @@ enum clinux_layer {
     CLINUX_LAYER_EXECUTE = 14,
     CLINUX_LAYER_CGROUP = 15,
     CLINUX_LAYER_USER_MAP = 16,
+    CLINUX_LAYER_OWN_ROOT = 17,
+    CLINUX_LAYER_MOUNT = 18,
+    CLINUX_LAYER_HIDDEN_FILES = 19,
+    CLINUX_LAYER_NETWORK = 20,
+    CLINUX_LAYER_HOST_NAME = 21,
+    CLINUX_LAYER_CGROUP_NAMESPACE = 22,
+    CLINUX_LAYER_LANDLOCK = 23,
+    CLINUX_LAYER_SECCOMP = 24,
 };
 
 /// What an attempt needs; every pointer must stay valid until clinux_attempt_clone returns.
@@ -50,6 +60,8 @@ struct clinux_attempt {
     /// Directories that stay writable, NULL-terminated, the working directory among them.
     const char *const *writable;
     int isolation;
+    /// What it is kept in; NULL: host root read-only, /tmp of its own, `writable`. Not for CLINUX_ISOLATION_GROUP.
+    const struct clinux_sandbox *sandbox;
     /// 1: change to user, group and groups (needs root); 0: stay who the supervisor is.
     int change_user;
     uid_t user;
@@ -82,6 +94,8 @@ struct clinux_message {
     int32_t layer;
     int32_t error;
     int32_t status;
+    /// The number of the mount that was refused, -1 where it is something else.
+    int32_t step;
     /// Unix time.
     int64_t at_nanoseconds;
     int64_t cpu_microseconds;
@@ -110,3 +124,6 @@ int clinux_attempt_clone(const struct clinux_attempt *attempt, int *control);
 /// Empties the capability bounding set of this process for good: its attempts then need not do so one by one. It keeps what
 /// it may do itself, but what it executes gains nothing. 0 or -errno.
 int clinux_drop_bounding_set(void);
+
+/// In the first process of an attempt without a plan: the host root read-only, its own /tmp, `writable`.
+struct clinux_refusal clinux_build_mounts(const struct clinux_attempt *attempt);

@@ -1,0 +1,331 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "CLinux.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <net/if.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// Newer than some C libraries that this is built with; the numbers are the same on every architecture.
+#ifndef SYS_open_tree
+#define SYS_open_tree 428
+#endif
+#ifndef SYS_move_mount
+#define SYS_move_mount 429
+#endif
+#ifndef SYS_fsopen
+#define SYS_fsopen 430
+#define SYS_fsconfig 431
+#define SYS_fsmount 432
+#endif
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
+enum {
+    NUMBER_landlock_create_ruleset = 444,
+    NUMBER_landlock_add_rule = 445,
+    NUMBER_landlock_restrict_self = 446,
+    LANDLOCK_PATH_BENEATH = 1,
+    LANDLOCK_VERSION = 1,
+};
+
+struct ruleset_attributes {
+    uint64_t handled_access_fs, handled_access_net, scoped;
+};
+
+struct path_beneath {
+    uint64_t allowed_access;
+    int32_t parent;
+} __attribute__((packed));
+
+static struct clinux_refusal refusal(int layer, int step, int error) {
+    return (struct clinux_refusal){.layer = layer, .step = step, .error = error};
+}
+
+static const struct clinux_refusal nothing_refused = {.layer = CLINUX_LAYER_NONE, .step = -1};
+
+// -- What is taken along from the host --
+
+static int is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
+
+/// A copy of a part of the host's tree that is mounted nowhere yet, or -errno.
+static int copy_tree(const struct clinux_step *step, uid_t user, gid_t group) {
+    uid_t own_user = 0;
+    gid_t own_group = 0;
+    int as_user = (step->flags & CLINUX_STEP_AS_USER) && geteuid() != user;
+    // The rights to mount are kept, those to look anywhere are not.
+    if (as_user) {
+        own_group = (gid_t)setfsgid(group);
+        own_user = (uid_t)setfsuid(user);
+    }
+    int tree = (int)syscall(SYS_open_tree, AT_FDCWD, step->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    int error = errno;
+    if (as_user) {
+        setfsuid(own_user);
+        setfsgid(own_group);
+    }
+    if (tree < 0) return -error;
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_NOSUID};
+    if (!(step->flags & CLINUX_STEP_DEVICES)) attributes.attr_set |= MOUNT_ATTR_NODEV;
+    if (!(step->flags & CLINUX_STEP_WRITABLE)) attributes.attr_set |= MOUNT_ATTR_RDONLY;
+    if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes) < 0) {
+        error = errno;
+        close(tree);
+        return -error;
+    }
+    return tree;
+}
+
+/// Made while the host's own is still to be seen, which a user namespace has to show.
+static int new_proc(const char *hidden) {
+    int context = (int)syscall(SYS_fsopen, "proc", 1 /* FSOPEN_CLOEXEC */);
+    if (context < 0) return -errno;
+    int made = -1;
+    if ((!hidden || syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "hidepid", hidden, 0) == 0)
+        && syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+        made = (int)syscall(
+            SYS_fsmount, context, 1 /* FSMOUNT_CLOEXEC */, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    int error = errno;
+    close(context);
+    return made < 0 ? -error : made;
+}
+
+static struct clinux_refusal take_along(const struct clinux_sandbox *sandbox, uid_t user, gid_t group) {
+    for (size_t i = 0; i < sandbox->step_count; i++) {
+        const struct clinux_step *step = &sandbox->steps[i];
+        sandbox->trees[i] = -1;
+        int made;
+        switch (step->kind) {
+        case CLINUX_STEP_TREE: made = copy_tree(step, user, group); break;
+        case CLINUX_STEP_PROC: made = new_proc(step->text); break;
+        default: continue;
+        }
+        if (made < 0) {
+            if ((step->flags & CLINUX_STEP_OPTIONAL) && (is_missing(-made) || made == -EACCES)) continue;
+            return refusal(step->kind == CLINUX_STEP_PROC ? CLINUX_LAYER_PROC : CLINUX_LAYER_MOUNT, (int)i, -made);
+        }
+        sandbox->trees[i] = made;
+    }
+    return nothing_refused;
+}
+
+// -- The root --
+
+static struct clinux_refusal keep_root(void) {
+    struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+    if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &read_only, sizeof read_only) < 0)
+        return refusal(CLINUX_LAYER_READ_ONLY_ROOT, -1, errno);
+    return nothing_refused;
+}
+
+/// An empty root in memory, on top of the host's, which is then let go.
+static struct clinux_refusal replace_root(const char *options) {
+    if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options) < 0 || chdir("/tmp") < 0)
+        return refusal(CLINUX_LAYER_OWN_ROOT, -1, errno);
+    // The old root comes to lie on the new one, and goes from there (pivot_root(2), "pivot_root(".", ".")").
+    if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+        return refusal(CLINUX_LAYER_OWN_ROOT, -1, errno);
+    return nothing_refused;
+}
+
+// -- What is put into it --
+
+/// The directories above `path`, as far as they are missing.
+static int make_parents(const char *path) {
+    char part[4096];
+    size_t length = strlen(path);
+    if (length >= sizeof part) return ENAMETOOLONG;
+    memcpy(part, path, length + 1);
+    for (size_t i = 1; i < length; i++) {
+        if (part[i] != '/') continue;
+        part[i] = 0;
+        if (mkdir(part, 0755) < 0 && errno != EEXIST && errno != EROFS) return errno;
+        part[i] = '/';
+    }
+    return 0;
+}
+
+static int make_directory(const char *path) {
+    struct stat facts;
+    if (stat(path, &facts) == 0) return S_ISDIR(facts.st_mode) ? 0 : ENOTDIR;
+    int error = make_parents(path);
+    if (error) return error;
+    return mkdir(path, 0755) < 0 && errno != EEXIST ? errno : 0;
+}
+
+static int make_file(const char *path, const char *content) {
+    int error = make_parents(path);
+    if (error) return error;
+    int file = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (content ? O_TRUNC : 0), 0644);
+    if (file < 0) return errno;
+    if (content && write(file, content, strlen(content)) < 0) error = errno;
+    close(file);
+    return error;
+}
+
+static int attach(int tree, const char *target) {
+    struct stat facts, there;
+    if (fstat(tree, &facts) < 0) return errno;
+    if (stat(target, &there) == 0) {
+        if (S_ISDIR(there.st_mode) != S_ISDIR(facts.st_mode)) return S_ISDIR(facts.st_mode) ? ENOTDIR : EISDIR;
+    } else {
+        int error = S_ISDIR(facts.st_mode) ? make_directory(target) : make_file(target, NULL);
+        if (error) return error;
+    }
+    return syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? errno : 0;
+}
+
+static int make_terminals(const char *target) {
+    int error = make_directory(target);
+    if (error) return error;
+    if (mount("devpts", target, "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620") < 0) return errno;
+    return 0;
+}
+
+static int make_tmpfs(const char *target, const char *options) {
+    int error = make_directory(target);
+    if (error) return error;
+    return mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0 ? errno : 0;
+}
+
+static int make_link(const char *target, const char *text) {
+    int error = make_parents(target);
+    if (error) return error;
+    return symlink(text, target) < 0 ? errno : 0;
+}
+
+static int make_read_only(const char *target) {
+    int tree = (int)syscall(SYS_open_tree, AT_FDCWD, target, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    if (tree < 0) return errno;
+    struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+    int error = 0;
+    if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &read_only, sizeof read_only) < 0
+        || syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        error = errno;
+    close(tree);
+    return error;
+}
+
+static int hide(const char *target) {
+    struct stat facts;
+    if (stat(target, &facts) < 0) return errno;
+    if (S_ISDIR(facts.st_mode))
+        return mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV | MS_RDONLY, "size=4k,nr_inodes=2,mode=0755") < 0 ? errno : 0;
+    int nothing = (int)syscall(SYS_open_tree, AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (nothing < 0) return errno;
+    int error = syscall(SYS_move_mount, nothing, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? errno : 0;
+    close(nothing);
+    return error;
+}
+
+static int make(const struct clinux_step *step, int tree) {
+    switch (step->kind) {
+    case CLINUX_STEP_TREE:
+    case CLINUX_STEP_PROC: return tree < 0 ? 0 : attach(tree, step->target);
+    case CLINUX_STEP_TMPFS: return make_tmpfs(step->target, step->text);
+    case CLINUX_STEP_TERMINALS: return make_terminals(step->target);
+    case CLINUX_STEP_LINK: return make_link(step->target, step->text);
+    case CLINUX_STEP_FILE: return make_file(step->target, step->text);
+    case CLINUX_STEP_DIRECTORY: return make_directory(step->target);
+    case CLINUX_STEP_READ_ONLY: return make_read_only(step->target);
+    case CLINUX_STEP_HIDE: return hide(step->target);
+    default: return EINVAL;
+    }
+}
+
+struct clinux_refusal clinux_sandbox_build(const struct clinux_sandbox *sandbox, uid_t user, gid_t group) {
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return refusal(CLINUX_LAYER_PRIVATE_MOUNTS, -1, errno);
+    struct clinux_refusal refused = take_along(sandbox, user, group);
+    if (refused.layer) return refused;
+    refused = sandbox->root_options ? replace_root(sandbox->root_options) : keep_root();
+    if (refused.layer) return refused;
+    for (size_t i = 0; i < sandbox->step_count; i++) {
+        const struct clinux_step *step = &sandbox->steps[i];
+        int error = make(step, sandbox->trees[i]);
+        if (sandbox->trees[i] >= 0) close(sandbox->trees[i]);
+        if (error == 0 || ((step->flags & CLINUX_STEP_OPTIONAL) && is_missing(error))) continue;
+        return refusal(step->kind == CLINUX_STEP_HIDE ? CLINUX_LAYER_HIDDEN_FILES : CLINUX_LAYER_MOUNT, (int)i, error);
+    }
+    if (sandbox->root_options && mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
+        return refusal(CLINUX_LAYER_READ_ONLY_ROOT, -1, errno);
+    return nothing_refused;
+}
+
+// -- Network and names --
+
+static int raise_loopback(void) {
+    int socket_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (socket_ < 0) return errno;
+    struct ifreq request;
+    memset(&request, 0, sizeof request);
+    strcpy(request.ifr_name, "lo");
+    request.ifr_flags = IFF_UP | IFF_RUNNING;
+    int error = ioctl(socket_, SIOCSIFFLAGS, &request) < 0 ? errno : 0;
+    close(socket_);
+    return error;
+}
+
+struct clinux_refusal clinux_sandbox_isolate(const struct clinux_sandbox *sandbox) {
+    // After it has entered its control groups: they are the roots of what it sees.
+    if (unshare(CLONE_NEWCGROUP) < 0) return refusal(CLINUX_LAYER_CGROUP_NAMESPACE, -1, errno);
+    if (sandbox->host_name && sethostname(sandbox->host_name, strlen(sandbox->host_name)) < 0)
+        return refusal(CLINUX_LAYER_HOST_NAME, -1, errno);
+    int error = sandbox->own_network ? raise_loopback() : 0;
+    return error ? refusal(CLINUX_LAYER_NETWORK, -1, error) : nothing_refused;
+}
+
+// -- Files, by Landlock --
+
+int clinux_landlock_version(void) {
+    long version = syscall(NUMBER_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
+    return version < 0 ? 0 : (int)version;
+}
+
+int clinux_sandbox_rules(const struct clinux_sandbox *sandbox) {
+    struct ruleset_attributes attributes = {.handled_access_fs = sandbox->handled_access, .scoped = sandbox->scoped};
+    // A kernel that knows fewer fields refuses those that it does not know, unless they are left out.
+    size_t size = sandbox->scoped ? sizeof attributes : sizeof attributes.handled_access_fs;
+    int ruleset = (int)syscall(NUMBER_landlock_create_ruleset, &attributes, size, 0);
+    if (ruleset < 0) return -errno;
+    for (size_t i = 0; i < sandbox->rule_count; i++) {
+        int file = open(sandbox->rules[i].path, O_PATH | O_CLOEXEC);
+        if (file < 0 && is_missing(errno)) continue;
+        struct path_beneath beneath = {.allowed_access = sandbox->rules[i].access, .parent = file};
+        int error = 0;
+        if (file < 0 || syscall(NUMBER_landlock_add_rule, ruleset, LANDLOCK_PATH_BENEATH, &beneath, 0) < 0) error = errno;
+        if (file >= 0) close(file);
+        if (error) {
+            close(ruleset);
+            return -error;
+        }
+    }
+    return ruleset;
+}
+
+int clinux_sandbox_confine_files(int ruleset) {
+    return syscall(NUMBER_landlock_restrict_self, ruleset, 0) < 0 ? errno : 0;
+}
+
+// -- Limits --
+
+int clinux_sandbox_limit(const struct clinux_sandbox *sandbox) {
+    for (size_t i = 0; i < sandbox->limit_count; i++) {
+        struct rlimit there;
+        if (getrlimit((unsigned)sandbox->limits[i].resource, &there) < 0) return errno;
+        rlim_t value = sandbox->limits[i].value;
+        if (there.rlim_max != RLIM_INFINITY && value > there.rlim_max) value = there.rlim_max;
+        struct rlimit limit = {.rlim_cur = value, .rlim_max = value};
+        if (setrlimit((unsigned)sandbox->limits[i].resource, &limit) < 0) return errno;
+    }
+    return 0;
+}

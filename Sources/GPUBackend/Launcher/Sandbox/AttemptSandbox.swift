@@ -1,0 +1,47 @@
+import Codec
+import Scheduler
+
+/// What one attempt is kept in on this host, as the daemon has decided it. How that is made is for `SandboxPlanner`.
+public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
+    /// `standard` or `strict`; without a sandbox an attempt has none of this.
+    public var profile: SandboxProfile
+    /// Whether it shares the network of the host.
+    public var hasNetwork: Bool
+    /// Files and directories of the host that it may not see, absolute: the daemon's own, and secrets of its user.
+    public var hidden: [String]
+    public var mounts: [MountRequest]
+    /// Device files that were given to it, absolute.
+    public var devices: [String]
+
+    public init(
+        profile: SandboxProfile, hasNetwork: Bool, hidden: [String] = [], mounts: [MountRequest] = [],
+        devices: [String] = []
+    ) {
+        precondition(profile != .none)
+        self.profile = profile
+        self.hasNetwork = hasNetwork
+        self.hidden = hidden
+        self.mounts = mounts
+        self.devices = devices
+    }
+
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        profile = try map.require(1)
+        hasNetwork = try map.require(2)
+        hidden = try map.optional(3) ?? []
+        mounts = try map.optional(4) ?? []
+        devices = try map.optional(5) ?? []
+        guard profile != .none else { throw .invalid("a sandbox of no profile") }
+    }
+
+    public var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, profile)
+        map.set(2, hasNetwork)
+        map.set(3, hidden)
+        map.set(4, mounts)
+        map.set(5, devices)
+        return .map(map)
+    }
+}

@@ -1,0 +1,163 @@
+import Scheduler
+
+/// Turns what a profile promises into the plan that keeps it on one host.
+///
+/// It decides what an attempt sees and may do, and nothing about how: it does no I/O. Two rules hold for every plan. What
+/// is taken from the host is read-only unless it is the attempt's own. And a path that is hidden stays hidden, whatever is
+/// put in beside it: what covers comes after what is covered, and the attempt's own directories come last.
+struct SandboxPlanner {
+    let spec: AttemptSpec
+    let sandbox: AttemptSandbox
+    let host: HostLayout
+
+    init(_ spec: AttemptSpec, _ sandbox: AttemptSandbox, on host: HostLayout) {
+        self.spec = spec
+        self.sandbox = sandbox
+        self.host = host
+    }
+
+    var plan: SandboxPlan {
+        let isStrict = sandbox.profile == .strict
+        let handled = host.landlockVersion > 0 ? FileAccess.known(to: host.landlockVersion) : []
+        return SandboxPlan(
+            root: isStrict ? .own(options: "mode=0755,size=1m,nr_inodes=1024") : .host,
+            steps: (isStrict ? strictSteps : standardSteps) + ownSteps,
+            hasSingleUser: isStrict && spec.isolation == .userNamespace,
+            hasOwnNetwork: !sandbox.hasNetwork,
+            hostName: isStrict ? "swarmlet" : nil,
+            rules: handled.isEmpty ? [] : rules.map { .init(path: $0.path, access: $0.access.intersection(handled)) },
+            handledAccess: handled,
+            scopes: FileAccess.scopes(of: host.landlockVersion),
+            limits: limits(isStrict),
+            filter: isStrict ? .strict : .standard)
+    }
+
+    // MARK: Members: the host as it is, to read
+
+    private var standardSteps: [SandboxPlan.Step] {
+        var steps = deviceSteps(HostLayout.devices + HostLayout.memberDevices, withTerminals: true)
+        steps += HostLayout.temporary.filter(isDirectory).map { .memory(target: $0, options: temporaryOptions) }
+        // Sockets of the host's services are in it, and a socket does not mind a read-only mount.
+        for directory in ["/run", "/var/run"] where isDirectory(directory) {
+            steps.append(.memory(target: directory, options: "mode=0755,size=64k,nr_inodes=64"))
+        }
+        steps += HostLayout.resolvers.filter(isThere).map { .tree(source: $0, target: $0, []) }
+        steps.append(.processes(hidesOthers: false))
+        if isRoot { steps += kernelSteps }
+        return steps + hidingSteps { path in Self.emptied.contains { Self.holds($0, path) } }
+    }
+
+    /// What a standard plan puts something empty over.
+    private static let emptied = HostLayout.temporary + ["/dev", "/run", "/var/run", "/proc"]
+
+    // MARK: Strangers: an empty root with the host's programs in it
+
+    private var strictSteps: [SandboxPlan.Step] {
+        var steps = HostLayout.programs.compactMap(copy) + HostLayout.settings.compactMap(copy)
+        steps += [
+            .file(target: "/etc/passwd", content: passwords),
+            .file(target: "/etc/group", content: "root:x:0:\njob:x:\(spec.user?.group ?? 0):\n"),
+            .file(target: "/etc/nsswitch.conf", content: "passwd: files\ngroup: files\nhosts: files dns\n"),
+        ]
+        if sandbox.hasNetwork {
+            steps += HostLayout.resolverSettings.filter(isThere).map { .tree(source: $0, target: $0, [.optional]) }
+        } else {
+            steps.append(.file(target: "/etc/hosts", content: "127.0.0.1 localhost swarmlet\n::1 localhost\n"))
+        }
+        steps += deviceSteps(HostLayout.devices, withTerminals: false)
+        steps += HostLayout.temporary.map { .memory(target: $0, options: temporaryOptions) }
+        steps += [.directory("/run"), .link(target: "/var/run", to: "/run"), .processes(hidesOthers: true)]
+        return steps + kernelSteps + hidingSteps { path in !HostLayout.programs.contains { Self.holds($0, path) } }
+    }
+
+    private func copy(_ path: String) -> SandboxPlan.Step? {
+        switch host.entries[path] {
+        case .link(let text)?:
+            // Of a link among settings what it leads to is meant; that may be nowhere in this root.
+            HostLayout.programs.contains(path)
+                ? .link(target: path, to: text) : .tree(source: path, target: path, [.optional])
+        case .directory?, .file?: .tree(source: path, target: path, [])
+        case nil: nil
+        }
+    }
+
+    private var passwords: String {
+        let user = spec.user ?? JobUser(user: 0, group: 0)
+        return "root:x:0:0::/:/usr/sbin/nologin\njob:x:\(user.user):\(user.group)::\(spec.workingDirectory):/bin/sh\n"
+    }
+
+    // MARK: What both have
+
+    private func deviceSteps(_ devices: [String], withTerminals: Bool) -> [SandboxPlan.Step] {
+        var steps: [SandboxPlan.Step] = [.memory(target: "/dev", options: "mode=0755,size=64k,nr_inodes=256")]
+        steps += (devices.filter(isThere) + sandbox.devices).map { .tree(source: $0, target: $0, [.devices]) }
+        steps.append(.memory(target: "/dev/shm", options: temporaryOptions))
+        steps += [("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")].map {
+            .link(target: "/dev/\($0.0)", to: "/proc/self/fd\($0.1)")
+        }
+        if withTerminals { steps += [.terminals, .link(target: "/dev/ptmx", to: "pts/ptmx")] }
+        return steps
+    }
+
+    /// Files by which root steers the kernel, whatever it may not do otherwise.
+    private var kernelSteps: [SandboxPlan.Step] {
+        ["sys", "sysrq-trigger", "irq", "bus", "fs"].map { .readOnly("/proc/" + $0) }
+            + ["acpi", "kcore", "keys", "kmsg", "latency_stats", "sched_debug", "scsi", "timer_list"].map {
+                .hide("/proc/" + $0)
+            }
+    }
+
+    /// An empty directory where the way to something of the attempt's own leads through it, else something that cannot
+    /// be written to.
+    private func hidingSteps(_ isHidden: (String) -> Bool) -> [SandboxPlan.Step] {
+        Set(sandbox.hidden).sorted().filter { !isHidden($0) }.map { path in
+            let leadsFurther = (ownDirectories + sandbox.mounts.map(\.target)).contains { Self.holds(path, $0) }
+            return leadsFurther
+                ? .memory(target: path, options: "mode=0755,size=64k,nr_inodes=64") : .hide(path)
+        }
+    }
+
+    /// Parents before children: a later mount would cover an earlier one inside it.
+    private var ownSteps: [SandboxPlan.Step] {
+        let mounts = sandbox.mounts.sorted { $0.target < $1.target }.map { mount -> SandboxPlan.Step in
+            .tree(source: mount.source, target: mount.target, mount.isWritable ? [.writable, .asUser] : .asUser)
+        }
+        return mounts + ownDirectories.map { .tree(source: $0, target: $0, .writable) }
+    }
+
+    private var ownDirectories: [String] { Set([spec.workingDirectory] + spec.writableDirectories).sorted() }
+
+    private var temporaryOptions: String {
+        spec.memoryBytes > 0 ? "mode=1777,size=\(spec.memoryBytes)" : "mode=1777"
+    }
+
+    // MARK: Rules and limits
+
+    private var rules: [SandboxPlan.FileRule] {
+        var rules: [SandboxPlan.FileRule] = [
+            .init(path: "/", access: .reading), .init(path: "/dev", access: .usingDevices),
+            .init(path: "/proc", access: .usingDevices), .init(path: "/dev/shm", access: .owning),
+        ]
+        rules += HostLayout.temporary.map { .init(path: $0, access: .owning) }
+        rules += sandbox.mounts.filter(\.isWritable).map { .init(path: $0.target, access: .owning) }
+        return rules + ownDirectories.map { .init(path: $0, access: .owning) }
+    }
+
+    private func limits(_ isStrict: Bool) -> [SandboxPlan.Limit] {
+        guard isStrict else { return [.coreBytes(0)] }
+        return [.coreBytes(0), .processes(4_096), .openFiles(65_536), .lockedBytes(64 << 20)]
+    }
+
+    // MARK: Paths
+
+    /// Or may be: nobody was named.
+    private var isRoot: Bool { (spec.user?.user ?? 0) == 0 }
+
+    private func isThere(_ path: String) -> Bool { host.entries[path] != nil }
+    private func isDirectory(_ path: String) -> Bool { host.entries[path] == .directory }
+
+    /// Whether `path` is `directory` or below it.
+    static func holds(_ directory: String, _ path: String) -> Bool {
+        path == directory || path.hasPrefix(directory == "/" ? "/" : directory + "/")
+    }
+}
