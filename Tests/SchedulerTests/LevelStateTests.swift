@@ -39,6 +39,7 @@ struct LevelStateTests {
         var knock = Knock(
             name: "newt", identityKey: StateUnderTest.key(7), noiseKey: StateUnderTest.key(7), shortID: "x",
             capacity: Capacity(cpuMillis: 1_000, memoryBytes: 1 << 30))
+        knock.levels = ProtocolLevels(lowest: 1, highest: 1)
         #expect(mesh.run(.knock(knock)).code == "mesh.level.too_old")
         knock.levels = ProtocolLevels(lowest: 1, highest: 2)
         #expect(mesh.run(.knock(knock)) == .ok)
