@@ -2,7 +2,7 @@
 
   scripts/bench                   everything
   scripts/bench size submit       some: size rss start join submit tasks recovery raft-core raft raft-recovery
-                                  session classes
+                                  session classes sandbox
   scripts/bench recovery --runs 5 fewer repetitions than the default of each
 
 A machine that does other work measures that too: compare a value with the peer or limit of the same run, not with a
@@ -20,6 +20,7 @@ import time
 import mesh as meshes
 import processes
 import raft_bench
+import sandbox_bench
 import state_bench
 import training
 import wire_bench
@@ -244,7 +245,8 @@ BENCHES = {"size": bench_size, "rss": bench_rss, "start": bench_start, "join": b
            "tasks": bench_tasks, "recovery": bench_recovery, "raft-core": raft_bench.bench_raft_core,
            "raft": raft_bench.bench_raft, "raft-recovery": raft_bench.bench_raft_recovery,
            "state": state_bench.bench_state,
-           "session": wire_bench.bench_session, "classes": wire_bench.bench_classes}
+           "session": wire_bench.bench_session, "classes": wire_bench.bench_classes,
+           "sandbox": sandbox_bench.bench_sandbox}
 
 
 def main():
