@@ -82,4 +82,9 @@ struct Facts: Equatable {
     var reads: [UInt64: UInt64]
 
     var lastIndex: UInt64 { base + UInt64(log.count) }
+
+    /// For a story.
+    var brief: String {
+        "\(id) \(role) in term \(term), led by \(leader.map { "\($0)" } ?? "nobody"), \(commit) of \(lastIndex) committed"
+    }
 }

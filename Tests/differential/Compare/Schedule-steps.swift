@@ -95,14 +95,33 @@ extension Schedule {
     /// Other links are cut than before. Leaders find out by three heartbeats whom they reach, sometimes after an election:
     /// how soon a message that was lost is sent again is not the same in both.
     private func change(_ links: Set<Mesh.Link>) throws(ComparisonError) {
-        setCut(links)
+        var links = links
         if facts.contains(where: { $0.voters.count == 1 }) {
-            setCut(links.union(links.map { Mesh.Link(from: $0.to, to: $0.from) }))
+            links.formUnion(links.map { Mesh.Link(from: $0.to, to: $0.from) })
         }
+        try deposeFirst(links)
+        setCut(links)
         muteDeafLeaders()
         if generator.chance(1, in: 3) { try elect() }
         try settle()
         try beatLeaders(3)
+    }
+
+    /// Whom a leader has not heard for an election timeout gets its next entries from ours along with the first heartbeat,
+    /// from etcd's after the answer to it. Where that heartbeat ends the leader's term, etcd's never sends them: those who
+    /// are in a later term say so before the others are reached again.
+    private func deposeFirst(_ links: Set<Mesh.Link>) throws(ComparisonError) {
+        let before = ours.cut
+        for leader in leaders where checkedTerms.contains(leader.term) {
+            let later = facts.filter { $0.term > leader.term }.map(\.id)
+            guard !later.isEmpty else { continue }
+            let closed = before.filter { link in
+                link.from == leader.id && !later.contains(link.to) || link.to == leader.id && !later.contains(link.from)
+            }
+            setCut(links.union(closed))
+            try both(.beat, leader.id)
+            try settle()
+        }
     }
 
     /// An election timeout passes on a leader: it stays where a quorum answers.

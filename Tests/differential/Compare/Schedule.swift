@@ -104,7 +104,10 @@ final class Schedule {
     }
 
     func compare(isCalm: Bool) throws(ComparisonError) {
-        outcome.differences += Difference.between(facts, try theirs.facts(), isCalm: isCalm, isMixed: isMixed)
+        let others = try theirs.facts()
+        outcome.differences += Difference.between(facts, others, isCalm: isCalm, isMixed: isMixed)
+        guard !outcome.differences.isEmpty else { return }
+        for (our, their) in zip(facts, others) { tell("ours \(our.brief) | etcd \(their.brief)") }
     }
 
     func fact(_ id: NodeID) -> Facts? { facts.first { $0.id == id } }
