@@ -34,9 +34,12 @@ public final class RaftLog: @unchecked Sendable {
 
     /// A mark may be this many writes older than the log on a disk that loses power.
     private static let markLagLimit = 64
-    /// Rows and bytes that one transaction deletes before the log's beginning, so that none takes long.
-    private static let rowsDeletedAtOnce: UInt64 = 2_048
-    private static let bytesDeletedAtOnce: UInt64 = 4 << 20
+    /// Rows and bytes that one transaction deletes before the log's beginning, so that none takes long. While the log is
+    /// written it is also at most this many rows for each that is appended: a write may not take much longer than it
+    /// would, and what lies before the beginning shrinks all the same.
+    private static let rowsDeletedAtOnce: UInt64 = 512
+    private static let rowsDeletedPerAppended: UInt64 = 2
+    private static let bytesDeletedAtOnce: UInt64 = 1 << 20
     /// From so many pages on in SQLite's log it is moved into the database when nobody waits for this thread, and at the
     /// second at once.
     private static let logPages = 1_000
@@ -67,7 +70,9 @@ public final class RaftLog: @unchecked Sendable {
                 guard let snapshot = change.snapshot, !snapshots.holds(snapshot) else { continue }
                 throw .snapshotDamaged(path: SnapshotFormat.name(of: snapshot))
             }
-            try write(changes)
+            var appended: UInt64 = 0
+            for change in changes { appended += UInt64(change.entries.count) }
+            try write(changes, deleting: min(Self.rowsDeletedAtOnce, appended * Self.rowsDeletedPerAppended))
             try mark()
             if markFile.unsyncedWrites >= Self.markLagLimit { try markFile.sync() }
             if database.logPages >= Self.logPagesMax { try moveLog() }
@@ -91,7 +96,11 @@ public final class RaftLog: @unchecked Sendable {
     public func settle() throws(RaftLogError) -> Bool {
         guard !hasFailed else { throw .stopped }
         do throws(RaftLogError) {
-            if deletedThrough < base.index { try persist([]) }
+            if deletedThrough < base.index {
+                try write([], deleting: Self.rowsDeletedAtOnce)
+                try mark()
+                try tidy()
+            }
             try markFile.sync()
         } catch {
             hasFailed = true
@@ -119,11 +128,11 @@ public final class RaftLog: @unchecked Sendable {
             RaftMark(index: lastIndex, term: hardState.term, vote: hardState.vote), after: sequence)
     }
 
-    private func write(_ changes: [RaftPersist]) throws(RaftLogError) {
+    private func write(_ changes: [RaftPersist], deleting rows: UInt64) throws(RaftLogError) {
         do {
             try database.transaction { () throws(StoreError) in
                 for change in changes { try apply(change) }
-                try deleteSomeRows()
+                try deleteRows(atMost: rows)
                 try seal()
             }
         } catch {
@@ -195,10 +204,10 @@ public final class RaftLog: @unchecked Sendable {
         return try statements.readBase()?.chain ?? EntryChain(afterIndex: 0, term: 0).head
     }
 
-    private func deleteSomeRows() throws(StoreError) {
-        guard deletedThrough < base.index else { return }
+    private func deleteRows(atMost rows: UInt64) throws(StoreError) {
+        guard rows > 0, deletedThrough < base.index else { return }
         let through = try statements.endOfSlice(
-            after: deletedThrough, through: base.index, rows: Self.rowsDeletedAtOnce, bytes: Self.bytesDeletedAtOnce)
+            after: deletedThrough, through: base.index, rows: rows, bytes: Self.bytesDeletedAtOnce)
         try statements.deleteEntries(through: through)
         deletedThrough = through
     }
