@@ -16,6 +16,12 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
         self = Array(bytes).withUnsafeBytes { Digest(copying: $0) }
     }
 
+    /// From exactly 32 bytes where they lie, else nil.
+    public init?(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count == Digest.byteCount else { return nil }
+        self.init(copying: bytes)
+    }
+
     private init(copying bytes: UnsafeRawBufferPointer) {
         func word(_ position: Int) -> UInt64 {
             UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: position * 8, as: UInt64.self))
@@ -37,13 +43,17 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The 32 bytes.
     public var bytes: [UInt8] {
         [UInt8](unsafeUninitializedCapacity: Digest.byteCount) { buffer, count in
-            let bytes = UnsafeMutableRawBufferPointer(buffer)
-            bytes.storeBytes(of: words.0.bigEndian, as: UInt64.self)
-            bytes.storeBytes(of: words.1.bigEndian, toByteOffset: 8, as: UInt64.self)
-            bytes.storeBytes(of: words.2.bigEndian, toByteOffset: 16, as: UInt64.self)
-            bytes.storeBytes(of: words.3.bigEndian, toByteOffset: 24, as: UInt64.self)
+            copyBytes(to: UnsafeMutableRawBufferPointer(buffer))
             count = Digest.byteCount
         }
+    }
+
+    /// Puts the 32 bytes at the beginning of a buffer that has room for them.
+    public func copyBytes(to bytes: UnsafeMutableRawBufferPointer) {
+        bytes.storeBytes(of: words.0.bigEndian, as: UInt64.self)
+        bytes.storeBytes(of: words.1.bigEndian, toByteOffset: 8, as: UInt64.self)
+        bytes.storeBytes(of: words.2.bigEndian, toByteOffset: 16, as: UInt64.self)
+        bytes.storeBytes(of: words.3.bigEndian, toByteOffset: 24, as: UInt64.self)
     }
 
     /// 64 lower-case hexadecimal digits.

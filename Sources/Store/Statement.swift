@@ -108,6 +108,14 @@ public final class Statement: @unchecked Sendable {
         return Array(UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
     }
 
+    /// The byte string in a column where SQLite has it; the buffer is valid while `body` runs.
+    public func withBytes<Value>(_ column: Int, _ body: (UnsafeRawBufferPointer) -> Value) -> Value {
+        let column = checked(column)
+        let start = sqlite3_column_blob(handle, column)
+        return body(
+            UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : Int(sqlite3_column_bytes(handle, column))))
+    }
+
     /// The text in a column; empty for NULL.
     public func text(_ column: Int) -> String {
         let column = checked(column)

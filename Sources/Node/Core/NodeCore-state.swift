@@ -68,7 +68,7 @@ extension NodeCore {
         }
     }
 
-    private mutating func membersChanged(at now: Instant, into effects: inout [NodeEffect]) {
+    mutating func membersChanged(at now: Instant, into effects: inout [NodeEffect]) {
         gossip(.members(state.members.map(\.id)), at: now, into: &effects)
         effects.append(.membersChanged)
     }

@@ -66,7 +66,7 @@ public struct NodeCore: Sendable {
 
     /// - Parameters:
     ///   - restored: what the log holds.
-    ///   - state: the state of its snapshot; nil where it has none.
+    ///   - state: the state behind its snapshot and the entries that were applied since; nil where there are neither.
     ///   - boot: random bits of this start of the daemon: request ids and the order of gossip derive from them.
     ///   - generation: of this start; a later one is greater.
     public init(
@@ -85,12 +85,13 @@ public struct NodeCore: Sendable {
         raftConfiguration: RaftConfiguration = RaftConfiguration(), boot: UInt64, generation: UInt64, now: Instant,
         levels: ProtocolLevels = .current, faults: NodeFaults
     ) {
-        precondition((restored.snapshot == nil) == (state == nil), "a snapshot comes with its state")
+        let startsWithState = restored.snapshot != nil || restored.appliedIndex > 0
+        precondition(!startsWithState || state != nil, "what was applied comes with its state")
         self.id = id
         self.levels = levels
         raft = RaftCore(id: id, restored: restored, configuration: raftConfiguration, seed: boot, now: now)
         self.state = state ?? SchedulerState()
-        appliedIndex = restored.snapshot?.index ?? 0
+        appliedIndex = raft.appliedIndex
         swim = SwimCore(id: id, generation: generation, seed: boot ^ 0x5357_494D, now: now)
         lease = LeaseHolder(now: now, boot: boot, faults: faults)
         grants = LeaseGrants(faults: faults)
@@ -170,7 +171,10 @@ public struct NodeCore: Sendable {
             }
             proposals.add(entry)
         case .abandon(let request): _ = proposals.remove(request)
-        case .adopted(let attempts): for attempt in attempts { ledger.adopt(attempt) }
+        case .adopted(let attempts):
+            for attempt in attempts { ledger.adopt(attempt) }
+            // The state that it begins with may be one that this program does not understand.
+            if appliedIndex > 0 { checkLevel(into: &effects) }
         case .attempt(let report):
             ledger.heard(report)
             // The end of what is wanted says nothing new until the state knows it.
@@ -275,7 +279,8 @@ public struct NodeCore: Sendable {
             readService = ReadService()
             if leader != nil { lease.hasten(now: now) }
             effects.append(.leadership(role, leader: leader))
-        case .membershipChanged: effects.append(.membersChanged)
+        // Also said once at the beginning, where the members may be known from a snapshot alone.
+        case .membershipChanged: membersChanged(at: now, into: &effects)
         case .snapshotWanted(let plan): unapplied.append(.snapshot(plan))
         case .sendSnapshot(let peer, let term, let snapshot, let offset, let byteCount):
             effects.append(.sendSnapshot(peer, term: term, snapshot, offset: offset, byteCount: byteCount))

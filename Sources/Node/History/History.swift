@@ -72,6 +72,15 @@ final class History: @unchecked Sendable {
         completeThrough = min(completeThrough, count)
     }
 
+    /// Jobs that left the state before the node began: more than may wait otherwise.
+    func follow(_ state: SchedulerState, keeping archived: [(jobs: [ArchivedJob], index: UInt64)]) async {
+        follow(state)
+        for (jobs, index) in archived {
+            if waiting.count >= History.waitingMax / 2 { await settle(through: waitingIndex) }
+            keep(jobs, of: index)
+        }
+    }
+
     /// Jobs that left the state with the entry of this index.
     func keep(_ jobs: [ArchivedJob], of index: UInt64) {
         guard failure == nil, !isClosed else { return }

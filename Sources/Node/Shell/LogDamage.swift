@@ -42,6 +42,6 @@ public struct LogDamage: Hashable, Sendable {
         guard through == RaftMark.unknownIndex else {
             return "the leader repairs it; if that takes long, look into the kernel's log for errors of the disk"
         }
-        return "let another voter lead: swarmlet raft transfer"
+        return "it asks the leader to hand over to another voter; if that takes long: swarmlet raft transfer"
     }
 }

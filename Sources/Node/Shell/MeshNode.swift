@@ -38,6 +38,8 @@ final class MeshNode: @unchecked Sendable {
     /// The host addresses that members have seen this node at since its daemon started.
     private var seenHosts: [String] = []
     private let startedAt: Instant
+    /// Jobs that left the state with entries that were applied before the node began.
+    private var archivedBefore: [(jobs: [ArchivedJob], index: UInt64)]
 
     private static let seenHostsMax = 64
     /// Longer than an election, shorter than a person's patience.
@@ -67,44 +69,35 @@ final class MeshNode: @unchecked Sendable {
         let path = directory.path
         let founder = membership.isFounder ? membership.node : nil
         let isExpected = membership.hasLog
-        let (raftLog, restored, state) = try await thread.perform {
-            Result { try MeshNode.openLog(path, founder: founder, isExpected: isExpected) }
-        }.get()
+        var random = SecureRandom()
+        let boot = random.next()
+        let node = membership.node
+        let found = try await LogReplay(levels: levels).read(
+            path, on: thread, founder: founder, isExpected: isExpected
+        ) { restored, state in
+            NodeCore(
+                id: node, restored: restored, state: state, boot: boot,
+                generation: UInt64(EventLoops.wallClock.nanoseconds), now: EventLoops.bootClock, levels: levels)
+        }
+        let raftLog = found.log
+        archivedBefore = found.archived
         if let remark = raftLog.remark { log.warning(remark) }
         if !membership.hasLog {
             membership.hasLog = true
             try membership.write(directory)
         }
         self.membership = membership
-        var random = SecureRandom()
-        let boot = random.next()
-        let core = NodeCore(
-            id: membership.node, restored: restored, state: state, boot: boot,
-            generation: UInt64(EventLoops.wallClock.nanoseconds), now: loop.now, levels: levels)
         driver = CoreDriver(
-            core: core, log: raftLog, logDirectory: path, logThread: thread, bootID: boot, loop: loop)
+            core: found.core, log: raftLog, logDirectory: path, logThread: thread, bootID: boot, loop: loop)
         trees = try TreeStore(path: directory.blobs)
         history = try History(path: directory.history, loop: loop)
         peers = Peers(
             loop: loop, identity: identity, membership: membership,
-            remembered: MeshNode.remembered(directory, core.state, log), datagramPort: datagramPort, log: log)
+            remembered: MeshNode.remembered(directory, found.core.state, log), datagramPort: datagramPort, log: log)
         relays = RelayService(peers)
         runner = AttemptRunner(node: self)
         files = FileService(node: self)
         output = OutputService(node: self)
-    }
-
-    private static func openLog(
-        _ path: String, founder: NodeID?, isExpected: Bool
-    ) throws -> (RaftLog, RaftRestored, SchedulerState?) {
-        let log = try RaftLog(directory: path)
-        if let (restored, state) = try log.restore(isExpected: isExpected, CoreDriver.loadState) {
-            return (log, restored, state)
-        }
-        guard let founder else { return (log, .joining(), nil) }
-        let founding = RaftRestored.founding(id: founder)
-        try log.found(founding)
-        return (log, founding, nil)
     }
 
     /// Where the members were last. A damaged list is not the end: the log knows them, too.
@@ -147,6 +140,7 @@ final class MeshNode: @unchecked Sendable {
         driver.beforeSnapshot = { [history] index in await history.settle(through: index) }
         history.onFailure = { [log] in log.warning("finished jobs are kept no more: \($0)") }
         await history.open()
+        await history.follow(state, keeping: exchange(&archivedBefore, with: []))
         peers.onMessage = { [self] sender, message in driver.input(.message(from: sender, message)) }
         peers.onGossip = { [self] sender, message in driver.input(.gossip(from: sender, message)) }
         peers.onLaterEpoch = { [self] epoch, member in
@@ -176,6 +170,7 @@ final class MeshNode: @unchecked Sendable {
         Housekeeping(node: self).start()
         loop.spawn("history") { [self] in await HistoryExchange(node: self).run() }
         if membership.isFounder, !driver.core.raft.isDamaged { loop.spawn("found") { [self] in await found() } }
+        loop.spawn("later leader") { [self] in await LaterLeader(node: self).run() }
         loop.spawn("wall clock") { [self] in
             while isRunning {
                 do { try await loop.sleep(for: .seconds(10)) } catch { return }

@@ -88,8 +88,8 @@ public struct RaftCore: Sendable {
     /// None is asked for before.
     var nextSnapshotAt = Instant.zero
 
-    /// A node as its disk has it. The caller has restored its state machine from `restored.snapshot`; entries after it are
-    /// handed out again by `apply`.
+    /// A node as its disk has it. The caller has restored its state machine from `restored.snapshot` and brought it to
+    /// `restored.appliedIndex`; the entries after that are handed out again by `apply`.
     public init(
         id: NodeID, restored: RaftRestored, configuration: RaftConfiguration = RaftConfiguration(), seed: UInt64,
         now: Instant
@@ -101,7 +101,8 @@ public struct RaftCore: Sendable {
         standing = Standing(restored)
         let log = standing.log
         commitIndex = max(log.snapshotIndex, min(restored.hardState.commitIndex, log.lastIndex))
-        appliedIndex = log.snapshotIndex
+        precondition(restored.appliedIndex <= commitIndex, "entries were applied that are not decided")
+        appliedIndex = max(log.snapshotIndex, restored.appliedIndex)
         memberships = MembershipHistory(log)
         disk = DiskView(lastIndex: log.lastIndex)
         // What was promised before a crash is not known: keep it as if it had been promised now.

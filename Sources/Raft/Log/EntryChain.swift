@@ -13,25 +13,33 @@ struct EntryChain {
     /// The start of the log after an entry that is no longer there.
     init(afterIndex index: UInt64, term: UInt64) {
         var hash = BLAKE3()
-        hash.update(Self.words(index, term, 0))
+        Self.hash(index, term, 0, after: nil, into: &hash)
         head = hash.finalize()
     }
 
     mutating func extend(index: UInt64, term: UInt64, kind: UInt64, content: [UInt8]) -> Digest {
+        content.withUnsafeBytes { extend(index: index, term: term, kind: kind, content: $0) }
+    }
+
+    /// Allocates nothing: a start checks a whole log row by row.
+    mutating func extend(index: UInt64, term: UInt64, kind: UInt64, content: UnsafeRawBufferPointer) -> Digest {
         var hash = BLAKE3()
-        hash.update(head.bytes + Self.words(index, term, kind))
+        Self.hash(index, term, kind, after: head, into: &hash)
         hash.update(content)
         head = hash.finalize()
         return head
     }
 
-    private static func words(_ words: UInt64...) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: words.count * 8) { buffer, count in
-            let bytes = UnsafeMutableRawBufferPointer(buffer)
-            for position in words.indices {
-                bytes.storeBytes(of: words[position].littleEndian, toByteOffset: position * 8, as: UInt64.self)
-            }
-            count = bytes.count
+    private static func hash(
+        _ index: UInt64, _ term: UInt64, _ kind: UInt64, after head: Digest?, into hash: inout BLAKE3
+    ) {
+        let start = head == nil ? 0 : Digest.byteCount
+        withUnsafeTemporaryAllocation(byteCount: start + 24, alignment: 8) { bytes in
+            head?.copyBytes(to: bytes)
+            bytes.storeBytes(of: index.littleEndian, toByteOffset: start, as: UInt64.self)
+            bytes.storeBytes(of: term.littleEndian, toByteOffset: start + 8, as: UInt64.self)
+            bytes.storeBytes(of: kind.littleEndian, toByteOffset: start + 16, as: UInt64.self)
+            hash.update(UnsafeRawBufferPointer(bytes))
         }
     }
 }

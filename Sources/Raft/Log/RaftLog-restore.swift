@@ -12,11 +12,15 @@ extension RaftLog {
     ///   - isExpected: this node had a log here before. Then none at all is damage, too, and not a new beginning.
     ///   - load: builds the state from the snapshot, of which it reads all. What it throws about bytes that are what was
     ///     written is thrown as `snapshotUnreadable`.
+    ///   - decided: is given the entries after the snapshot that are known to be committed, in order and some at a time
+    ///     while the rest is read. They are trusted, whatever is found after them; there are none where the snapshot
+    ///     is broken.
     public func restore<State>(
-        isExpected: Bool = false, _ load: (SnapshotReader) throws -> State
+        isExpected: Bool = false, _ load: (SnapshotReader) throws -> State,
+        decided: ([RaftEntry]) -> Void = { _ in }
     ) throws(RaftLogError) -> (restored: RaftRestored, state: State?)? {
         do {
-            return try readBack(isExpected: isExpected, load)
+            return try readBack(isExpected: isExpected, load, decided)
         } catch let error as StoreError {
             hasFailed = true
             throw .store(error)
@@ -58,7 +62,7 @@ extension RaftLog {
     }
 
     private func readBack<State>(
-        isExpected: Bool, _ load: (SnapshotReader) throws -> State
+        isExpected: Bool, _ load: (SnapshotReader) throws -> State, _ decided: ([RaftEntry]) -> Void
     ) throws -> (restored: RaftRestored, state: State?)? {
         var found = RestoredRows()
         var state: State?
@@ -66,7 +70,8 @@ extension RaftLog {
         do {
             let (snapshot, loaded, isBroken) = try readSnapshot(load)
             state = loaded
-            found = try RestoredRows(statements, snapshot: snapshot, isSnapshotBroken: isBroken)
+            found = try RestoredRows(
+                statements, snapshot: snapshot, isSnapshotBroken: isBroken, decided: decided)
         } catch let error as StoreError where error.isDamage {
             state = nil
             isUnreadable = true

@@ -23,10 +23,16 @@ struct RestoredRows {
 
     init() {}
 
+    /// Weight of the entries that `decided` is given at once.
+    private static let decidedWeight = 256 << 10
+
     /// - Parameters:
     ///   - snapshot: what the log begins with, where its file has been found whole.
     ///   - isSnapshotBroken: there is one, but it is not what was written.
-    init(_ statements: Statements, snapshot: RaftSnapshot?, isSnapshotBroken: Bool) throws(StoreError) {
+    ///   - decided: is given the entries after the snapshot that are known to be committed, while the rest is read.
+    init(
+        _ statements: Statements, snapshot: RaftSnapshot?, isSnapshotBroken: Bool, decided: ([RaftEntry]) -> Void
+    ) throws(StoreError) {
         let logSeal = try readState(statements)
         let base = try statements.readBase()
         guard !isSnapshotBroken, base == nil || snapshot != nil else {
@@ -41,12 +47,26 @@ struct RestoredRows {
             chain = EntryChain(head: base.chain)
             baseChain = chain
         }
+        let decidedAfter = snapshot?.index ?? 0
+        var batch: [RaftEntry] = []
+        var batchWeight = 0
         do throws(StoreError) {
-            try statements.forEachEntry(after: restored.baseIndex) { take($0, $1, $2, $3, $4) }
+            try statements.forEachEntry(after: restored.baseIndex) { row in
+                guard let entry = take(row) else { return false }
+                guard entry.index > decidedAfter, entry.index <= restored.hardState.commitIndex else { return true }
+                batch.append(entry)
+                batchWeight += entry.weight
+                if batchWeight >= Self.decidedWeight {
+                    decided(batch)
+                    (batch, batchWeight) = ([], 0)
+                }
+                return true
+            }
         } catch {
             guard error.isDamage else { throw error }
             isBroken = true
         }
+        if !batch.isEmpty { decided(batch) }
         let seal = LogSeals.ofLog(
             sequence: sequence, base: (restored.baseIndex, restored.baseTerm), lastIndex: restored.lastLogIndex,
             head: chain.head)
@@ -77,23 +97,23 @@ struct RestoredRows {
         baseChain = chain
     }
 
-    /// Adds one row; false where it cannot be trusted.
-    private mutating func take(
-        _ index: UInt64, _ term: UInt64, _ kind: UInt64, _ content: [UInt8], _ expected: [UInt8]
-    ) -> Bool {
+    /// Adds one row; nil where it cannot be trusted.
+    private mutating func take(_ row: Statements.EntryRow) -> RaftEntry? {
         let before = chain
-        if index == restored.lastLogIndex + 1,
-            chain.extend(index: index, term: term, kind: kind, content: content) == Digest(bytes: expected)
+        if row.index == restored.lastLogIndex + 1,
+            chain.extend(index: row.index, term: row.term, kind: row.kind, content: row.content) == Digest(row.chain)
         {
             do throws(CodecError) {
-                restored.entries.append(try RaftEntry(index: index, term: term, kind: kind, content: content))
-                return true
+                let entry = try RaftEntry(
+                    index: row.index, term: row.term, kind: row.kind, content: Array(row.content))
+                restored.entries.append(entry)
+                return entry
             } catch {
                 // A row that was written by this very code and cannot be read is as good as another's.
             }
         }
         chain = before
         isBroken = true
-        return false
+        return nil
     }
 }

@@ -160,17 +160,28 @@ final class Statements {
         }
     }
 
+    /// A row as it lies in SQLite's memory, valid while it is looked at.
+    struct EntryRow {
+        var index: UInt64
+        var term: UInt64
+        var kind: UInt64
+        var content: UnsafeRawBufferPointer
+        var chain: UnsafeRawBufferPointer
+    }
+
     /// In order, until the body does not want more. Rows before may be left that have not been deleted yet.
-    func forEachEntry(
-        after base: UInt64,
-        _ body: (_ index: UInt64, _ term: UInt64, _ kind: UInt64, _ content: [UInt8], _ chain: [UInt8]) -> Bool
-    ) throws(StoreError) {
+    func forEachEntry(after base: UInt64, _ body: (EntryRow) -> Bool) throws(StoreError) {
         let rows = try database.prepare("SELECT idx, term, kind, content, chain FROM entry WHERE idx > ? ORDER BY idx")
         rows.bind(1, Int64(bitPattern: base))
         while try rows.step() {
-            let isWanted = body(
-                UInt64(bitPattern: rows.integer(0)), UInt64(bitPattern: rows.integer(1)),
-                UInt64(bitPattern: rows.integer(2)), rows.bytes(3), rows.bytes(4))
+            let isWanted = rows.withBytes(3) { content in
+                rows.withBytes(4) { chain in
+                    body(
+                        EntryRow(
+                            index: UInt64(bitPattern: rows.integer(0)), term: UInt64(bitPattern: rows.integer(1)),
+                            kind: UInt64(bitPattern: rows.integer(2)), content: content, chain: chain))
+                }
+            }
             guard isWanted else { return }
         }
     }

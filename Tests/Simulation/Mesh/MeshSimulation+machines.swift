@@ -23,8 +23,10 @@ extension MeshSimulation {
         do throws(CodecError) {
             var state: SchedulerState?
             if let content = machines[machine - 1].disk.snapshotContent { state = try SchedulerState(encoded: content) }
+            var restored = machines[machine - 1].disk.durable
+            state = replay(&restored, state)
             let core = NodeCore(
-                id: id, restored: machines[machine - 1].disk.durable, state: state,
+                id: id, restored: restored, state: state,
                 raftConfiguration: configuration, boot: random.next(), generation: machines[machine - 1].boot,
                 now: local, faults: faults)
             machines[machine - 1].daemon = SimulatedMachine.Daemon(core: core)
@@ -36,6 +38,17 @@ extension MeshSimulation {
         adopt(machine)
         let skew = Int64.random(in: -2_000_000_000...2_000_000_000, using: &random)
         handle(machine, .wallClock(Self.epoch + now.nanoseconds + skew))
+    }
+
+    /// As the real daemon: what the log is known to have decided is applied before the node begins.
+    private func replay(_ restored: inout RaftRestored, _ state: SchedulerState?) -> SchedulerState {
+        var replay = StateReplay(state, at: restored.snapshot?.index ?? 0, levels: .current)
+        replay.apply(
+            restored.entries.filter {
+                $0.index > replay.appliedIndex && $0.index <= restored.hardState.commitIndex
+            })
+        restored.appliedIndex = replay.appliedIndex
+        return replay.state
     }
 
     /// The new daemon finds the supervisors and their journals; some ends it tells only after a while, as the real one

@@ -298,8 +298,14 @@ public final class RaftSimulation {
             drift: scenario.hasExtremeClocks
                 ? generator.pick(from: [-drift, drift]) : drift == 0 ? 0 : generator.pick(-drift...drift))
         nodes[position].machine = stored(on: position)
+        var restored = disks[position].durable
+        // Some callers have what they stored handed out again, some say how far they are.
+        if node.life % 2 == 0 {
+            restored.appliedIndex = min(
+                nodes[position].machine.appliedIndex, restored.hardState.commitIndex, restored.lastIndex)
+        }
         nodes[position].core = RaftCore(
-            id: node.id, restored: disks[position].durable, configuration: scenario.configuration,
+            id: node.id, restored: restored, configuration: scenario.configuration,
             seed: generator.next(), now: nodes[position].clock.local(now))
         if options.keepsTrace { nodes[position].core?.startTracing() }
         keepTrace(of: position)

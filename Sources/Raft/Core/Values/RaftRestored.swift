@@ -11,6 +11,9 @@ public struct RaftRestored: Hashable, Sendable {
     public var baseTerm: UInt64
     /// The log after `baseIndex`, without gaps.
     public var entries: [RaftEntry]
+    /// How far the caller's state machine has been brought already: at most to `hardState.commitIndex`, and no less far
+    /// than the snapshot, which 0 stands for.
+    public var appliedIndex: UInt64 = 0
 
     public init(
         hardState: RaftHardState = RaftHardState(), snapshot: RaftSnapshot? = nil, baseIndex: UInt64 = 0,
