@@ -6,10 +6,25 @@ import Codec
 /// it is full or when they are a day old. Small buckets keep both the search and the copy after a snapshot short; a
 /// request takes 40 bytes, and all of them together at most `SchedulerLimits.requestsMax` times that.
 struct RequestMemory: Sendable {
-    private struct Remembered: Sendable {
-        let request: RequestID
-        let time: Int64
-        let answer: Kept
+    /// Three columns of the same length, oldest first: nearly every request is new, so that all ids are looked at for each
+    /// entry, and nothing else is.
+    private struct Bucket: Sendable {
+        var requests: [RequestID] = []
+        var times: [Int64] = []
+        var answers: [Kept] = []
+
+        mutating func append(_ request: RequestID, _ time: Int64, _ answer: Kept) {
+            requests.append(request)
+            times.append(time)
+            answers.append(answer)
+        }
+
+        mutating func removeFirst(_ count: Int) {
+            guard count > 0 else { return }
+            requests.removeFirst(count)
+            times.removeFirst(count)
+            answers.removeFirst(count)
+        }
     }
 
     /// Nearly every answer is one of the first two, which need no room of their own.
@@ -35,25 +50,26 @@ struct RequestMemory: Sendable {
         }
     }
 
-    private var buckets: [[Remembered]] = Array(repeating: [], count: SchedulerLimits.requestBuckets)
+    private var buckets = Array(repeating: Bucket(), count: SchedulerLimits.requestBuckets)
 
     private static let perBucketMax = SchedulerLimits.requestsMax / SchedulerLimits.requestBuckets
 
     func answer(to request: RequestID) -> Answer? {
-        buckets[Self.bucket(of: request)].last { $0.request == request }?.answer.answer
+        let bucket = Self.bucket(of: request)
+        return buckets[bucket].requests.lastIndex(of: request).map { buckets[bucket].answers[$0].answer }
     }
 
     mutating func remember(_ request: RequestID, _ answer: Answer, at time: Int64) {
         let bucket = Self.bucket(of: request)
         let oldest = time - SchedulerLimits.requestNanoseconds
-        let stale = buckets[bucket].prefix { $0.time < oldest }.count
+        let stale = buckets[bucket].times.prefix { $0 < oldest }.count
         // An eighth more goes at once, so that a full bucket is not moved for every entry.
-        let surplus = buckets[bucket].count >= Self.perBucketMax ? Self.perBucketMax / 8 : 0
+        let surplus = buckets[bucket].times.count >= Self.perBucketMax ? Self.perBucketMax / 8 : 0
         buckets[bucket].removeFirst(max(stale, surplus))
-        buckets[bucket].append(Remembered(request: request, time: time, answer: Kept(answer)))
+        buckets[bucket].append(request, time, Kept(answer))
     }
 
-    func count(inBucket bucket: Int) -> Int { buckets[bucket].count }
+    func count(inBucket bucket: Int) -> Int { buckets[bucket].times.count }
 
     private static func bucket(of request: RequestID) -> Int {
         Int(request.low % UInt64(SchedulerLimits.requestBuckets))
@@ -62,20 +78,20 @@ struct RequestMemory: Sendable {
     // MARK: Records
 
     func fill(_ map: inout CBORMap, bucket: Int, row: Int) {
-        let remembered = buckets[bucket][row]
-        map.set(1, remembered.request)
-        map.set(2, remembered.time)
-        let answer = remembered.answer.answer
+        map.set(1, buckets[bucket].requests[row])
+        map.set(2, buckets[bucket].times[row])
+        let answer = buckets[bucket].answers[row].answer
         map.set(3, answer == .ok ? nil : answer)
     }
 
     mutating func restore(_ map: CBORMap) throws(CodecError) {
-        let remembered = Remembered(
-            request: try map.require(1), time: try map.require(2), answer: Kept(try map.optional(3) ?? .ok))
-        let bucket = Self.bucket(of: remembered.request)
-        guard remembered.time >= buckets[bucket].last?.time ?? .min, buckets[bucket].count < Self.perBucketMax else {
+        let request: RequestID = try map.require(1)
+        let time: Int64 = try map.require(2)
+        let answer = Kept(try map.optional(3) ?? .ok)
+        let bucket = Self.bucket(of: request)
+        guard time >= buckets[bucket].times.last ?? .min, buckets[bucket].times.count < Self.perBucketMax else {
             throw .invalid("remembered requests out of order")
         }
-        buckets[bucket].append(remembered)
+        buckets[bucket].append(request, time, answer)
     }
 }

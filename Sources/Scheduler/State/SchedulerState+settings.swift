@@ -59,7 +59,8 @@ extension SchedulerState {
         if let own {
             guard own.allows(value) else { throw .settingValueRefused(key: key, value: value, form: own.form) }
         } else {
-            guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+            var text = value
+            guard text.withUTF8({ $0.allSatisfy { $0 >= 0x20 && $0 != 0x7F } }) else {
                 throw .settingValueRefused(key: key, value: "", form: "a text without line breaks")
             }
         }
