@@ -48,6 +48,8 @@ class DiskCase(DamageCase):
 class SmallDisks(DiskCase):
     """Each node's data directory is a file system of its own."""
 
+    disk_mib = DISK_MIB
+
     @classmethod
     def setUpClass(cls):
         reason = own_mounts()
@@ -56,7 +58,7 @@ class SmallDisks(DiskCase):
         super().setUpClass()
         for node in cls.mesh.nodes:
             os.mkdir(node.data)
-            options = f"size={DISK_MIB}m,mode=0711".encode()
+            options = f"size={cls.disk_mib}m,mode=0711".encode()
             if libc.mount(b"tmpfs", node.data.encode(), b"tmpfs", 0, options) != 0:
                 raise unittest.SkipTest(f"no tmpfs here: {os.strerror(ctypes.get_errno())}")
             cls.addClassCleanup(libc.umount2, node.data.encode(), MNT_DETACH)
@@ -122,6 +124,33 @@ class FullDiskAlone(SmallDisks):
         self.assert_values(self.node, 10)
         self.assertEqual(self.mesh.attempt(self.node, "wait", str(job), seconds=60).returncode, 0)
         self.assertEqual(len(self.mesh.job(self.node, job).attempts), 1, "the same attempt went on")
+
+
+class ReservedRoom(SmallDisks):
+    disk_mib = 128
+
+    def test_a_node_that_kept_room_for_its_log_goes_on_with_a_full_disk_and_its_job_too(self):
+        reserve = os.path.join(self.node.data, "raft.reserve")
+        meshes.wait_until(lambda: os.path.exists(reserve), "room is kept for the log")
+        self.set_values(self.node, 1, 5)
+        job, _ = self.running_job(self.node)
+        self.fill(self.node)
+        meshes.wait_until(
+            lambda: self.mesh.attempt(self.node, "config", "set", "user.filling", "x" * 1000).returncode != 0,
+            "the disk is full", every=0)
+        # It comes back after a second, before the lease of its job is over.
+        meshes.wait_until(
+            lambda: self.mesh.attempt(self.node, "config", "set", "user.after", "yes").returncode == 0,
+            "the node goes on", 10, 0.05)
+        self.assertFalse(os.path.exists(reserve))
+        self.set_values(self.node, 6, 20)
+        self.assert_values(self.node, 20)
+        self.assertEqual(self.check(self.node, "room")["result"], "warn")
+        self.assertEqual(self.mesh.attempt(self.node, "wait", str(job), seconds=60).returncode, 0)
+        self.assertEqual(len(self.mesh.job(self.node, job).attempts), 1, "the same attempt went on")
+        with open(os.path.join(self.node.data, "daemon.log"), encoding="utf-8") as log:
+            self.assertIn("goes on in the room that was kept for it", log.read())
+        self.free(self.node)
 
 
 @unittest.skipUnless(shutil.which("strace"), "strace is not here: scripts/setup installs it")

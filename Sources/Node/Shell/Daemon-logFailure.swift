@@ -36,14 +36,32 @@ extension Daemon {
         defer { isChangingMesh = false }
         let path = directory.path
         do {
-            try await loop.offload { Result { () throws(HostError) in try Daemon.probe(path) } }.get()
+            let usesReserve = try await loop.offload {
+                Result { () throws(HostError) in try Daemon.findRoom(path) }
+            }.get()
             try await enter(failed.membership)
             log.note("the log can be written: this node takes part in its mesh again")
+            if usesReserve { log.warning("the disk is full: the log goes on in the room that was kept for it") }
         } catch {
             log.warning("this node still takes no part in its mesh: \(APIFailure(error).message)")
             guard let unfinished = node, unfinished !== failed else { return }
             await unfinished.stop()
             node = failed
+        }
+    }
+
+    /// Throws where the log cannot be written either, also with the room that was kept for it; true where that is used
+    /// now. Blocking.
+    private static func findRoom(_ directory: String) throws(HostError) -> Bool {
+        do throws(HostError) {
+            try probe(directory)
+            return false
+        } catch {
+            guard case .system(_, _, let number) = error, number == ENOSPC || number == EDQUOT,
+                DiskReserve.giveUp(in: directory)
+            else { throw error }
+            try probe(directory)
+            return true
         }
     }
 

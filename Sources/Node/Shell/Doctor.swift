@@ -24,6 +24,12 @@ struct Doctor {
         }
         checks.append(log(node))
         if node.failure != nil { return checks }
+        if !DiskReserve.isKept(in: node.directory.path) {
+            checks.append(
+                CheckView(
+                    check: "room", result: "warn", detail: "the disk has too little room to keep some for the log",
+                    hint: "make room on the file system of \(node.directory.path)"))
+        }
         checks.append(leader(node))
         let others = node.state.members.filter { $0.id != node.id }
         checks += others.map { session(node, $0) }

@@ -28,6 +28,7 @@ final class Housekeeping: @unchecked Sendable {
     func start() {
         let loop = node.loop
         loop.spawn("housekeeping") { [self] in
+            await keepReserve()
             do {
                 try await loop.sleep(for: Housekeeping.firstLook)
                 while node.isRunning {
@@ -48,6 +49,16 @@ final class Housekeeping: @unchecked Sendable {
         } catch {
             if node.isRunning { node.log.warning("cannot tidy up: \(APIFailure(error).message)") }
         }
+        await keepReserve()
+    }
+
+    /// Room for the log, for the day the disk is full.
+    private func keepReserve() async {
+        let path = node.directory.path
+        let outcome = await node.loop.offload {
+            Result { () throws(HostError) in try DiskReserve.keep(in: path) }
+        }
+        if case .failure(let error) = outcome { node.log.warning("no room is kept for the log: \(error.message)") }
     }
 
     private func removeDirectories() async throws {
