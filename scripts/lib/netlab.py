@@ -190,6 +190,9 @@ class Lab(meshes.Mesh):
         super().stop()
         for line in self.delay_lines:
             line.end()
+        # The cables by themselves: with a namespace they go some time after it, and the next lab has cables of these names.
+        for host in self.nodes:
+            subprocess.run(["ip", "link", "delete", host.outside], capture_output=True)
         for path in sorted(os.listdir("/run/netns")):
             sh("ip", "netns", "delete", path)
         # Cables end with the namespaces that they lead to; those of delay lines lead nowhere.
