@@ -5,7 +5,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from base import LabCase  # noqa: E402
+from base import LabCase, meshes  # noqa: E402
 
 FREEZE_SECONDS = 30
 
@@ -35,6 +35,22 @@ class Hosts(LabCase):
             sleeper.thaw()
         self.wait_seen(lab, watchers, sleeper, ("alive",), 60)
         lab.wait_alive(sleeper, 3, seconds=60)
+
+    def test_a_host_that_moves_to_another_address_stays_who_it_is(self):
+        lab = self.mesh(3, h3={"gpu": True})
+        first, _, mover = lab.nodes
+
+        def seen():
+            return next(member for member in lab.members(first) if member["name"] == mover.name)
+
+        before = seen()["id"]
+        mover.ip("address", "flush", "dev", "eth0", "scope", "global")
+        mover.ip("address", "add", "10.77.0.33/24", "dev", "eth0")
+        meshes.wait_until(lambda: seen()["address"] == "10.77.0.33:7717" and seen()["state"] == "alive",
+                          f"{first.name} sees {mover.name} at its new address", 60)
+        self.assertEqual(seen()["id"], before)
+        self.assert_runs(lab, first, "--gpus", "1", "--", "echo", "moved", says="moved\n")
+        self.assertIn("10.77.0.33", lab.command(first, "ping", "-c", "1", mover.name))
 
     def test_a_mesh_whose_hosts_all_lost_power_at_once_is_whole_again_when_they_start(self):
         lab = self.mesh(5)

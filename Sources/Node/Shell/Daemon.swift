@@ -18,15 +18,15 @@ public final class Daemon: @unchecked Sendable {
     var node: MeshNode?
     private var admission: AdmissionServer?
     private var listener: SessionListener?
-    private var responder: MeshResponder?
+    var responder: MeshResponder?
     /// Why nobody on this network finds the mesh by asking; nil where they do.
-    private(set) var discoveryFailure: String?
+    var discoveryFailure: String?
     /// On the port of the listener; nil where that was not free for UDP.
     private(set) var datagramPort: DatagramPort?
     private var local: LocalServer?
     private(set) var settings: DaemonSettings
     /// Where others reach this daemon.
-    private(set) var addresses: [String] = []
+    var addresses: [String] = []
     private var signals: Int32 = -1
     var isChangingMesh = false
     /// Between two lives of its node, while that starts anew with an empty log.
@@ -147,30 +147,10 @@ public final class Daemon: @unchecked Sendable {
         await openDatagramPort(at: listener.address, before: deadline)
         listener.onRefused = { [self] peer, error in log.note("refused \(peer): \(error.message)") }
         settings.port = listener.address.port
-        defer { answerAboutMesh() }
         addresses = try HostAddresses.reachable(listener.address)
+        answerAboutMesh()
+        watchAddresses(of: listener)
         try HostFiles.replace(directory.settings, with: settings.encoded())
-    }
-
-    /// Who asks on this network for meshes hears of this one.
-    private func answerAboutMesh() {
-        do throws(RingError) {
-            var hosts: [SocketAddress] = []
-            for address in addresses { hosts.append(try SocketAddress.parse(address, defaultPort: 0)) }
-            responder = try MeshResponder(loop, on: hosts) { [weak self] in self?.announcement }
-        } catch {
-            discoveryFailure = "hosts on this network do not find the mesh by themselves: \(error.message)"
-            log.note("\(error.message) Hosts join by name or invitation.")
-        }
-    }
-
-    private var announcement: MeshAnnouncement? {
-        guard let node, node.isRunning, let record = node.state.node(node.id), record.role != .client else {
-            return nil
-        }
-        return MeshAnnouncement(
-            mesh: node.membership.meshName, fingerprint: node.membership.fingerprint, node: record.name,
-            addresses: addresses)
     }
 
     /// Gossip goes over the sessions where the port cannot be had; `swarmlet doctor` says so.

@@ -11,7 +11,7 @@ final class MeshNode: @unchecked Sendable {
     let loop: any EventLoop
     let directory: DataDirectory
     let identity: NodeIdentity
-    let membership: MeshMembership
+    private(set) var membership: MeshMembership
     let host: HostFacts
     /// Which levels of the protocol this program speaks.
     let levels: ProtocolLevels
@@ -365,6 +365,14 @@ final class MeshNode: @unchecked Sendable {
                 announced = false
             }
         }
+    }
+
+    /// This host has other addresses than before. What was seen of the old ones is void.
+    func moved(to addresses: [String]) {
+        membership.addresses = addresses
+        seenHosts = []
+        announced = false
+        if driver.core.hasCaughtUp { announce() }
     }
 
     private static let revokedReason = "this key was revoked"
