@@ -51,6 +51,14 @@ struct UntrustedBytesTests {
         #expect(Fuzzer.opening.flaw(from: seeds, seed: 5) == nil)
     }
 
+    @Test("a message of multicast DNS means what it is written as, or nothing")
+    func discovery() throws {
+        let lab = MeshAnnouncement(
+            mesh: "lab", fingerprint: "k7qd-2mxp", node: "owl", addresses: ["192.168.1.11:7717", "[fd77::1]:7717"])
+        let seeds = [MeshAnnouncement.question(id: 1), try #require(lab.answer(to: 1))]
+        #expect(Fuzzer.discovery.flaw(from: seeds, seed: 6) == nil)
+    }
+
     @Test("a stranger's handshake in any bytes gives no session with a known key")
     func handshakes() throws {
         func key(_ number: UInt8) throws -> NoiseKeyPair {

@@ -1,5 +1,4 @@
 import Codec
-import Fuzzing
 import Ring
 import Testing
 
@@ -55,11 +54,5 @@ struct MeshAnnouncementTests {
         var long = lab
         long.node = String(repeating: "x", count: 64)
         #expect(long.answer(to: 1) == nil)
-    }
-
-    @Test("in any bytes a message means what it is written as, or nothing")
-    func anyBytes() throws {
-        let seeds = [MeshAnnouncement.question(id: 1), try #require(lab.answer(to: 1))]
-        #expect(Fuzzer.discovery.flaw(from: seeds, seed: 6) == nil)
     }
 }
