@@ -32,6 +32,8 @@ final class LogReplay: Sendable {
 
     init(levels: ProtocolLevels) throws(RingError) {
         thread = try DedicatedThread("replay")
+        // Like the log's thread and the loop: a mesh may wait for this node. Where it is not allowed the daemon has said so.
+        try thread.submit { _ = ThreadPriority.raise() }
         work = Work(levels)
     }
 

@@ -60,7 +60,11 @@ extension SchedulerState {
             guard own.allows(value) else { throw .settingValueRefused(key: key, value: value, form: own.form) }
         } else {
             var text = value
-            guard text.withUTF8({ $0.allSatisfy { $0 >= 0x20 && $0 != 0x7F } }) else {
+            // Without a way out of the loop it looks at many bytes at once.
+            let controls = text.withUTF8 { bytes in
+                bytes.reduce(0 as UInt8) { $0 | ($1 < 0x20 ? 1 : 0) | ($1 == 0x7F ? 1 : 0) }
+            }
+            guard controls == 0 else {
                 throw .settingValueRefused(key: key, value: "", form: "a text without line breaks")
             }
         }
