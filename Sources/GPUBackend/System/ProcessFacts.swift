@@ -6,6 +6,8 @@ struct ProcessFacts {
     let startTicks: UInt64
     /// One letter, as ps shows it.
     let state: Character
+    /// 0 for the first process of a namespace.
+    let parent: Int32
 
     /// Nil when there is no such process.
     static func of(_ process: Int32) -> ProcessFacts? {
@@ -14,8 +16,10 @@ struct ProcessFacts {
         // The name in parentheses may hold anything, so the fields are counted from the last parenthesis.
         guard let end = text.lastIndex(of: ")") else { return nil }
         let fields = text[text.index(after: end)...].split(separator: " ")
-        guard fields.count > 19, let state = fields[0].first, let ticks = UInt64(fields[19]) else { return nil }
-        return ProcessFacts(startTicks: ticks, state: state)
+        guard fields.count > 19, let state = fields[0].first, let parent = Int32(fields[1]),
+            let ticks = UInt64(fields[19])
+        else { return nil }
+        return ProcessFacts(startTicks: ticks, state: state, parent: parent)
     }
 
     /// Resident memory of a process and everything that descends from it, in bytes.
@@ -32,6 +36,18 @@ struct ProcessFacts {
             pending += children.split(separator: " ").compactMap { Int32($0) }
         }
         return total
+    }
+
+    /// The words of its command line; none for a process that is gone.
+    static func arguments(of process: Int32) -> [String] {
+        (text("/proc/\(process)/cmdline") ?? "").split(separator: "\0").map(String.init)
+    }
+
+    /// Whose it is, by name or number; nil when there is no such process.
+    static func user(of process: Int32) -> String? {
+        var facts = stat()
+        guard stat("/proc/\(process)", &facts) == 0 else { return nil }
+        return getpwuid(facts.st_uid).map { String(cString: $0.pointee.pw_name) } ?? "user \(facts.st_uid)"
     }
 
     private static func text(_ path: String) -> String? {

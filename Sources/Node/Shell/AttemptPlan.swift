@@ -130,7 +130,9 @@ struct AttemptPlan: Sendable {
             ("SWARMLET_CHECKPOINT_DIR", checkpointDirectory),
             ("SWARMLET_GPUS", gpus.map { "\($0.index)" }.joined(separator: ",")),
             // Simulated devices are no devices of CUDA's: a job must find none rather than somebody else's.
-            ("CUDA_VISIBLE_DEVICES", gpus.filter { !$0.simulated }.map(\.uuid).joined(separator: ",")),
+            // By UUID, because indices change their meaning between programs (CUDA C++ guide, environment variables).
+            ("CUDA_VISIBLE_DEVICES", Self.uuids(of: gpus, .nvidia)),
+            ("ROCR_VISIBLE_DEVICES", Self.uuids(of: gpus, .amd)),
         ]
         if gpus.contains(where: \.simulated) { variables.append(("SWARMLET_GPUS_SIMULATED", "1")) }
         if attempt.resumedFrom != nil { variables.append(("SWARMLET_RESUME", "1")) }
@@ -138,6 +140,10 @@ struct AttemptPlan: Sendable {
         for (index, variable) in variables.enumerated() { last[variable.0] = index }
         return variables.enumerated().filter { last[$0.element.0] == $0.offset }
             .map { "\($0.element.0)=\($0.element.1)" }
+    }
+
+    private static func uuids(of gpus: [GPU], _ maker: GPU.Maker) -> String {
+        gpus.filter { !$0.simulated && $0.maker == maker }.map(\.uuid).joined(separator: ",")
     }
 
     /// Throws where the host cannot give what the job asks for, or its owner does not let it.

@@ -410,7 +410,8 @@ final class AttemptRunner: @unchecked Sendable {
         guard let running = attempts[key], running.stage != .ended else { return }
         running.stage = .ended
         node.driver.changes.notify()
-        let outcome = running.stop?.outcome(afterEnd: result.outcome) ?? result.outcome
+        let end = running.stop?.outcome(afterEnd: result.outcome) ?? result.outcome
+        let outcome = node.host.devices.cause(of: end, holding: node.state.attempt(key)?.gpus, level: node.state.level)
         // What was killed may have been killed while it saved.
         if outcome == .moved {
             running.leavesCheckpoint = true

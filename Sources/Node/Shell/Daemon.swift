@@ -77,7 +77,7 @@ public final class Daemon: @unchecked Sendable {
         levels = options.levels
         identity = try NodeIdentity(options.directory)
         settings = try DaemonSettings.read(options.directory, options: options)
-        host = try HostFacts(simulated: settings.simulatedGPUs)
+        host = try HostFacts(simulated: settings.simulatedGPUs, supervisors: options.directory.supervisors, loop: loop)
         startedAt = loop.now
     }
 
@@ -94,6 +94,8 @@ public final class Daemon: @unchecked Sendable {
     }
 
     private func start() async throws {
+        host.devices.onChange = { [self] in node?.devicesChanged() }
+        host.devices.start(log)
         try await listen()
         if var membership = try MeshMembership.read(directory) {
             try membership.check(identity, directory)
@@ -110,6 +112,7 @@ public final class Daemon: @unchecked Sendable {
 
     private func stop() async {
         local?.stop()
+        host.devices.stop()
         await node?.handOverLeadership()
         listener?.close()
         responder?.close()
@@ -233,7 +236,7 @@ public final class Daemon: @unchecked Sendable {
         NodeRecord(
             name: name ?? host.name, identityKey: Bytes(identity.publicKey.bytes),
             noiseKey: Bytes(identity.noiseKey.publicKey), role: role, labels: labels, addresses: addresses,
-            capacity: host.capacity, version: Version.text, levels: levels)
+            capacity: host.capacity.plain, version: Version.text, levels: levels)
     }
 
     /// Founds a mesh; nothing happens where this node is in one already.

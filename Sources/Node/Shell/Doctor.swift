@@ -10,7 +10,7 @@ struct Doctor {
 
     func checks() async throws -> [CheckView] {
         let host = HostChecks(loop: daemon.loop, host: daemon.host)
-        var checks = [host.eventLoop] + host.isolation
+        var checks = [host.eventLoop] + host.isolation + host.devices
         if let failure = daemon.discoveryFailure {
             checks.append(
                 CheckView(

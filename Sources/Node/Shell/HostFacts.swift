@@ -1,26 +1,32 @@
 import Codec
 import GPUBackend
+import Ring
 import Scheduler
 
-/// What this host has and can enforce, found once at the start of a daemon.
+/// What this host has and can enforce: found at the start of a daemon, devices watched from then on.
 struct HostFacts: Sendable {
     let name: String
-    let capacity: Capacity
+    let devices: HostDevices
     let capabilities: HostCapabilities
-    /// Why devices could not be listed although their driver is there.
-    let deviceProblem: String?
+    private let cpuMillis: UInt64
+    private let memoryBytes: UInt64
 
-    /// - Parameter simulated: devices that are not there, as `--simulate-gpus` took them; nil: those of this host.
-    init(simulated: String?) throws {
+    /// - Parameters:
+    ///   - simulated: devices that are not there, as `--simulate-gpus` took them; nil: those of this host.
+    ///   - supervisors: the directory below which this daemon's supervisors have theirs.
+    init(simulated: String?, supervisors: String, loop: any EventLoop) throws {
         let inventory = HostInventory.current()
         name = inventory.hostName
-        let devices = try simulated.map { text throws(HostError) in
-            DeviceInventory(gpus: try SimulatedGPUs.parse(text, node: inventory.hostName))
+        cpuMillis = UInt64(inventory.cpus) * 1_000
+        memoryBytes = inventory.memoryBytes
+        if let simulated {
+            devices = HostDevices(simulated: try SimulatedGPUs.parse(simulated, node: inventory.hostName), loop)
+        } else {
+            devices = try HostDevices(DeviceSurvey(supervisors: supervisors), loop)
         }
-        let found = devices ?? .nvidia()
-        capacity = Capacity(
-            cpuMillis: UInt64(inventory.cpus) * 1_000, memoryBytes: inventory.memoryBytes, gpus: found.gpus)
-        deviceProblem = found.problem
         capabilities = HostCapabilities.probe()
     }
+
+    /// What jobs may have of it now.
+    var capacity: Capacity { Capacity(cpuMillis: cpuMillis, memoryBytes: memoryBytes, gpus: devices.gpus) }
 }

@@ -35,6 +35,9 @@ final class MeshNode: @unchecked Sendable {
     private(set) var isRunning = true
     private(set) var failure: String?
     private var announced = false
+    private var isAnnouncing = false
+    /// Of the mesh when this node last told what it has: a higher one lets it say more.
+    private var announcedLevel: UInt64 = 0
     /// The host addresses that members have seen this node at since its daemon started.
     private var seenHosts: [String] = []
     private let startedAt: Instant
@@ -186,7 +189,7 @@ final class MeshNode: @unchecked Sendable {
             let own = NodeRecord(
                 name: membership.nodeName, identityKey: Bytes(identity.publicKey.bytes),
                 noiseKey: Bytes(identity.noiseKey.publicKey), role: .auto, labels: membership.labels,
-                addresses: membership.addresses, capacity: host.capacity, version: Version.text, levels: levels)
+                addresses: membership.addresses, capacity: host.capacity.plain, version: Version.text, levels: levels)
             do {
                 _ = try await driver.propose(
                     .found(meshName: membership.meshName, meshKeyID: key.id.text, meshKey: Bytes(key.bytes), node: own))
@@ -334,13 +337,20 @@ final class MeshNode: @unchecked Sendable {
 
     private static let transferPatience = Interval.seconds(1)
 
-    /// Once a start: tells the mesh where this node is now and what it has.
+    /// A device was lost, found, or is used by somebody else.
+    func devicesChanged() {
+        announced = false
+        if driver.core.hasCaughtUp { announce() }
+    }
+
+    /// Once a start, and whenever it has changed: tells the mesh where this node is now and what it has.
     private func announce() {
-        guard !announced, let record = state.node(id) else { return }
+        guard !announced || announcedLevel != state.level, !isAnnouncing, let record = state.node(id) else { return }
         announced = true
+        announcedLevel = state.level
         if record.standsDown { standUp() }
         if record.levels != levels { announceLevels() }
-        let capacity = host.capacity
+        let capacity = state.level < 2 ? host.capacity.plain : host.capacity
         let own = membership.addresses
         // What was seen before a restart counts until it is seen anew.
         let isKnown = seenHosts.isEmpty && !record.addresses.isEmpty && record.addresses.allSatisfy(own.contains)
@@ -348,6 +358,7 @@ final class MeshNode: @unchecked Sendable {
         guard record.addresses != addresses || record.capacity != capacity || record.version != Version.text else {
             return
         }
+        isAnnouncing = true
         loop.spawn("announce") { [self] in
             do {
                 _ = try await driver.carryOut(
@@ -355,6 +366,7 @@ final class MeshNode: @unchecked Sendable {
             } catch {
                 announced = false
             }
+            isAnnouncing = false
         }
     }
 

@@ -16,6 +16,7 @@ enum OutcomeText {
         case .cancelled: "cancelled"
         case .returned: "given back before it began"
         case .moved: "moved away from a node that is drained"
+        case .deviceFailed(let text): text
         }
     }
 
@@ -51,6 +52,11 @@ enum OutcomeText {
             return APIFailure(
                 code: "job.lost", message: "\(node) was lost with job \(job), which is not to be retried",
                 hint: "without --retry never it would have gone on elsewhere", exitCode: code)
+        case .deviceFailed(let text):
+            return APIFailure(
+                code: "job.device_failed",
+                message: "a device of \(node) failed under job \(job), which is not to be retried: \(text)",
+                hint: "without --retry never it would have gone on with another one", exitCode: code)
         }
     }
 

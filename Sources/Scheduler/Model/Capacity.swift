@@ -14,6 +14,18 @@ public struct Capacity: Hashable, Sendable, CBORCodable {
         self.gpus = gpus
     }
 
+    /// As a mesh of level 1 knows it: devices without their place in the machine, and none that has an obstacle.
+    public var plain: Capacity {
+        var plain = self
+        plain.gpus = gpus.compactMap { gpu in
+            guard gpu.obstacle == nil else { return nil }
+            return GPU(
+                index: gpu.index, uuid: gpu.uuid, model: gpu.model, memoryBytes: gpu.memoryBytes,
+                simulated: gpu.simulated)
+        }
+        return plain
+    }
+
     public init(cbor: CBOR) throws(CodecError) {
         let map = try cbor.requireMap()
         cpuMillis = try map.require(1)

@@ -18,6 +18,8 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
     case returned
     /// It was asked to end because its node is being drained, and goes on elsewhere.
     case moved
+    /// It failed when a device that it held failed: in words which, and how.
+    case deviceFailed(String)
 
     /// What a shell would say: 0 to 255.
     public var exitCode: Int32 {
@@ -29,7 +31,7 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
         case .commandNotFound: return 127
         case .commandNotExecutable: return 126
         case .hostFailed: return 125
-        case .lost, .returned, .moved: return 75
+        case .lost, .returned, .moved, .deviceFailed: return 75
         case .cancelled: return 130
         }
     }
@@ -51,6 +53,7 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
         case 8: self = .cancelled
         case 9: self = .returned
         case 10: self = .moved
+        case 11: self = .deviceFailed(try map.require(1))
         default: throw .unknownKind("Outcome", kind)
         }
     }
@@ -72,6 +75,7 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
         case .cancelled: return .kind(8)
         case .returned: return .kind(9)
         case .moved: return .kind(10)
+        case .deviceFailed(let text): return .kind(11) { $0.set(1, text) }
         }
     }
 }

@@ -61,12 +61,26 @@ extension Placement {
             }
             return "waits for \(asked(resources)), which no node has"
         }
-        if fitEver.allSatisfy(\.lacksGPUs) { return "waits for \(askedGPUs(resources))" }
+        if fitEver.allSatisfy(\.lacksGPUs) {
+            return "waits for \(askedGPUs(resources))" + (obstacle(state, resources).map { "; \($0)" } ?? "")
+        }
         if fitEver.allSatisfy(\.lacksCPUs) { return "waits for \(Wording.cpuCount(resources.cpuMillis))" }
         if fitEver.allSatisfy(\.lacksMemory) {
             return resources.memoryBytes.map { "waits for \(Wording.size($0)) of memory" } ?? "waits for memory"
         }
         return "waits for \(asked(resources))"
+    }
+
+    /// `GPU 0 of owl is in use by bob (4711)`: one device that would do, if something did not keep jobs from it.
+    private static func obstacle(_ state: SchedulerState, _ resources: Resources) -> String? {
+        for member in state.members where member.takesWork {
+            for gpu in Fit.usable(member.capacity.gpus, for: resources) {
+                guard let obstacle = gpu.obstacle else { continue }
+                let verb = obstacle.kind == .inUse ? "is " : "is out of order: "
+                return "GPU \(gpu.index) of \(member.name) \(verb)\(obstacle.text)"
+            }
+        }
+        return nil
     }
 
     private static func asked(_ resources: Resources) -> String { Fit.describe(resources) + " on one node" }

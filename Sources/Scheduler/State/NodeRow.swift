@@ -25,8 +25,12 @@ struct NodeRow: Sendable {
         return Capacity(
             cpuMillis: capacity.cpuMillis > usedCPUMillis ? capacity.cpuMillis - usedCPUMillis : 0,
             memoryBytes: capacity.memoryBytes > usedMemoryBytes ? capacity.memoryBytes - usedMemoryBytes : 0,
-            gpus: usedGPUs.isEmpty ? capacity.gpus : capacity.gpus.filter { !usedGPUs.containsSorted($0.index) })
+            gpus: isEveryGPUFree ? capacity.gpus : capacity.gpus.filter(isFree))
     }
+
+    private var isEveryGPUFree: Bool { usedGPUs.isEmpty && record.capacity.gpus.allSatisfy { $0.obstacle == nil } }
+
+    private func isFree(_ gpu: GPU) -> Bool { gpu.obstacle == nil && !usedGPUs.containsSorted(gpu.index) }
 
     /// Whether the placement is possible now, whoever decided it and when.
     func canHold(_ placement: Placement) -> Bool {

@@ -179,7 +179,10 @@ extension SchedulerState {
         if jobRows[job].cancelRequestedBy != nil || outcome == .cancelled { return .cancelled }
         let retry = jobRows[job].spec.value.retry
         if outcome == .returned { return .pending }
-        if outcome == .lost || outcome == .moved { return retry == .never ? .failed : .pending }
+        switch outcome {
+        case .lost, .moved, .deviceFailed: return retry == .never ? .failed : .pending
+        default: break
+        }
         jobRows[job].tasks[index].failures += 1
         if case .times(let count) = retry, jobRows[job].tasks[index].failures <= count { return .pending }
         return .failed

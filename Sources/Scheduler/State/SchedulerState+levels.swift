@@ -44,14 +44,23 @@ extension SchedulerState {
     private static let numbersSkipped: UInt64 = 1_000
 }
 
+extension AttemptReport {
+    fileprivate var tellsOfDevice: Bool {
+        if case .ended(.deviceFailed) = kind { return true }
+        return false
+    }
+}
+
 extension Command {
     /// The lowest level of the mesh at which this may be put into the log; nil for what this program does not know.
     public var level: UInt64? {
         switch self {
-        case .unrecognised: return nil
+        case .unrecognised: nil
         // A host that does not know of sandboxes would run it without.
-        case .submit(let spec): return spec.sandbox == nil ? 1 : 2
-        default: return 1
+        case .submit(let spec): spec.sandbox == nil ? 1 : 2
+        case .updateNode(_, _, let capacity, _): capacity == capacity.plain ? 1 : 2
+        case .report(_, let reports): reports.contains(where: \.tellsOfDevice) ? 2 : 1
+        default: 1
         }
     }
 }

@@ -237,6 +237,9 @@ extension SchedulerState {
         guard node.capacity.cpuMillis <= 1 << 40, node.capacity.memoryBytes <= 1 << 56 else {
             throw .badNode("it claims more CPUs or memory than a machine can have")
         }
+        for gpu in node.capacity.gpus where gpu.links.count > GPU.linksMax {
+            throw .badNode("its GPU \(gpu.index) has \(gpu.links.count) links")
+        }
         var node = node
         node.labels.sort()
         node.capacity.gpus.sort { $0.index < $1.index }

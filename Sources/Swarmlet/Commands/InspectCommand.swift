@@ -16,15 +16,7 @@ enum InspectCommand {
         let operand = invocation.operands[0]
         let directory = try DataDirectory.chosen(invocation)
         guard DecimalText.isDigits(operand.prefix { $0 != "_" }) else {
-            guard case .member(let member) = try LocalClient.call(.inspectNode(operand), directory) else {
-                throw .badAnswer(reason: "another reply than a member")
-            }
-            if terminal.format == .json {
-                try terminal.result(.object([("schema_version", .integer(1)), ("member", MembersText.json(member))]))
-            } else {
-                try terminal.result(InspectText.lines(InspectText.facts(member)))
-            }
-            return ExitCode.success
+            return try showNode(operand, directory, terminal)
         }
         let job = try JobReference(operand, for: "inspect").job
         guard case .job(let detail) = try LocalClient.call(.inspectJob(job), directory) else {
@@ -36,5 +28,24 @@ enum InspectCommand {
             try terminal.result(InspectText.text(detail, width: terminal.tableWidth))
         }
         return ExitCode.success
+    }
+
+    static func showNode(
+        _ name: String, _ directory: DataDirectory, _ terminal: Terminal
+    ) throws(CommandError) -> Int32 {
+        let member = try member(name, directory)
+        if terminal.format == .json {
+            try terminal.result(.object([("schema_version", .integer(1)), ("member", MembersText.json(member))]))
+        } else {
+            try terminal.result(InspectText.text(member, width: terminal.tableWidth))
+        }
+        return ExitCode.success
+    }
+
+    static func member(_ name: String, _ directory: DataDirectory) throws(CommandError) -> MemberView {
+        guard case .member(let member) = try LocalClient.call(.inspectNode(name), directory) else {
+            throw .badAnswer(reason: "another reply than a member")
+        }
+        return member
     }
 }

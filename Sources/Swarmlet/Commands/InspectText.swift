@@ -16,7 +16,24 @@ enum InspectText {
         }.joined()
     }
 
-    static func facts(_ member: MemberView) -> [(name: String, value: String?)] {
+    static func text(_ member: MemberView, width: Int?) -> String {
+        let facts = lines(facts(member))
+        return member.gpus.isEmpty ? facts : facts + "\n" + devices(member.gpus).text(width: width)
+    }
+
+    private static func devices(_ gpus: [GPU]) -> Table {
+        var table = Table(["GPU", "MODEL", "STATE", "PCI", "NUMA", "LINKS", "DETAIL"])
+        for gpu in gpus {
+            let links = gpu.links.map { "\($0.path) to \($0.peer)" }.joined(separator: ", ")
+            table.add([
+                "\(gpu.index)", StatusText.gpus([gpu]).map { String($0.dropFirst(3)) }, StatusText.state(gpu),
+                gpu.pciAddress, gpu.numaNode.map { "\($0)" }, links, gpu.obstacle?.text,
+            ])
+        }
+        return table
+    }
+
+    private static func facts(_ member: MemberView) -> [(name: String, value: String?)] {
         [
             ("name", member.name),
             ("id", "\(member.shortID) (\(member.keyID))"),

@@ -22,7 +22,7 @@ enum MembersCommand {
     /// How often it is asked again.
     private static let watchPause = Interval.milliseconds(500)
 
-    private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
+    static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
         let directory = try DataDirectory.chosen(invocation)
         guard invocation.has("watch") else {
             try show(try ask(directory), terminal)
@@ -44,7 +44,7 @@ enum MembersCommand {
         }
     }
 
-    private static func ask(_ directory: DataDirectory) throws(CommandError) -> MembersView {
+    static func ask(_ directory: DataDirectory) throws(CommandError) -> MembersView {
         guard case .members(let view) = try LocalClient.call(.members, directory) else {
             throw .badAnswer(reason: "another reply than members")
         }

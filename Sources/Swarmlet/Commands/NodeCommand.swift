@@ -5,12 +5,12 @@ import Scheduler
 /// `swarmlet node`: what an operator does with one host of the mesh.
 enum NodeCommand {
     static let declaration = Command(
-        group: "node", summary: "Drain hosts, remove dead ones, put stolen ones out",
-        details: ["Which hosts there are, and how each is: swarmlet members."],
+        group: "node", summary: "See how hosts are, drain them, remove dead ones, put stolen ones out",
         examples: [
             .init("swarmlet node drain lynx --deadline 10m", "before lynx is rebooted"),
             .init("swarmlet node uncordon lynx", "after it"),
-        ], subcommands: [drain, cordon, uncordon, remove, revoke])
+        ],
+        subcommands: [NodeHealth.list, NodeHealth.inspect, NodeHealth.health, drain, cordon, uncordon, remove, revoke])
 
     private static let drain = Command(
         "node drain", summary: "Place nothing new on a host and let what runs there end or move",

@@ -74,6 +74,23 @@ enum StatusText {
         .object([
             ("index", .integer(Int64(gpu.index))), ("uuid", .string(gpu.uuid)), ("model", .string(gpu.model)),
             ("memory_bytes", .count(gpu.memoryBytes)), ("simulated", .bool(gpu.simulated)),
+            ("state", .string(state(gpu))), ("detail", .optional(gpu.obstacle?.text)),
+            ("pci_address", .optional(gpu.pciAddress)),
+            ("numa_node", gpu.numaNode.map { .integer(Int64($0)) } ?? .null),
+            (
+                "links",
+                .array(
+                    gpu.links.map { .object([("gpu", .integer(Int64($0.peer))), ("path", .string($0.path))]) })
+            ),
         ])
+    }
+
+    /// `ok`, `in use` by somebody else, or `unhealthy`.
+    static func state(_ gpu: GPU) -> String {
+        switch gpu.obstacle?.kind {
+        case nil: "ok"
+        case .inUse: "in use"
+        case .unhealthy: "unhealthy"
+        }
     }
 }

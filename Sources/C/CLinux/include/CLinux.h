@@ -23,5 +23,6 @@
 #include "attempt.h"
 #include "process.h"
 #include "host.h"
+#include "nvml.h"
 #include "terminal.h"
 #include "allocator.h"

@@ -24,32 +24,20 @@ struct DeviceTests {
     }
 
     @Test(
-        "the driver's name loses what every card has in front",
+        "the driver's name loses what every card has in front, and the size that is said beside it",
         arguments: [
-            ("NVIDIA GeForce RTX 3090", "RTX 3090"), ("NVIDIA A100-SXM4-80GB", "A100-SXM4-80GB"), ("Tesla T4", "T4"),
-            ("NVIDIA", "NVIDIA"),
+            ("NVIDIA GeForce RTX 3090", "RTX 3090"), ("NVIDIA A100-SXM4-80GB", "A100-SXM4"), ("Tesla T4", "T4"),
+            ("NVIDIA H100 80GB HBM3", "H100"), ("NVIDIA A100-SXM4-40GB MIG 1g.5gb", "A100-SXM4 MIG 1g.5gb"),
+            ("NVIDIA GB10", "GB10"), ("AMD Radeon RX 7900 XTX", "RX 7900 XTX"), ("NVIDIA", "NVIDIA"),
+            ("NVIDIA 80GB", "NVIDIA 80GB"),
         ])
     func model(name: String, model: String) {
-        #expect(DeviceInventory.model(name) == model)
+        #expect(DeviceModel.text(name) == model)
     }
 
-    @Test("a command sees its devices by UUID and no others; simulated ones only in SWARMLET_GPUS")
-    func environment() throws {
-        var real = try SimulatedGPUs.parse("2:L40S", node: "owl")
-        for index in real.indices {
-            real[index].simulated = false
-            real[index].uuid = "GPU-\(index)"
-        }
-        #expect(DeviceInventory.environment(for: real)[0] == "CUDA_VISIBLE_DEVICES=GPU-0,GPU-1")
-        let simulated = DeviceInventory.environment(for: try SimulatedGPUs.parse("1:L40S", node: "owl"))
-        #expect(
-            simulated == ["CUDA_VISIBLE_DEVICES=", "NVIDIA_VISIBLE_DEVICES=none", "SWARMLET_GPUS=0:L40S:simulated"])
-    }
-
-    @Test("this host has a name, CPUs and memory, and listing its devices is no error without a driver")
+    @Test("this host has a name, CPUs and memory")
     func inventory() {
         let host = HostInventory.current()
         #expect(!host.hostName.isEmpty && host.cpus > 0 && host.memoryBytes > 1 << 20 && !host.kernel.isEmpty)
-        #expect(DeviceInventory.nvidia().problem == nil)
     }
 }
