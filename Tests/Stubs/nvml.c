@@ -1,13 +1,15 @@
-// A libnvidia-ml.so.1 without hardware: it shows what the file named by NVML_STUB says, read anew by every call.
+// A libnvidia-ml.so.1 without hardware: it shows what the file `gpus` beside it says, read anew by every count.
 //
-// Lines: `gpu` begins a device, `instance` a part of it (MIG); after it `key=value`:
+// Lines: `broken` makes the driver refuse to start, `gpu` begins a device, `instance` a part of it (MIG); after it `key=value`:
 //   uuid name pci memory (bytes, or `unsupported`) recovery (a number; without it the call is not supported)
 //   remap_failed lost mig (1) gi ci users (process ids with commas) link (pci address at the other end, repeated)
 //   ancestor (what the topology call says of every pair)
-// Errors: `INDEX GI XID` in the file NVML_STUB.events, taken and deleted by the next wait.
+// Errors: `INDEX GI XID` in the file `events` beside it, taken and deleted by the next wait.
 //
 // Compiled with -DOLD it is a driver that knows only the first shape of every call, with -DV3 one that has the third
 // name of the running processes and not the second.
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,9 +48,20 @@ static void set(struct thing *thing, const char *key, char *value) {
             thing->users[thing->user_count++] = (unsigned)atoi(one);
 }
 
+int nvmlInit_v2(void);
+
+/// The file of this name beside this library.
+static void beside(const char *name, char *path, size_t length) {
+    Dl_info own = {0};
+    dladdr((void *)nvmlInit_v2, &own);
+    const char *slash = own.dli_fname ? strrchr(own.dli_fname, '/') : NULL;
+    snprintf(path, length, "%.*s/%s", slash ? (int)(slash - own.dli_fname) : 1, slash ? own.dli_fname : ".", name);
+}
+
 static int read_file(void) {
-    const char *path = getenv("NVML_STUB");
-    FILE *file = path ? fopen(path, "r") : NULL;
+    char path[4096];
+    beside("gpus", path, sizeof path);
+    FILE *file = fopen(path, "r");
     device_count = 0;
     memset(devices, 0, sizeof devices);
     memset(parts, 0, sizeof parts);
@@ -58,6 +71,10 @@ static int read_file(void) {
     char line[256];
     while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = 0;
+        if (!strcmp(line, "broken")) {
+            fclose(file);
+            return INVALID;
+        }
         char *equals = strchr(line, '=');
         if (!strcmp(line, "gpu") && device_count < DEVICES) {
             thing = &devices[device_count++];
@@ -77,7 +94,7 @@ static int read_file(void) {
     return SUCCESS;
 }
 
-int nvmlInit_v2(void) { return getenv("NVML_STUB_BROKEN") ? INVALID : read_file(); }
+int nvmlInit_v2(void) { return read_file(); }
 int nvmlShutdown(void) { return SUCCESS; }
 const char *nvmlErrorString(int result) { return result == LOST ? "GPU is lost" : result == INVALID ? "Driver/library version mismatch" : "Unknown Error"; }
 int nvmlDeviceGetCount_v2(unsigned *count) {
@@ -139,6 +156,7 @@ int nvmlDeviceGetComputeRunningProcesses_v2(struct thing *thing, unsigned *count
     for (unsigned i = 0; i < *count; i++) users[i] = (struct user_2){thing->users[i], 1, thing->gi, thing->ci};
     return SUCCESS;
 }
+int nvmlDeviceGetMinorNumber(struct thing *thing, unsigned *minor) { *minor = (unsigned)(thing - devices) + 4; return SUCCESS; }
 int nvmlDeviceGetMigMode(struct thing *thing, unsigned *current, unsigned *pending) {
     *current = *pending = (unsigned)thing->mig;
     return SUCCESS;
@@ -186,9 +204,9 @@ int nvmlDeviceRegisterEvents(struct thing *thing, unsigned long long types, void
 struct event { void *device; unsigned long long type, data; unsigned gi, ci; };
 int nvmlEventSetWait_v2(void *set, struct event *event, unsigned milliseconds) {
     (void)set;
-    char path[4096], taken[4200];
-    snprintf(path, sizeof path, "%s.events", getenv("NVML_STUB"));
-    snprintf(taken, sizeof taken, "%s.taken", path);
+    char path[4096], taken[4096];
+    beside("events", path, sizeof path);
+    beside("events.taken", taken, sizeof taken);
     for (unsigned waited = 0;; waited += 5) {
         if (rename(path, taken) == 0) break;
         if (waited >= milliseconds) return TIMEOUT;

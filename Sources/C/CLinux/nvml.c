@@ -66,6 +66,7 @@ struct clinux_nvml {
     int (*memory_2)(handle, struct memory_2 *);
     int (*processes_1)(handle, unsigned int *, struct process_1 *);
     int (*processes_2)(handle, unsigned int *, struct process_2 *);
+    int (*minor)(handle, unsigned int *);
     int (*mig_mode)(handle, unsigned int *, unsigned int *);
     int (*mig_count)(handle, unsigned int *);
     int (*mig_at)(handle, unsigned int, handle *);
@@ -118,6 +119,7 @@ int clinux_nvml_open(const char *path, struct clinux_nvml **session, char *error
     FIND(memory_2, "DeviceGetMemoryInfo_v2", "DeviceGetMemoryInfo_v2");
     FIND(processes_1, "DeviceGetComputeRunningProcesses", "DeviceGetComputeRunningProcesses");
     FIND(processes_2, "DeviceGetComputeRunningProcesses_v2", "DeviceGetComputeRunningProcesses_v3");
+    FIND(minor, "DeviceGetMinorNumber", "DeviceGetMinorNumber");
     FIND(mig_mode, "DeviceGetMigMode", "DeviceGetMigMode");
     FIND(mig_count, "DeviceGetMaxMigDeviceCount", "DeviceGetMaxMigDeviceCount");
     FIND(mig_at, "DeviceGetMigDeviceHandleByIndex", "DeviceGetMigDeviceHandleByIndex");
@@ -263,7 +265,7 @@ int clinux_nvml_survey(
         device->index = index;
         device->instance = -1;
         device->gpu_instance = device->compute_instance = 0xffffffff;
-        device->process_count = device->recovery_action = -1;
+        device->process_count = device->recovery_action = device->minor = -1;
         written++;
         handle found = NULL;
         result = nvml->at(index, &found);
@@ -278,6 +280,8 @@ int clinux_nvml_survey(
         nvml->handles[index] = found;
         struct pci pci = {0};
         if (nvml->pci && nvml->pci(found, &pci) == SUCCESS) spell_pci(pci.text, device->pci, sizeof device->pci);
+        unsigned int minor = 0;
+        if (nvml->minor && nvml->minor(found, &minor) == SUCCESS) device->minor = (int)minor;
         device->memory_bytes = memory_bytes(nvml, found);
         read_processes(nvml, found, device);
         read_health(nvml, found, device);

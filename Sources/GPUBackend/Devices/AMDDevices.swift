@@ -29,6 +29,9 @@ struct AMDDevices {
                 memoryBytes: memory)
             card.pciAddress = address
             card.numaNode = PCIDevice.numaNode(of: directory)
+            card.files =
+                ["/dev/kfd", "/dev/dri/\(name)"]
+                + names("\(directory)/drm").filter { $0.hasPrefix("renderD") }.map { "/dev/dri/\($0)" }
             card.condition = .worksAsFarAsKnown
             card.users = keys[address].map(processes) ?? []
             return card

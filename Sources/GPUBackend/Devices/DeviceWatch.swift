@@ -68,6 +68,15 @@ public struct DeviceWatch: Sendable {
         settle()
     }
 
+    /// What a program opens to use these devices, each once; some may not be there.
+    public func files(of indices: [UInt32]) -> [String] {
+        var files: [String] = []
+        for device in tracked where indices.contains(device.seen.index) {
+            files += device.seen.files.filter { !files.contains($0) }
+        }
+        return files
+    }
+
     /// Some device waits to be reset: nobody may hold its driver meanwhile.
     public var waitsForReset: Bool {
         tracked.contains { device in

@@ -106,6 +106,7 @@ final class NVIDIADevices {
             device.pciAddress = address
             device.numaNode = PCIDevice.numaNode(of: "/sys/bus/pci/devices/\(address)")
         }
+        device.files = NVIDIADevices.files(found)
         device.links = found.instance < 0 ? links[found.index] ?? [] : []
         device.condition = NVIDIADevices.condition(found)
         let processes = withUnsafeBytes(of: &found.processes) {
@@ -113,6 +114,31 @@ final class NVIDIADevices {
         }
         device.users = processes
         return device
+    }
+
+    /// Those that all cards share, the card's own, and those by which an instance is granted.
+    private static func files(_ found: clinux_nvml_device) -> [String] {
+        guard found.minor >= 0 else { return [] }
+        var files = ["nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset", "nvidia\(found.minor)"]
+        if found.instance >= 0 {
+            let instance = "gpu\(found.minor)/gi\(found.gpu_instance)"
+            let grants = ["\(instance)/access", "\(instance)/ci\(found.compute_instance)/access"]
+            files += grants.compactMap(grant).map { "nvidia-caps/nvidia-cap\($0)" }
+        }
+        return files.map { "/dev/\($0)" }
+    }
+
+    /// The number of the file that grants something, from lines like `gpu0/gi1/ci0/access 14` (NVIDIA MIG user guide).
+    private static func grant(_ name: String) -> Substring? {
+        let lines: String
+        do throws(HostError) { lines = try HostFiles.readText("/proc/driver/nvidia-caps/mig-minors") } catch {
+            return nil
+        }
+        for line in lines.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            if words.count == 2, words[0] == name { return words[1] }
+        }
+        return nil
     }
 
     private static func condition(_ found: clinux_nvml_device) -> SeenDevice.Condition {

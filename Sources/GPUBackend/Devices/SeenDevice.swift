@@ -13,6 +13,8 @@ public struct SeenDevice: Hashable, Sendable {
     public var pciAddress: String?
     public var numaNode: UInt32?
     public var links: [GPULink] = []
+    /// What a program opens to use it; some may not be there.
+    public var files: [String] = []
     public var condition = Condition.works
     /// The processes that compute on it.
     var users: [Int32] = []

@@ -87,7 +87,7 @@ struct AttemptPlan: Sendable {
         return Account(user: user, name: Accounts.name(of: number) ?? "nobody", home: Accounts.home(of: number))
     }
 
-    private func kept(on host: HostCapabilities) throws -> (Isolation, AttemptSandbox?) {
+    private func kept(on host: HostCapabilities, _ devices: [String]) throws -> (Isolation, AttemptSandbox?) {
         let asked = job.sandbox ?? SandboxSpec()
         guard let profile else { return (host.isolation, nil) }
         if let why = host.refusal(of: profile) {
@@ -98,7 +98,9 @@ struct AttemptPlan: Sendable {
         let network = asked.network ?? (profile == .strict ? .off : .on)
         return (
             host.isolation(for: profile),
-            AttemptSandbox(profile: profile, hasNetwork: network == .on, hidden: hidden, mounts: asked.mounts)
+            AttemptSandbox(
+                profile: profile, hasNetwork: network == .on, hidden: hidden, mounts: asked.mounts,
+                devices: devices)
         )
     }
 
@@ -147,9 +149,11 @@ struct AttemptPlan: Sendable {
     }
 
     /// Throws where the host cannot give what the job asks for, or its owner does not let it.
-    func spec(on host: HostCapabilities) throws -> AttemptSpec {
+    ///
+    /// - Parameter devices: the files of the devices that it was given.
+    func spec(on host: HostCapabilities, devices: [String]) throws -> AttemptSpec {
         let account = try account ?? lookedUpAccount()
-        let (isolation, sandbox) = try kept(on: host)
+        let (isolation, sandbox) = try kept(on: host, devices)
         var writable: [String] = []
         if hasCheckpointElsewhere { writable.append(checkpointDirectory) }
         return AttemptSpec(

@@ -75,6 +75,9 @@ final class HostDevices: @unchecked Sendable {
         survey?.thread.finish()
     }
 
+    /// The files of these devices that are there.
+    func files(of indices: [UInt32]) -> [String] { watch.files(of: indices).filter(HostFiles.exists) }
+
     /// A command that failed on a device that failed is not to blame.
     ///
     /// - Parameters:

@@ -3,8 +3,6 @@ import Foundation
 @testable import GPUBackend
 
 /// A libnvidia-ml.so.1 without hardware, built from Tests/Stubs/nvml.c, and the file that says what it shows.
-///
-/// The library finds the file through the environment of the process, so suites that use it run one after the other.
 final class StubDriver {
     let library: String
     private let directory: String
@@ -25,11 +23,9 @@ final class StubDriver {
         try compiler.run()
         compiler.waitUntilExit()
         guard compiler.terminationStatus == 0 else { throw Failure.notBuilt(source) }
-        setenv("NVML_STUB", file, 1)
     }
 
     deinit {
-        unsetenv("NVML_STUB")
         do { try FileManager.default.removeItem(atPath: directory) } catch {
             // The system clears its temporary directory.
         }
@@ -39,7 +35,7 @@ final class StubDriver {
 
     /// The next wait for errors gets this one.
     func fail(card: Int, instance: Int = -1, xid: Int) throws {
-        try "\(card) \(instance) \(xid)\n".write(toFile: file + ".events", atomically: true, encoding: .utf8)
+        try "\(card) \(instance) \(xid)\n".write(toFile: directory + "/events", atomically: true, encoding: .utf8)
     }
 
     /// Looks at nothing but this driver.

@@ -24,6 +24,8 @@ struct clinux_nvml_device {
     char name[96];
     /// As sysfs spells it, "0000:01:00.0"; empty where the driver does not say.
     char pci[32];
+    /// Of /dev/nvidiaN; -1 where the driver does not say.
+    int minor;
     /// 0 where the device shares the memory of the host.
     uint64_t memory_bytes;
     /// 1: MIG is on, and the device is used through its instances only.
