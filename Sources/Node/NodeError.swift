@@ -163,7 +163,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .nothingToFetch(let job, let path): "job \(job) has no file \(path)"
         case .noResults(let job): "job \(job) has no recorded results"
         case .logLost(let job, let attempt, let node):
-            "the output of attempt \(attempt) of job \(job) is on \(node), which does not answer"
+            "the output of attempt \(attempt) of job \(job) is on \(node), which does not answer, and nobody has a copy"
         case .holderUnreachable(let what, let holders):
             "\(what) is on \(holders.isEmpty ? "no node" : holders.joined(separator: " and ")), and none of them answers"
         case .malformedRequest(let reason): "the request cannot be read: \(reason)"

@@ -2,7 +2,7 @@ import Codec
 
 /// Bytes that a task wrote, as they came.
 public struct LogChunk: Hashable, Sendable {
-    /// 1 stdout, 2 stderr; 0: a gap, `bytes` is the number of lost bytes as text.
+    /// 1 stdout, 2 stderr; 0: a gap, `bytes` is the number of lost bytes as text, empty where nobody knows it.
     public var stream: UInt8
     /// Unix nanoseconds at which they were read.
     public var time: Int64
@@ -15,6 +15,11 @@ public struct LogChunk: Hashable, Sendable {
         self.time = time
         self.bytes = bytes
         self.next = next
+    }
+
+    /// The end of a copy whose original is out of reach: what was written last is not in it.
+    static func cut(at place: OutputCursor) -> LogChunk {
+        LogChunk(stream: 0, time: 0, bytes: Bytes([]), next: place)
     }
 }
 

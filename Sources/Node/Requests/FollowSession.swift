@@ -141,7 +141,8 @@ final class FollowSession: @unchecked Sendable {
         pumpHasFailed = false
         let key = AttemptKey(task, attempt: attempt.number)
         let place = cursor.attempt == attempt.number ? cursor.place : nil
-        let request = OutputRequest(key: key, node: attempt.node, place: place, follow: true)
+        // Who looks on has seen what there was when the node was lost.
+        let request = OutputRequest(key: key, node: attempt.node, place: place, follow: true, takesCopy: false)
         pump = node.loop.spawn("output of \(job)") { [self] in
             var hasFailed = false
             do {

@@ -14,6 +14,8 @@ struct OutputRequest: Sendable {
     var place: LogCursor?
     var follow: Bool
     var tailLines: UInt64?
+    /// Where its node is gone, what another has copied will do.
+    var takesCopy = true
 }
 
 /// Reads what attempts wrote, here or on the node where they ran. Confined to its loop.
@@ -26,11 +28,66 @@ final class OutputService: @unchecked Sendable {
 
     /// Hands out the output in order until its end; with `follow` that is the end of the attempt.
     func read(_ request: OutputRequest, _ give: (LogChunk) async throws -> Void) async throws {
-        if request.node == node.id {
-            try await readHere(request, give)
-        } else {
-            try await readThere(request, give)
+        if request.node == node.id { return try await readHere(request, give) }
+        var rest = request
+        var isGiving = false
+        let isLost = request.takesCopy && !node.state.isPresent(request.node)
+        if isLost, try await readCopy(request, give) { return }
+        do {
+            try await readThere(request) { chunk in
+                isGiving = true
+                try await give(chunk)
+                isGiving = false
+                rest.place = chunk.next.place
+                rest.tailLines = nil
+            }
+        } catch {
+            guard request.takesCopy, !isLost, !isGiving, try await readCopy(rest, give) else { throw error }
         }
+    }
+
+    // MARK: Copies
+
+    /// What a member has copied of the output while its node was there; false where nobody has.
+    private func readCopy(_ request: OutputRequest, _ give: (LogChunk) async throws -> Void) async throws -> Bool {
+        var request = request
+        request.follow = false
+        if try copy(of: request.key).exists {
+            try await giveCopy(request, give)
+            return true
+        }
+        for member in node.state.members where member.id != node.id && member.id != request.node {
+            guard member.presence == .present, node.peers.isConnected(member.id) else { continue }
+            request.node = member.id
+            var isGiving = false
+            do {
+                try await readOnce(request) { chunk in
+                    isGiving = true
+                    try await give(chunk)
+                    isGiving = false
+                    request.place = chunk.next.place
+                    request.tailLines = nil
+                }
+                return true
+            } catch {
+                // Another one may have it, or more of it.
+                if isGiving { throw error }
+            }
+        }
+        return false
+    }
+
+    private func giveCopy(_ request: OutputRequest, _ give: (LogChunk) async throws -> Void) async throws {
+        var last = OutputCursor(attempt: request.key.attempt, place: request.place)
+        try await readHere(request) { chunk in
+            try await give(chunk)
+            last = chunk.next
+        }
+        if !copy(of: request.key).isWhole { try await give(.cut(at: last)) }
+    }
+
+    private func copy(of key: AttemptKey) -> LogCopy {
+        LogCopy(path: AttemptPlan.logPath(key, in: node.directory))
     }
 
     /// Serves another node.
@@ -42,8 +99,14 @@ final class OutputService: @unchecked Sendable {
         let wanted = OutputRequest(
             key: key, node: node.id, place: request.cursor?.place, follow: request.follow,
             tailLines: request.tailLines)
+        let source = node.state.attempt(key)?.node ?? node.id
         try await node.loop.answer(stream) { [self] in
-            try await readHere(wanted) { chunk in try await stream.send(APIReply.log(chunk).encoded()) }
+            let isCopy = source != node.id
+            guard try !isCopy || copy(of: key).exists else {
+                throw NodeError.logLost(key.job, attempt: key.attempt, node: node.views.nodeName(source))
+            }
+            let read = isCopy ? giveCopy : readHere
+            try await read(wanted) { chunk in try await stream.send(APIReply.log(chunk).encoded()) }
             try await stream.send(APIReply.done.encoded())
         }
         await stream.finish()

@@ -24,6 +24,7 @@ final class MeshNode: @unchecked Sendable {
     private(set) var runner: AttemptRunner!
     private(set) var files: FileService!
     private(set) var output: OutputService!
+    private(set) var shipper: LogShipper!
     /// How long a node had been silent when the mesh gave it up.
     private(set) var silenceAtLoss: [NodeID: Interval] = [:]
     /// As gossip sees them; a member that is not in here has not been heard of.
@@ -101,6 +102,7 @@ final class MeshNode: @unchecked Sendable {
         runner = AttemptRunner(node: self)
         files = FileService(node: self)
         output = OutputService(node: self)
+        shipper = LogShipper(node: self)
     }
 
     /// Where the members were last. A damaged list is not the end: the log knows them, too.
@@ -168,8 +170,10 @@ final class MeshNode: @unchecked Sendable {
         peers.onLost = { [self] peer in driver.input(.unreachable(peer)) }
         peers.onStream = { [self] kind, stream, sender in serve(kind, stream, from: sender) }
         let adopted = try await runner.adopt()
+        for attempt in adopted { shipper.follow(attempt.key) }
         driver.start(adopted: adopted)
         peers.start()
+        shipper.start()
         Housekeeping(node: self).start()
         loop.spawn("history") { [self] in await HistoryExchange(node: self).run() }
         if membership.isFounder, !driver.core.raft.isDamaged { loop.spawn("found") { [self] in await found() } }
@@ -249,8 +253,12 @@ final class MeshNode: @unchecked Sendable {
         switch effect {
         case .send(let peer, let message): peers.send(message, to: peer)
         case .sendByDatagram(let peer, let message): peers.sendByDatagram(message, to: peer)
-        case .prepare(let key): runner.prepare(key)
-        case .start(let key): runner.start(key)
+        case .prepare(let key):
+            runner.prepare(key)
+            shipper.follow(key)
+        case .start(let key):
+            runner.start(key)
+            shipper.follow(key)
         case .stop(let key, let stop): runner.stop(key, stop)
         case .extendLease(let until, let heldBack):
             runner.extendLease(until: until, heldBack: heldBack)
@@ -436,6 +444,7 @@ final class MeshNode: @unchecked Sendable {
                 case .doctor: try await PeerDoctor(node: self).serve(stream, for: sender)
                 case .relay: try await relays.serve(stream, from: sender)
                 case .relayed: try await peers.takeRelayed(stream, through: sender)
+                case .logCopy: try await shipper.serve(stream, from: sender)
                 case .admission: stream.cancel()
                 }
             } catch {
@@ -449,7 +458,7 @@ final class MeshNode: @unchecked Sendable {
         switch kind {
         case .transfer: message = TransferMessage.failed(code: failure.code, message: failure.message).encoded()
         case .relay: message = RelayAnswer.refused(failure.message).encoded
-        case .relayed: return stream.cancel()
+        case .relayed, .logCopy: return stream.cancel()
         case .log, .files, .admission, .raft, .history, .doctor: message = APIReply.failure(failure).encoded()
         }
         do {

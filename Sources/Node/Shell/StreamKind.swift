@@ -18,4 +18,6 @@ enum StreamKind: UInt16 {
     case relay = 8
     /// A session of another member, carried by this one (`RelayRequest`).
     case relayed = 9
+    /// What attempts of the other side write, to be kept here as well (`LogBatch`, answered by `LogBatch.Answer`).
+    case logCopy = 10
 }

@@ -29,10 +29,12 @@ struct LogWriter {
         try terminal.pass(times == .hidden ? bytes : timed(bytes, chunk), to: .stdout)
     }
 
-    /// Says that a part of the log is gone, because it had grown past its bound.
+    /// Says that a part of the log is gone: it had grown past its bound, or its host was lost with the end of it.
     static func tellGap(_ chunk: LogChunk, _ terminal: Terminal) {
-        let count = UInt64(String(decoding: chunk.bytes.array, as: UTF8.self))
-        terminal.warn("\(count.map(ByteSize.text) ?? "a part") of the log is no longer kept")
+        guard let count = UInt64(String(decoding: chunk.bytes.array, as: UTF8.self)) else {
+            return terminal.warn("the host of this log is gone; what was written in its last second may be missing")
+        }
+        terminal.warn("\(ByteSize.text(count)) of the log is no longer kept")
     }
 
     private mutating func timed(_ bytes: [UInt8], _ chunk: LogChunk) -> [UInt8] {

@@ -1,0 +1,84 @@
+"""What a job wrote is read when its host is gone."""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from base import MeshCase, meshes  # noqa: E402
+
+# Numbers its lines, so that what is missing shows.
+COUNTS = """
+import itertools, time
+for number in itertools.count():
+    print(number, flush=True)
+    time.sleep(0.02)
+"""
+SAYS = "import sys; print('all of it'); print('and this', file=sys.stderr)"
+
+
+class Copies(MeshCase):
+    node_count = 4
+
+    def elsewhere(self, job):
+        """The host on which the job runs, and another one; jobs that run where they were typed are typed again."""
+        host = self.mesh.node(self.mesh.wait_running(self.node, job))
+        return host, next(node for node in self.mesh.nodes if node is not host)
+
+    def copies(self, job, but):
+        """What other hosts keep of the first attempt's log, by name of the file."""
+        found = {}
+        for node in self.mesh.nodes:
+            if node is but:
+                continue
+            path = os.path.join(node.data, "logs", str(job), "0.1")
+            for name in (path, path + ".whole"):
+                if os.path.exists(name):
+                    found[name] = os.path.getsize(name)
+        return found
+
+    def test_every_line_that_was_copied_is_read_when_the_host_is_killed_and_the_end_is_said_to_be_missing(self):
+        job = self.submit("--no-send", "--retry", "never", "--", "python3", "-uc", COUNTS)
+        host, reader = self.elsewhere(job)
+        meshes.wait_until(lambda: sum(self.copies(job, host).values()) > 2_000, "a hundred lines are copied", 60)
+        copied = max(self.copies(job, host).items(), key=lambda item: item[1])[0]
+        host.kill_host()
+        done = self.mesh.attempt(reader, "logs", str(job), seconds=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = done.stdout.split()
+        self.assertEqual(lines, [str(number) for number in range(len(lines))])
+        self.assertGreaterEqual(sum(len(line) + 1 + 16 for line in lines), os.path.getsize(copied) - 64)
+        self.assertIn("last second may be missing", done.stderr)
+        tail = self.mesh.attempt(reader, "logs", "--tail", "3", str(job), seconds=60)
+        self.assertEqual(tail.stdout.split(), lines[-3:])
+        host.start_again()
+        self.mesh.wait_alive(reader, 4, seconds=60)
+
+    def test_the_log_of_a_job_that_had_ended_is_read_whole_and_nothing_is_said_to_be_missing(self):
+        job = self.submit("--no-send", "--", "python3", "-c", SAYS)
+        self.assertEqual(self.mesh.attempt(self.node, "wait", str(job)).returncode, 0)
+        name = self.node.command_json("inspect", str(job))["job"]["attempts_list"][0]["node"]
+        host = self.mesh.node(name)
+        reader = next(node for node in self.mesh.nodes if node is not host)
+        meshes.wait_until(
+            lambda: any(name.endswith(".whole") for name in self.copies(job, host)), "the copy is whole", 60)
+        host.kill_host()
+        done = self.mesh.attempt(reader, "logs", str(job), seconds=60)
+        self.assertEqual((done.returncode, sorted(done.stdout.splitlines())), (0, ["all of it", "and this"]))
+        self.assertNotIn("missing", done.stderr)
+        self.assertEqual(self.mesh.attempt(reader, "logs", "--stderr", str(job)).stdout, "and this\n")
+        host.start_again()
+        self.mesh.wait_alive(reader, 4, seconds=60)
+
+    def test_a_job_that_prints_without_end_keeps_nobody_from_anything(self):
+        loud = self.submit("--no-send", "--", "sh", "-c", "yes 0123456789abcdef | head -c 4000000000")
+        host, _ = self.elsewhere(loud)
+        meshes.wait_until(lambda: self.copies(loud, host), "it is being copied", 60)
+        for _ in range(20):
+            done = self.mesh.attempt(self.node, "run", "--no-send", "--", "echo", "here", cwd=self.folder())
+            self.assertEqual((done.returncode, done.stdout), (0, "here\n"), done.stderr)
+        self.mesh.attempt(self.node, "cancel", str(loud))
+
+
+if __name__ == "__main__":
+    unittest.main()
