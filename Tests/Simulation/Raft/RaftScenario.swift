@@ -42,7 +42,8 @@ struct RaftScenario {
 
     /// Things that happen to a mesh.
     enum Act: CaseIterable {
-        case crash, crashLeader, crashAll, partition, isolateLeader, heal, clog, stallDisk, failDisk, pause, transfer
+        case crash, crashLeader, crashAll, partition, isolateLeader, fade, heal, clog, stallDisk, failDisk, pause,
+            transfer
         case change, changeOne, snapshot, brokenConnection, flipBit
     }
 
@@ -86,7 +87,7 @@ struct RaftScenario {
             for _ in 0..<generator.pick(1...3) { acts.append(act) }
         }
         // Without a way back, the rest of the storm is one long partition.
-        if acts.contains(.partition) || acts.contains(.isolateLeader) { acts += [.heal, .heal] }
+        if !Set(acts).isDisjoint(with: [.partition, .isolateLeader, .fade]) { acts += [.heal, .heal] }
     }
 
     private mutating func drawBounds(_ generator: inout SeededGenerator) {

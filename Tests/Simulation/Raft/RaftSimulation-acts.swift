@@ -36,6 +36,7 @@ extension RaftSimulation {
             let time = generator.pick(50...Int64(5_000))
             let links = network.clog(until: now + .milliseconds(time), &generator)
             tell("what goes \(links) is held back for \(time) ms")
+        case .fade: fade(generator.chance(1, in: 2) ? leaderPosition ?? position : position)
         case .stallDisk:
             let time = generator.pick(100...Int64(6_000))
             disks[position].busyUntil = now + .milliseconds(time)
@@ -90,6 +91,13 @@ extension RaftSimulation {
         guard let leaderPosition else { return }
         network.isolate(leaderPosition)
         tell("n\(leaderPosition + 1), the leader, is cut off")
+    }
+
+    private func fade(_ position: Int) {
+        let longest = generator.pick(from: [500, 1_500, Int64(5_000)])
+        let time = generator.pick(50...longest)
+        network.fade(position, until: now + .milliseconds(time))
+        tell("what goes to n\(position + 1) is held back for \(time) ms, and nothing from there arrives")
     }
 
     private func flipBit(_ position: Int) throws(Violation) {

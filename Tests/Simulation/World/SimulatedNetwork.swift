@@ -88,6 +88,12 @@ public struct SimulatedNetwork {
         }
     }
 
+    /// One node's network is on its way out: what is sent to it comes late, what it sends not at all.
+    public mutating func fade(_ node: Int, until end: Instant) {
+        for from in 0..<nodeCount { cloggedUntil[from][node] = end }
+        cut(node, incoming: false)
+    }
+
     /// Heals what leads to and from one node.
     public mutating func rejoin(_ node: Int) {
         for other in 0..<nodeCount {
