@@ -12,18 +12,18 @@ public struct MeshBug: Sendable {
 
     /// All of them, in the order of `NodeFaults`.
     public static let all: [MeshBug] = [
-        MeshBug(name: "replace-without-margin", faults: .replaceWithoutMargin, knownSeed: 14),
+        MeshBug(name: "replace-without-margin", faults: .replaceWithoutMargin, knownSeed: 60),
         MeshBug(name: "new-leader-forgets-leases", faults: .newLeaderForgetsLeases, knownSeed: 4),
-        MeshBug(name: "grant-without-confirmation", faults: .grantWithoutConfirmation, knownSeed: 7),
-        MeshBug(name: "grant-to-condemned", faults: .grantToCondemned, knownSeed: 150),
-        MeshBug(name: "lease-from-arrival", faults: .leaseFromArrival, knownSeed: 139),
-        MeshBug(name: "lease-before-applied", faults: .leaseBeforeApplied, knownSeed: 4),
-        MeshBug(name: "thaw-replaced", faults: .thawReplaced, knownSeed: 4),
+        MeshBug(name: "grant-without-confirmation", faults: .grantWithoutConfirmation, knownSeed: 40),
+        MeshBug(name: "grant-to-condemned", faults: .grantToCondemned, knownSeed: 29),
+        MeshBug(name: "lease-from-arrival", faults: .leaseFromArrival, knownSeed: 83),
+        MeshBug(name: "lease-before-applied", faults: .leaseBeforeApplied, knownSeed: 25),
+        MeshBug(name: "thaw-replaced", faults: .thawReplaced, knownSeed: 7),
         MeshBug(name: "forget-supervisors", faults: .forgetSupervisors, knownSeed: 1),
         MeshBug(name: "new-request-on-retry", faults: .newRequestOnRetry, knownSeed: 1),
-        MeshBug(name: "forget-reports-on-send", faults: .forgetReportsOnSend, knownSeed: 1),
-        MeshBug(name: "begin-without-room", faults: .beginWithoutRoom, knownSeed: 45),
-        MeshBug(name: "read-without-confirmation", faults: .readWithoutConfirmation, knownSeed: 2),
+        MeshBug(name: "forget-reports-on-send", faults: .forgetReportsOnSend, knownSeed: 4),
+        MeshBug(name: "begin-without-room", faults: .beginWithoutRoom, knownSeed: 9),
+        MeshBug(name: "read-without-confirmation", faults: .readWithoutConfirmation, knownSeed: 7),
     ]
 
     /// The first seed that finds it, how many were tried and what it broke; nil where none does within the limit.
