@@ -12,10 +12,6 @@ enum Sockets {
     /// Bytes that may wait in the kernel before they are sent: what is behind them can still be overtaken by the sender.
     static let notSentLimit: Int32 = 131_072
 
-    /// What the kernel keeps for us (it doubles the number) before the other side has to hold its bytes back: what is there
-    /// can be overtaken by nothing.
-    static let receiveBufferBytes: Int32 = 131_072
-
     /// TCP_THIN_LINEAR_TIMEOUTS of linux/tcp.h.
     private static let thinLinearTimeouts: Int32 = 16
 
@@ -36,7 +32,6 @@ enum Sockets {
         if case .unix = address { return }
         setOption(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         setOption(socket, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, notSentLimit)
-        setOption(socket, SOL_SOCKET, SO_RCVBUF, receiveBufferBytes)
         // A session with little to say hears of a lost packet only by its timeout: that must not double each time.
         setOption(socket, Int32(IPPROTO_TCP), thinLinearTimeouts, 1)
     }

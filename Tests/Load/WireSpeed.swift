@@ -54,6 +54,8 @@ final class WireSpeed: @unchecked Sendable {
         return try side.call { loop in
             if isEncrypted {
                 let listener = try SessionListener(loop, .loopback(port: 0), configuration) { session in
+                    // As between members.
+                    session.favourUrgent()
                     session.onMessage = { kind, bytes in
                         // A class for each kind: what comes as bulk is only taken.
                         guard kind < 2 else { return }
@@ -116,6 +118,7 @@ final class WireSpeed: @unchecked Sendable {
         var own = configuration
         own.staticKey = .generate()
         let session = try await Session.connect(loop, to: address, remoteKey: serverKey.publicKey, own)
+        session.favourUrgent()
         result.suite = session.suite.name
         return session
     }

@@ -168,6 +168,10 @@ public final class Session: @unchecked Sendable {
         work.notify()
     }
 
+    /// What is urgent matters more than much at once: less of what comes is kept where nothing can overtake it. For a session
+    /// that carries votes beside snapshots; both sides ask for it.
+    public func favourUrgent() { SocketBuffer.limit(socket, bytes: SessionConstants.unreadBytesMax) }
+
     /// Opens a stream to the other side, whose `onStream` gets it.
     public func openStream(
         _ kind: UInt16, class trafficClass: TrafficClass = .bulk

@@ -40,6 +40,8 @@ public enum SessionConstants {
 
     /// The content of a message or stream fragment in one record. Small enough that a control message waits for little.
     static let fragmentBytesMax = 32_768
+    /// What the kernel may keep, and double, of a session whose urgent messages are to overtake the others.
+    static let unreadBytesMax: Int32 = 131_072
     /// Bytes of records given to the kernel in one call.
     static let batchBytes = 65_536
     /// The largest message.

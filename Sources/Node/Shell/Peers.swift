@@ -330,6 +330,7 @@ final class Peers: @unchecked Sendable {
             peer.keep(old.takeUnsent(), at: loop.now)
         }
         peer.session = session
+        session.favourUrgent()
         peer.isDialled = isDialled
         peer.heard = loop.now
         let id = peer.id
