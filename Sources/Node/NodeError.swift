@@ -70,6 +70,12 @@ public enum NodeError: Error, Hashable, Sendable {
     case rootNotAsked
     /// This host lacks something that the profile needs.
     case profileUnavailable(SandboxProfile, node: String, reason: String)
+    /// The owner of this host wants jobs to be kept apart further.
+    case profileTooWeak(SandboxProfile, node: String, least: SandboxProfile)
+    /// The owner of this host does not let jobs mount it, or it is not there.
+    case mountRefused(String, node: String, reason: String)
+    /// What was asked about the sandbox is no sandbox.
+    case sandboxMalformed(String)
     /// A profile with a user of its own, and another user.
     case runAsInProfile(SandboxProfile)
     case checkpointDirectoryRefused(path: String, reason: String)
@@ -134,6 +140,9 @@ public enum NodeError: Error, Hashable, Sendable {
         case .rootNotAsked: "job.root_not_asked"
         case .profileUnavailable: "host.sandbox.unavailable"
         case .runAsInProfile: "job.run_as_in_profile"
+        case .profileTooWeak: "host.sandbox.too_weak"
+        case .mountRefused: "job.mount"
+        case .sandboxMalformed: "job.sandbox_malformed"
         case .checkpointDirectoryRefused: "job.checkpoint_directory"
         case .stopping: "daemon.stopping"
         case .meshNotConfirmed: "mesh.join.not_confirmed"
@@ -212,6 +221,10 @@ public enum NodeError: Error, Hashable, Sendable {
         case .rootNotAsked: "a job never runs as root unless root asks for it"
         case .profileUnavailable(let profile, let node, let reason):
             "\(node) cannot give the profile \(profile.name): \(reason)"
+        case .profileTooWeak(let profile, let node, let least):
+            "\(node) takes no job with the profile \(profile.name): its owner wants \(least.name) at least"
+        case .mountRefused(let path, let node, let reason): "\(path) cannot be mounted on \(node): \(reason)"
+        case .sandboxMalformed(let what): what
         case .runAsInProfile(let profile): "the profile \(profile.name) has a user of its own"
         case .checkpointDirectoryRefused(let path, let reason):
             "checkpoints cannot be kept in \(path): \(reason)"
@@ -283,7 +296,12 @@ public enum NodeError: Error, Hashable, Sendable {
         case .approvalExpired: "try again, and on a member: swarmlet approve NAME"
         case .userUnknown: "create the user there, or choose one that is: --run-as USER"
         case .rootNotAsked: "as root: swarmlet run --run-as root"
-        case .profileUnavailable: "what each host can give: swarmlet doctor, there"
+        case .profileUnavailable:
+            "what that host can give: swarmlet doctor, there. Without a sandbox, if you trust the job: --profile none"
+        case .profileTooWeak(_, _, let least):
+            "ask for --profile \(least.name); or its owner allows it there: swarmlet up --least-profile none"
+        case .mountRefused: "its owner allows it there: swarmlet up --allow-mount PATH[:rw]"
+        case .sandboxMalformed: "see: swarmlet run --help"
         case .runAsInProfile: "leave out --run-as, or ask for --profile standard"
         case .checkpointDirectoryRefused:
             "name one in the working directory (--checkpoint ckpt), or one that the job's user owns on every node"

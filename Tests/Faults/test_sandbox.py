@@ -281,7 +281,11 @@ class Everybody(SandboxCase):
     def test_d04_bombs_end_or_are_held_and_the_host_serves_on(self):
         self.assertIn(self.probe(("open_until_refused", 2_000_000))[0], ("EMFILE", "ENFILE"))
         if os.geteuid() == 0:
-            self.assertEqual(self.probe(("fork_until_refused", 30_000), flags=("--mem", "2G"))[0], "EAGAIN")
+            shutil.copy(PROBE, os.path.join(self.folder(), "probe.py"))
+            done = self.run_job("--profile", self.profile, "--mem", "2G", "--", "/usr/bin/python3", "probe.py",
+                                json.dumps([["fork_until_refused", 30_000]]), seconds=90)
+            # Whichever limit it meets first.
+            self.assertIn((done.returncode, done.stdout), ((137, ""), (0, '["EAGAIN"]\n')), done.stderr)
             done = self.run_job("--profile", self.profile, "--mem", "64M", "--", "/usr/bin/python3", "-c",
                                 "x = bytearray(1 << 30); print(len(x))")
             self.assertEqual(done.returncode, 137, done.stderr)
@@ -297,7 +301,7 @@ class Strangers(SandboxCase):
     def test_it_has_a_user_of_its_own_and_no_groups(self):
         (user, group, groups), names = self.probe(("identity",), ("environment",))
         self.assertGreaterEqual(user, 0x71000000)
-        self.assertEqual((group, groups), (user, [group]))
+        self.assertEqual((group, groups), (user, []))
         self.assertIn("HOME", names)
         done = self.run_job("--profile", "strict", "--", "sh", "-c", "id -un; hostname; cd ~ && pwd")
         self.assertEqual(done.stdout.splitlines()[:2], ["job", "swarmlet"])
@@ -343,9 +347,108 @@ class Members(Everybody):
     def test_a_debugger_works_on_its_own_children(self):
         self.assertEqual(self.probe(("trace_own_child",)), ["done"])
 
-    def test_interpreters_are_where_they_always_were(self):
-        done = self.run_job("--profile", "standard", "--", sys.executable, "-c", "import json; print(json.dumps([1]))")
-        self.assertEqual((done.returncode, done.stdout), (0, "[1]\n"), done.stderr)
+    def test_the_host_is_where_it_always_was(self):
+        places = ("/usr/bin/python3", "/etc/passwd", "/sys/devices/system/cpu/online", "/proc/meminfo")
+        tries = [("read", path) for path in places if os.path.exists(path)] + [("names", "/")]
+        answers = self.probe(*tries)
+        self.assertEqual(set(answers[:-1]), {"done"})
+        self.assertEqual(answers[-1], sorted(os.listdir("/")))
+
+
+class Setup(SandboxCase):
+    """A command before the command, and a network for it alone."""
+
+    profile = "strict"
+
+    def test_the_setup_has_the_network_and_the_command_has_none(self):
+        shutil.copy(PROBE, os.path.join(self.folder(), "probe.py"))
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", 0))
+            server.listen()
+            tries = json.dumps([["connect", "127.0.0.1", server.getsockname()[1]], ["own_loopback"]])
+            done = self.run_job("--profile", self.profile, "--network", "setup-only", "--setup",
+                                f"echo made > by-setup; /usr/bin/python3 probe.py '{tries}'", "--", "sh", "-c",
+                                f"cat by-setup; /usr/bin/python3 probe.py '{tries}'")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, '["done", "done"]\nmade\n["ECONNREFUSED", "done"]\n')
+
+    def test_what_the_setup_leaves_running_is_gone_before_the_command(self):
+        marker = processes_marker.new()
+        done = self.run_job("--profile", self.profile, "--setup", f"setsid sleep {marker} & echo left", "--", "sh", "-c",
+                            "ls -d /proc/[0-9]* | wc -l; sleep 1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.split()[0], "left")
+        self.assertEqual(processes_marker.holders(marker), [])
+
+    def test_a_setup_that_fails_is_said_to_and_the_command_is_not_run(self):
+        for script, said in (("echo no >&2; exit 3", "exit code 3"), ("kill -9 $$", "signal 9")):
+            done = self.run_job("--profile", self.profile, "--setup", script, "--", "echo", "ran")
+            self.assertEqual((done.returncode, done.stdout), (125, ""), done.stderr)
+            self.assertIn("[job.setup_failed]", done.stderr)
+            self.assertIn(said, done.stderr)
+
+    def test_a_setup_is_cancelled_and_timed_like_the_command(self):
+        done = self.run_job("--profile", self.profile, "--time", "1s", "--grace", "1s", "--setup", "sleep 60", "--", "true")
+        self.assertEqual(done.returncode, 124, done.stderr)
+        job = self.submit("--profile", self.profile, "--setup", "echo ready; sleep 60", "--", "true")
+        meshes.wait_until(lambda: "ready" in self.mesh.attempt(self.node, "logs", str(job)).stdout, "the setup runs")
+        self.mesh.command(self.node, "cancel", str(job))
+        self.assertEqual(self.mesh.attempt(self.node, "wait", str(job)).returncode, 130)
+
+
+class MemberSetup(Setup):
+    profile = "standard"
+
+
+class Mounts(SandboxCase):
+    """What the owner of a host lets jobs mount."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.open = os.path.join(cls.mesh.folder, "open")
+        cls.closed = os.path.join(cls.mesh.folder, "closed")
+        for folder in (cls.open, cls.closed):
+            os.makedirs(os.path.join(folder, "deep"))
+            os.chmod(folder, 0o777)
+            os.chmod(os.path.join(folder, "deep"), 0o777)
+            with open(os.path.join(folder, "data"), "w", encoding="utf-8") as stream:
+                stream.write("data")
+        meshes.processes.signal_all([cls.node.daemon_pid()], signal.SIGTERM)
+        meshes.wait_until(lambda: cls.node.daemon_pid() is None, "the daemon has stopped")
+        cls.node.command("up", *cls.node._flags, "--allow-mount", cls.open, "--allow-mount", f"{cls.open}/deep:rw")
+
+    def test_what_was_allowed_is_seen_and_written_only_where_that_was_allowed_too(self):
+        tries = [("read", "/in/data"), ("create", "/in/mine"), ("names", "/in")]
+        read, written, names = self.probe(*tries, flags=("--mount", f"{self.open}:/in"))
+        self.assertEqual((read, names), ("done", ["data", "deep"]))
+        self.assertIn(written, DENIED)
+        self.assertEqual(self.probe(("create", "/in/mine"), flags=("--mount", f"{self.open}/deep:/in:rw")), ["done"])
+        self.assertTrue(os.path.exists(os.path.join(self.open, "deep", "mine")))
+
+    def test_what_was_not_allowed_is_refused_and_it_is_said_what_is(self):
+        link = os.path.join(self.open, "link")
+        if not os.path.islink(link):
+            os.symlink(self.closed, link)
+        self.addCleanup(os.unlink, link)
+        for asked in (self.closed, f"{self.open}:/in:rw", f"{self.node.data}:/in", "/nowhere/at/all", f"{link}:/in"):
+            done = self.run_job("--profile", self.profile, "--mount", asked, "--", "true")
+            self.assert_refused(done, 125, "job.mount")
+
+    def test_what_is_no_mount_is_refused_before_anything_is_sent(self):
+        for asked in ("data", "/a/../b", "/a:b", "/a:/b:rx", "/a:/b:rw:ro", "/", "/a:/", ":"):
+            self.assert_refused(self.run_job("--mount", asked, "--", "true"), 2, "usage.bad_value")
+
+
+class MemberMounts(Mounts):
+    profile = "standard"
+
+    def test_what_was_allowed_is_seen_and_written_only_where_that_was_allowed_too(self):
+        flags = ("--mount", f"{self.open}/deep:rw", "--mount", self.open)
+        read, denied, written = self.probe(("read", f"{self.open}/data"), ("create", f"{self.open}/mine"),
+                                           ("create", f"{self.open}/deep/members"), flags=flags)
+        self.assertEqual((read, written), ("done", "done"))
+        self.assertIn(denied, DENIED)
 
 
 class Typing(MeshCase):
@@ -353,6 +456,11 @@ class Typing(MeshCase):
         self.assert_refused(self.run_job("--profile", "loose", "--", "true"), 2, "usage.bad_value")
         self.assert_refused(self.run_job("--network", "maybe", "--", "true"), 2, "usage.bad_value")
         self.assert_refused(self.run_job("--profile", "none", "--network", "off", "--", "true"), 2, "usage.conflict")
+        self.assert_refused(self.run_job("--network", "setup-only", "--", "true"), 2, "usage.conflict")
+
+    def test_without_a_sandbox_there_may_be_a_setup(self):
+        done = self.run_job("--profile", "none", "--setup", "echo first > made", "--", "cat", "made")
+        self.assertEqual((done.returncode, done.stdout), (0, "first\n"), done.stderr)
 
     def test_without_a_sandbox_a_job_is_a_program_like_any_other(self):
         done = self.run_job("--profile", "none", "--", "grep", "Seccomp:", "/proc/self/status")

@@ -25,7 +25,7 @@ struct SandboxPlanTests {
         landlock: Int = 7, change: (inout AttemptSpec) -> Void = { _ in }
     ) -> SandboxPlan {
         let sandbox = AttemptSandbox(
-            profile: profile, hasNetwork: network, hidden: hidden, mounts: mounts, devices: devices)
+            profile: profile, network: network ? .on : .off, hidden: hidden, mounts: mounts, devices: devices)
         var spec = AttemptSpec(
             key: AttemptKey(job: 7, task: 0, attempt: 1), arguments: ["true"], environment: [],
             workingDirectory: Self.work, user: JobUser(user: user, group: user),
@@ -118,6 +118,18 @@ struct SandboxPlanTests {
         #expect(plan(.standard, network: false).hasOwnNetwork)
     }
 
+    @Test("a network for the setup alone is that of the host until the setup has ended")
+    func networkOfSetup() {
+        var sandbox = AttemptSandbox(profile: .strict, network: .setupOnly)
+        let spec = AttemptSpec(
+            key: AttemptKey(job: 7, task: 0, attempt: 1), arguments: ["true"], environment: [],
+            workingDirectory: Self.work, isolation: .userNamespace, sandbox: sandbox, setup: ["/bin/sh"], logPath: "/l")
+        let plan = SandboxPlanner(spec, sandbox, on: Self.host).plan
+        #expect(!plan.hasOwnNetwork && plan.leavesNetworkAfterSetup)
+        sandbox.network = .off
+        #expect(!SandboxPlanner(spec, sandbox, on: Self.host).plan.leavesNetworkAfterSetup)
+    }
+
     @Test("devices are those on the list and those that were given")
     func devices() {
         for profile in [SandboxProfile.standard, .strict] {
@@ -138,6 +150,19 @@ struct SandboxPlanTests {
         #expect(plan.steps.contains(.tree(source: "/scratch", target: "/scratch", [.writable, .asUser])))
         #expect(plan.rules.filter { $0.access.contains(.writeFile) }.map(\.path).contains("/scratch"))
         #expect(!plan.rules.filter { $0.access.contains(.writeFile) }.map(\.path).contains("/in"))
+    }
+
+    @Test("a mount inside the job's own directory comes after it, and its own directory is never covered")
+    func mountsInside() throws {
+        let asked = [
+            MountRequest(source: "/data", target: Self.work + "/data", isWritable: false),
+            MountRequest(source: "/other", target: Self.work, isWritable: false),
+            MountRequest(source: "/var/lib", target: "/var/lib", isWritable: false),
+        ]
+        let steps = plan(.strict, mounts: asked).steps
+        let order = steps.suffix(3).map(\.target)
+        #expect(order == ["/var/lib", Self.work, Self.work + "/data"])
+        #expect(steps.contains(.tree(source: Self.work, target: Self.work, .writable)))
     }
 
     @Test("Landlock is asked for what the running kernel knows, and no more", arguments: 0...8)
@@ -170,7 +195,7 @@ struct SandboxPlanTests {
 
     @Test("a supervisor that knows of no sandbox refuses the attempt instead of running it without")
     func olderSupervisor() throws {
-        let sandbox = AttemptSandbox(profile: .strict, hasNetwork: true, hidden: ["/a"], devices: ["/dev/nvidia0"])
+        let sandbox = AttemptSandbox(profile: .strict, network: .on, hidden: ["/a"], devices: ["/dev/nvidia0"])
         let spec = AttemptSpec(
             key: AttemptKey(job: 1, task: 0, attempt: 1), arguments: ["true"], environment: [], workingDirectory: "/w",
             isolation: .userNamespace, sandbox: sandbox, logPath: "/l")

@@ -100,6 +100,8 @@ static void arrange_descriptors(int control, int output, int error_output) {
 
 struct job {
     const struct clinux_attempt *attempt;
+    const char *const *arguments;
+    const char *const *candidates;
     /// Of Landlock; -1 for none.
     int rules;
     struct failure failure;
@@ -197,8 +199,8 @@ static int run_job(void *context) {
     if (sandbox) confine(job);
     // As execvp(3) searches: what is missing is passed over, what may not be executed is remembered.
     error = ENOENT;
-    for (int i = 0; attempt->candidates[i]; i++) {
-        execve(attempt->candidates[i], (char *const *)attempt->arguments, (char *const *)attempt->environment);
+    for (int i = 0; job->candidates[i]; i++) {
+        execve(job->candidates[i], (char *const *)job->arguments, (char *const *)attempt->environment);
         if (errno == ENOENT || errno == ENOTDIR) continue;
         error = errno;
         if (errno != EACCES) break;
@@ -259,26 +261,34 @@ static void obey(int isolation, pid_t job) {
     }
 }
 
-static void reap(int isolation, pid_t job) {
-    int status;
-    struct rusage usage;
+/// Whether the job is among those that have ended.
+static int reap(pid_t job, int *status) {
+    int one, has_ended = 0;
     pid_t ended;
-    while ((ended = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+    while ((ended = waitpid(-1, &one, WNOHANG)) > 0) {
         if (ended != job) continue;
-        getrusage(RUSAGE_CHILDREN, &usage);
-        struct clinux_message message = {
-            .kind = CLINUX_MESSAGE_ENDED,
-            .status = status,
-            .at_nanoseconds = unix_time(),
-            .cpu_microseconds = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000
-                                + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec,
-            .peak_memory_kibibytes = usage.ru_maxrss};
-        tell(&message);
-        end(isolation);
+        *status = one;
+        has_ended = 1;
     }
+    return has_ended;
 }
 
-static void watch(int isolation, pid_t job) {
+static _Noreturn void report(int isolation, enum clinux_message_kind kind, int status) {
+    struct rusage usage;
+    getrusage(RUSAGE_CHILDREN, &usage);
+    struct clinux_message message = {
+        .kind = kind,
+        .status = status,
+        .at_nanoseconds = unix_time(),
+        .cpu_microseconds = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000
+                            + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec,
+        .peak_memory_kibibytes = usage.ru_maxrss};
+    tell(&message);
+    end(isolation);
+}
+
+/// Obeys and collects until the job has ended; how it did.
+static int watch(int isolation, pid_t job) {
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
@@ -286,7 +296,11 @@ static void watch(int isolation, pid_t job) {
     if (signals < 0) end(isolation);
     struct pollfd watched[2] = {{.fd = CONTROL, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     for (;;) {
-        reap(isolation, job);
+        int status;
+        if (reap(job, &status)) {
+            close(signals);
+            return status;
+        }
         if (poll(watched, 2, -1) < 0) continue;
         if (watched[1].revents) {
             struct signalfd_siginfo ignored;
@@ -306,6 +320,8 @@ static int enter_groups(const struct clinux_attempt *attempt) {
 /// Builds what the plan says; the Landlock rules of the command, or -1.
 static int enter_sandbox(const struct clinux_attempt *attempt) {
     const struct clinux_sandbox *sandbox = attempt->sandbox;
+    // The command inherits it; by then it may not be in its right to ask.
+    if (attempt->oom_score_adjustment) write_number("/proc/self/oom_score_adj", attempt->oom_score_adjustment);
     struct clinux_refusal refused = clinux_sandbox_isolate(sandbox);
     if (refused.layer) refuse_step(refused);
     if (attempt->change_user && syscall(SYS_setgroups, attempt->group_count, attempt->groups) < 0)
@@ -339,6 +355,43 @@ static void disarm(void) {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
+/// Returns when the command runs.
+static pid_t start(struct job given) {
+    static char stack[JOB_STACK] __attribute__((aligned(16)));
+    static struct job job;
+    job = given;
+    pid_t pid = clone(run_job, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &job);
+    if (pid < 0) refuse(CLINUX_LAYER_CLONE, errno);
+    // Memory was shared until the command replaced it: what it wrote is visible here.
+    if (job.failure.layer) {
+        waitpid(pid, NULL, 0);
+        refuse(job.failure.layer, job.failure.error);
+    }
+    return pid;
+}
+
+static void tell_started(void) {
+    struct clinux_message message = {.kind = CLINUX_MESSAGE_STARTED, .at_nanoseconds = unix_time()};
+    tell(&message);
+}
+
+/// Runs the setup command to its end, and leaves nothing of it but the files that it made.
+static void set_up(const struct clinux_attempt *attempt, int rules) {
+    const char *const candidates[2] = {attempt->setup[0], NULL};
+    pid_t pid = start((struct job){
+        .attempt = attempt, .arguments = attempt->setup, .candidates = candidates, .rules = rules});
+    tell_started();
+    int status = watch(attempt->isolation, pid);
+    if (status != 0) report(attempt->isolation, CLINUX_MESSAGE_SETUP_FAILED, status);
+    if (attempt->isolation == CLINUX_ISOLATION_GROUP) kill_descendants();
+    else kill(-1, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
+    if (!attempt->sandbox || !attempt->sandbox->own_network_later) return;
+    // Only now: a socket that the setup command had open has gone with it.
+    struct clinux_refusal refused = clinux_sandbox_leave_network();
+    if (refused.layer) refuse_step(refused);
+}
+
 static _Noreturn void first_process(const struct clinux_attempt *attempt, int control) {
     int isolation = attempt->isolation;
     int shut_out = enter_groups(attempt);
@@ -365,26 +418,19 @@ static _Noreturn void first_process(const struct clinux_attempt *attempt, int co
         if (refused.layer) refuse_step(refused);
     }
 
-    static char stack[JOB_STACK] __attribute__((aligned(16)));
-    struct job job = {.attempt = attempt, .rules = rules};
-    pid_t pid = clone(run_job, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &job);
-    if (pid < 0) refuse(CLINUX_LAYER_CLONE, errno);
-    // Memory was shared until the command replaced it: what it wrote is visible here.
-    if (job.failure.layer) {
-        waitpid(pid, NULL, 0);
-        refuse(job.failure.layer, job.failure.error);
-    }
     // The same user as the job inside a user namespace: it must not be possible to attach to this process.
+    if (attempt->sandbox) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (attempt->setup) set_up(attempt, rules);
+    pid_t pid = start((struct job){
+        .attempt = attempt, .arguments = attempt->arguments, .candidates = attempt->candidates, .rules = rules});
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (attempt->sandbox) disarm();
     if (rules >= 0) close(rules);
     close(0);
     close(OUTPUT);
     close(ERROR_OUTPUT);
-    struct clinux_message message = {.kind = CLINUX_MESSAGE_STARTED, .at_nanoseconds = unix_time()};
-    tell(&message);
-    watch(isolation, pid);
-    _exit(0);
+    if (!attempt->setup) tell_started();
+    report(isolation, CLINUX_MESSAGE_ENDED, watch(isolation, pid));
 }
 
 /// fork(2) with more flags, into a version 2 group if there is one; -errno.

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <net/if.h>
 #include <sched.h>
 #include <string.h>
@@ -28,6 +29,9 @@
 #define SYS_fsconfig 431
 #define SYS_fsmount 432
 #endif
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
 #ifndef SYS_mount_setattr
 #define SYS_mount_setattr 442
 #endif
@@ -37,6 +41,8 @@ enum {
     NUMBER_landlock_restrict_self = 446,
     LANDLOCK_PATH_BENEATH = 1,
     LANDLOCK_VERSION = 1,
+    /// Execute, write, read, truncate, control of devices.
+    FILE_ACCESS = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15,
 };
 
 struct ruleset_attributes {
@@ -68,8 +74,19 @@ static int copy_tree(const struct clinux_step *step, uid_t user, gid_t group) {
         own_group = (gid_t)setfsgid(group);
         own_user = (uid_t)setfsuid(user);
     }
-    int tree = (int)syscall(SYS_open_tree, AT_FDCWD, step->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-    int error = errno;
+    const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+    int tree, error;
+    if (step->flags & CLINUX_STEP_AS_USER) {
+        // It was looked at when it was allowed: a link that is there now was put there since.
+        struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+        int place = (int)syscall(SYS_openat2, AT_FDCWD, step->source, &how, sizeof how);
+        tree = place < 0 ? -1 : (int)syscall(SYS_open_tree, place, "", flags | AT_EMPTY_PATH);
+        error = errno;
+        if (place >= 0) close(place);
+    } else {
+        tree = (int)syscall(SYS_open_tree, AT_FDCWD, step->source, flags);
+        error = errno;
+    }
     if (as_user) {
         setfsuid(own_user);
         setfsgid(own_group);
@@ -284,6 +301,11 @@ struct clinux_refusal clinux_sandbox_isolate(const struct clinux_sandbox *sandbo
     return error ? refusal(CLINUX_LAYER_NETWORK, -1, error) : nothing_refused;
 }
 
+struct clinux_refusal clinux_sandbox_leave_network(void) {
+    int error = unshare(CLONE_NEWNET) < 0 ? errno : raise_loopback();
+    return error ? refusal(CLINUX_LAYER_NETWORK, -1, error) : nothing_refused;
+}
+
 // -- Files, by Landlock --
 
 int clinux_landlock_version(void) {
@@ -301,6 +323,9 @@ int clinux_sandbox_rules(const struct clinux_sandbox *sandbox) {
         int file = open(sandbox->rules[i].path, O_PATH | O_CLOEXEC);
         if (file < 0 && is_missing(errno)) continue;
         struct path_beneath beneath = {.allowed_access = sandbox->rules[i].access, .parent = file};
+        struct stat facts;
+        // A file that is no directory takes only what can be done with one.
+        if (file >= 0 && fstat(file, &facts) == 0 && !S_ISDIR(facts.st_mode)) beneath.allowed_access &= FILE_ACCESS;
         int error = 0;
         if (file < 0 || syscall(NUMBER_landlock_add_rule, ruleset, LANDLOCK_PATH_BENEATH, &beneath, 0) < 0) error = errno;
         if (file >= 0) close(file);

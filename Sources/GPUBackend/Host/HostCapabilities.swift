@@ -132,7 +132,7 @@ public struct HostCapabilities: Hashable, Sendable {
     /// Nil if a command runs in this isolation; otherwise why not.
     static func refusal(of isolation: Isolation, _ profile: SandboxProfile = .none) -> String? {
         let sandbox =
-            profile == .none ? nil : AttemptSandbox(profile: profile, hasNetwork: false, hidden: ["/var/empty"])
+            profile == .none ? nil : AttemptSandbox(profile: profile, network: .off, hidden: ["/var/empty"])
         let spec = AttemptSpec(
             key: AttemptKey(job: 0, task: 0, attempt: 0), arguments: ["/bin/true"], environment: [],
             workingDirectory: "/tmp", user: geteuid() == 0 ? nobody : nil, isolation: isolation, sandbox: sandbox,

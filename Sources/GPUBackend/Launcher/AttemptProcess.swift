@@ -41,6 +41,7 @@ struct AttemptProcess {
         let arguments = CStrings(spec.arguments)
         let environment = CStrings(spec.environment)
         let candidates = CStrings(spec.candidates)
+        let setup = CStrings(spec.setup)
         let writable = CStrings(Self.writable(spec))
         let directory = CStrings([spec.workingDirectory])
         let groups = spec.user?.groups ?? []
@@ -50,6 +51,7 @@ struct AttemptProcess {
             attempt.arguments = arguments.pointer
             attempt.environment = environment.pointer
             attempt.candidates = candidates.pointer
+            attempt.setup = spec.setup.isEmpty ? nil : setup.pointer
             attempt.working_directory = directory.pointer[0]
             attempt.writable = writable.pointer
             attempt.isolation = Int32(spec.isolation.rawValue)
@@ -66,7 +68,7 @@ struct AttemptProcess {
             attempt.output = output
             attempt.error_output = errorOutput
             // The strings must outlive the call, not only their last mention here.
-            return withExtendedLifetime((arguments, environment, candidates, writable, directory, sandbox)) {
+            return withExtendedLifetime((arguments, environment, candidates, setup, writable, directory, sandbox)) {
                 doors.withUnsafeBufferPointer { doors in
                     attempt.doors = doors.baseAddress
                     attempt.door_count = doors.count

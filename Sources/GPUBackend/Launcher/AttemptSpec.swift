@@ -25,6 +25,8 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
     public var isolation: Isolation
     /// Nil: host root read-only and `/tmp` of its own, or no more than a process group, as `isolation` says.
     public var sandbox: AttemptSandbox?
+    /// Executed to its end before the command, in the same sandbox; empty: there is none. The first element is a path.
+    public var setup: [String]
     /// Devices given to this attempt, for the record; the environment shows them to the command.
     public var gpus: [UInt32]
     /// The mesh may start this task elsewhere, so the attempt is frozen while the lease of its node has passed.
@@ -38,7 +40,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         key: AttemptKey, arguments: [String], environment: [String], workingDirectory: String,
         writableDirectories: [String] = [], user: JobUser? = nil, cpuMillis: UInt64 = 0, memoryBytes: UInt64 = 0,
         timeLimit: Interval? = nil, grace: Interval = .seconds(10), isolation: Isolation,
-        sandbox: AttemptSandbox? = nil, gpus: [UInt32] = [],
+        sandbox: AttemptSandbox? = nil, setup: [String] = [], gpus: [UInt32] = [],
         replaceable: Bool = true, disconnectLimit: Interval = .seconds(3600), logPath: String
     ) {
         self.key = key
@@ -53,6 +55,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         self.grace = grace
         self.isolation = isolation
         self.sandbox = sandbox
+        self.setup = setup
         self.gpus = gpus
         self.replaceable = replaceable
         self.disconnectLimit = disconnectLimit
@@ -72,8 +75,9 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         timeLimit = try map.optional(9)
         grace = try map.require(10)
         sandbox = try map.optional(16)
+        setup = try map.optional(17) ?? []
         let number: UInt64 = try map.require(11)
-        isolation = try Isolation(cbor: (sandbox == nil ? number : number &- Self.sandboxed).cbor)
+        isolation = try Isolation(cbor: (sandbox == nil && setup.isEmpty ? number : number &- Self.sandboxed).cbor)
         gpus = try map.optional(12) ?? []
         replaceable = try map.require(13)
         disconnectLimit = try map.require(14)
@@ -96,17 +100,18 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         map.set(8, memoryBytes)
         map.set(9, timeLimit)
         map.set(10, grace)
-        // A supervisor that knows of no sandbox refuses the number, instead of running the attempt without.
-        map.set(11, UInt64(isolation.rawValue) + (sandbox == nil ? 0 : Self.sandboxed))
+        // A supervisor that knows of no sandbox and no setup refuses the number, instead of running the attempt without.
+        map.set(11, UInt64(isolation.rawValue) + (sandbox == nil && setup.isEmpty ? 0 : Self.sandboxed))
         map.set(12, gpus)
         map.set(13, replaceable)
         map.set(14, disconnectLimit)
         map.set(15, logPath)
         map.set(16, sandbox)
+        map.set(17, setup.isEmpty ? nil : setup)
         return .map(map)
     }
 
-    /// Added to the isolation of an attempt that has a sandbox.
+    /// Added to the isolation of an attempt that has a sandbox or a setup command.
     private static let sandboxed: UInt64 = 16
 
     /// The value of PATH in the environment, or the one that execvp(3) would take.

@@ -20,6 +20,7 @@ final class RunningAttempt {
     private(set) var cause: EndCause?
     private var refusal: clinux_message?
     private var report: clinux_message?
+    private var failedInSetup = false
     private(set) var killAt: Instant?
     private var timeLimitAt: Instant?
     private(set) var frozenSince: Instant?
@@ -54,6 +55,9 @@ final class RunningAttempt {
                 timeLimitAt = spec.timeLimit.map { now + $0 }
                 began = true
             case CLINUX_MESSAGE_REFUSED: refusal = message
+            case CLINUX_MESSAGE_SETUP_FAILED:
+                report = message
+                failedInSetup = true
             default: report = message
             }
         }
@@ -201,6 +205,10 @@ final class RunningAttempt {
         let failed = ended != 1 || value != 0 || report == nil
         if failed, spec.memoryBytes > 0, ranOutOfMemory {
             return .outOfMemory(limitBytes: spec.memoryBytes)
+        }
+        if failedInSetup {
+            let how = ended == 1 ? "ended with exit code \(value)" : "was killed by signal \(value)"
+            return .hostFailed(code: "job.setup_failed", message: "the setup command \(how)")
         }
         if report == nil && ended == 1 {
             return .hostFailed(code: "host.sandbox.process", message: "the first process of the attempt ended early")

@@ -83,6 +83,13 @@ public enum HostFiles {
         return names.sorted()
     }
 
+    /// Without links, `.` and `..`; nil where nothing is there.
+    public static func realPath(_ path: String) -> String? {
+        guard let found = realpath(path, nil) else { return nil }
+        defer { free(found) }
+        return String(cString: found)
+    }
+
     public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 }
 

@@ -12,10 +12,13 @@ public struct UpRequest: Hashable, Sendable {
     public var listen: String?
     public var port: UInt16?
     public var simulatedGPUs: String?
+    public var leastProfile: SandboxProfile?
+    public var allowedMounts: [String]?
 
     public init(
         meshName: String? = nil, nodeName: String? = nil, labels: [Label] = [], listen: String? = nil,
-        port: UInt16? = nil, simulatedGPUs: String? = nil
+        port: UInt16? = nil, simulatedGPUs: String? = nil, leastProfile: SandboxProfile? = nil,
+        allowedMounts: [String]? = nil
     ) {
         self.meshName = meshName
         self.nodeName = nodeName
@@ -23,6 +26,8 @@ public struct UpRequest: Hashable, Sendable {
         self.listen = listen
         self.port = port
         self.simulatedGPUs = simulatedGPUs
+        self.leastProfile = leastProfile
+        self.allowedMounts = allowedMounts
     }
 }
 
@@ -35,6 +40,8 @@ extension UpRequest: CBORCodable {
         listen = try map.optional(4)
         port = try map.optional(5)
         simulatedGPUs = try map.optional(6)
+        leastProfile = try map.optional(7)
+        allowedMounts = try map.optional(8)
     }
 
     public var cbor: CBOR {
@@ -45,6 +52,8 @@ extension UpRequest: CBORCodable {
         map.set(4, listen)
         map.set(5, port)
         map.set(6, simulatedGPUs)
+        map.set(7, leastProfile)
+        map.set(8, allowedMounts)
         return .map(map)
     }
 }

@@ -159,6 +159,12 @@ final class FollowSession: @unchecked Sendable {
         }
     }
 
+    /// Its host could not start it, so there is no output to miss.
+    private func neverBegan(_ attempt: Attempt) -> Bool {
+        guard attempt.startedAt == nil, case .hostFailed? = attempt.outcome else { return false }
+        return true
+    }
+
     /// Waits until the output of the last attempt has been copied, and says where it is if that takes too long.
     private func drain(_ current: TaskRecord) async throws {
         let newest = current.attempts.last.flatMap { $0.outcome == .lost ? nil : $0 }
@@ -167,7 +173,7 @@ final class FollowSession: @unchecked Sendable {
         while !pumpIsDone, node.loop.now < deadline {
             do { try await pumpEnded.wait(until: deadline) } catch { break }
         }
-        if let newest, !pumpIsDone || pumpHasFailed {
+        if let newest, !pumpIsDone || pumpHasFailed, !neverBegan(newest) {
             try await events.send(.outputMissing(node: node.views.nodeName(newest.node)))
         }
     }

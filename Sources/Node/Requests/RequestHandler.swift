@@ -185,9 +185,7 @@ struct RequestHandler {
         spec.uid = caller.user
         spec.gid = caller.group
         spec.submitNode = node.id
-        if spec.runAs != nil, let profile = spec.sandbox?.profile, profile == .strict {
-            throw NodeError.runAsInProfile(profile)
-        }
+        try SandboxCheck.check(&spec)
         if spec.runAs == "root", caller.user != 0 { throw NodeError.rootNotAsked }
         if let user = spec.runAs, caller.user != 0, user != caller.name {
             throw NodeError.denied(user: caller.name, what: "run jobs as \(user)")
@@ -207,6 +205,7 @@ struct RequestHandler {
         } else {
             spec.workingTree = nil
         }
+        try await waitForLevel(of: spec)
         guard case .job(let id) = try await node.driver.carryOut(.submit(spec), as: request.request) else {
             throw NodeError.malformedRequest("the mesh gave a submit another answer than a job")
         }
@@ -214,6 +213,14 @@ struct RequestHandler {
             for holder in copies { _ = try await node.driver.propose(.treeHeld(tree: root, by: holder)) }
         }
         try await reply(.submitted(SubmittedView(job: id, sentParts: UInt32(clamping: sent))))
+    }
+
+    /// A mesh that was founded a moment ago is at its first level yet. One that stays there refuses the job by itself.
+    private func waitForLevel(of spec: JobSpec) async throws {
+        let deadline = node.loop.after(.seconds(2))
+        while node.state.level < Command.submit(spec).level ?? 0 {
+            guard try await node.driver.changes.isNotified(before: deadline) else { return }
+        }
     }
 
     private func nextTransfer() async throws -> TransferMessage {

@@ -69,8 +69,8 @@ struct AttemptPlan: Sendable {
         return Accounts.user(named: "nobody") ?? JobUser(user: 65534, group: 65534)
     }
 
-    /// How far it is kept apart from this host; nil: as far as hosts did before there were profiles.
-    var profile: SandboxProfile? { job.sandbox?.profile }
+    /// How far it is kept apart from this host.
+    var profile: SandboxProfile { job.sandbox?.profile ?? .standard }
 
     /// A user that nobody else is: no account of the host, and the same for the tasks of one job alone. The numbers are
     /// of a range that systemd leaves unused (systemd.io/UIDS-GIDS).
@@ -87,21 +87,36 @@ struct AttemptPlan: Sendable {
         return Account(user: user, name: Accounts.name(of: number) ?? "nobody", home: Accounts.home(of: number))
     }
 
-    private func kept(on host: HostCapabilities, _ devices: [String]) throws -> (Isolation, AttemptSandbox?) {
+    private func kept(
+        on host: HostCapabilities, _ policy: HostPolicy, _ devices: [String]
+    ) throws -> (Isolation, AttemptSandbox?) {
         let asked = job.sandbox ?? SandboxSpec()
-        guard let profile else { return (host.isolation, nil) }
+        guard profile >= policy.leastProfile else {
+            throw NodeError.profileTooWeak(profile, node: nodeName, least: policy.leastProfile)
+        }
         if let why = host.refusal(of: profile) {
             throw NodeError.profileUnavailable(profile, node: nodeName, reason: why)
         }
         guard profile != .none else { return (.group, nil) }
         // Members have the network where nothing is said, strangers have not.
         let network = asked.network ?? (profile == .strict ? .off : .on)
-        return (
-            host.isolation(for: profile),
-            AttemptSandbox(
-                profile: profile, hasNetwork: network == .on, hidden: hidden, mounts: asked.mounts,
-                devices: devices)
-        )
+        let sandbox = AttemptSandbox(
+            profile: profile, network: network, hidden: hidden,
+            mounts: try asked.mounts.map { try allowed($0, policy) }, devices: devices)
+        return (host.isolation(for: profile), sandbox)
+    }
+
+    /// The mount as it is without links, so that what is looked at here is what will be mounted.
+    private func allowed(_ mount: MountRequest, _ policy: HostPolicy) throws -> MountRequest {
+        guard let real = HostFiles.realPath(mount.source) else {
+            throw NodeError.mountRefused(mount.source, node: nodeName, reason: "it is not there")
+        }
+        var found = mount
+        found.source = real
+        if let why = policy.refusal(of: found, hidden: hidden.compactMap(HostFiles.realPath)) {
+            throw NodeError.mountRefused(mount.source, node: nodeName, reason: why)
+        }
+        return found
     }
 
     /// The daemon's keys and its socket, and what other jobs have here. A daemon that is not root runs everybody's jobs
@@ -151,9 +166,9 @@ struct AttemptPlan: Sendable {
     /// Throws where the host cannot give what the job asks for, or its owner does not let it.
     ///
     /// - Parameter devices: the files of the devices that it was given.
-    func spec(on host: HostCapabilities, devices: [String]) throws -> AttemptSpec {
+    func spec(on host: HostCapabilities, _ policy: HostPolicy, devices: [String]) throws -> AttemptSpec {
         let account = try account ?? lookedUpAccount()
-        let (isolation, sandbox) = try kept(on: host, devices)
+        let (isolation, sandbox) = try kept(on: host, policy, devices)
         var writable: [String] = []
         if hasCheckpointElsewhere { writable.append(checkpointDirectory) }
         return AttemptSpec(
@@ -164,6 +179,7 @@ struct AttemptPlan: Sendable {
             cpuMillis: attempt.cpuMillis, memoryBytes: attempt.memoryBytes,
             timeLimit: job.timeLimitMilliseconds.map { Interval.milliseconds(Int64(clamping: $0)) },
             grace: .milliseconds(Int64(clamping: job.graceMilliseconds)), isolation: isolation, sandbox: sandbox,
+            setup: job.sandbox?.setup.map { ["/bin/sh", "-c", $0] } ?? [],
             gpus: attempt.gpus,
             replaceable: job.retry != .never, logPath: AttemptPlan.logPath(key, in: directory))
     }

@@ -300,7 +300,7 @@ final class AttemptRunner: @unchecked Sendable {
         try await node.files.prepare(plan)
         try Task.checkCancellation()
         let spec = try plan.spec(
-            on: node.host.capabilities, devices: node.host.devices.files(of: plan.attempt.gpus))
+            on: node.host.capabilities, node.host.policy, devices: node.host.devices.files(of: plan.attempt.gpus))
         while let turn = running.turn { try await turn.wait() }
         let link = try await self.link(for: key.job)
         while loop.now + NodeConstants.leaseToStart > lease || heldBack.contains(key.job) {

@@ -77,7 +77,9 @@ public final class Daemon: @unchecked Sendable {
         levels = options.levels
         identity = try NodeIdentity(options.directory)
         settings = try DaemonSettings.read(options.directory, options: options)
-        host = try HostFacts(simulated: settings.simulatedGPUs, supervisors: options.directory.supervisors, loop: loop)
+        host = try HostFacts(
+            simulated: settings.simulatedGPUs, policy: settings.policy, supervisors: options.directory.supervisors,
+            loop: loop)
         startedAt = loop.now
     }
 

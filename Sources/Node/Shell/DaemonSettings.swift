@@ -1,5 +1,6 @@
 import Codec
 import GPUBackend
+import Glibc
 import Ring
 import Scheduler
 
@@ -10,6 +11,10 @@ struct DaemonSettings: Hashable, Sendable, CBORCodable {
     var port: UInt16?
     /// `N[:MODEL]`, as `--simulate-gpus` took it.
     var simulatedGPUs: String?
+    /// As `--least-profile` took it; nil: what is standard for the daemon's user.
+    var leastProfile: SandboxProfile?
+    /// As `--allow-mount` took them.
+    var allowedMounts: [String] = []
 
     init() {}
 
@@ -18,6 +23,8 @@ struct DaemonSettings: Hashable, Sendable, CBORCodable {
         listen = try map.optional(1)
         port = try map.optional(2)
         simulatedGPUs = try map.optional(3)
+        leastProfile = try map.optional(4)
+        allowedMounts = try map.optional(5) ?? []
     }
 
     var cbor: CBOR {
@@ -25,6 +32,8 @@ struct DaemonSettings: Hashable, Sendable, CBORCodable {
         map.set(1, listen)
         map.set(2, port)
         map.set(3, simulatedGPUs)
+        map.set(4, leastProfile)
+        map.set(5, allowedMounts.isEmpty ? nil : allowedMounts)
         return .map(map)
     }
 
@@ -36,6 +45,10 @@ struct DaemonSettings: Hashable, Sendable, CBORCodable {
         if let port = request.port, port != 0, port != self.port { flags.append("--port \(port)") }
         if let simulated = request.simulatedGPUs, simulated != simulatedGPUs {
             flags.append("--simulate-gpus \(simulated)")
+        }
+        if let least = request.leastProfile, least != leastProfile { flags.append("--least-profile \(least.name)") }
+        if let mounts = request.allowedMounts, mounts != allowedMounts {
+            flags += mounts.map { "--allow-mount \($0)" }
         }
         return flags
     }
@@ -53,7 +66,19 @@ struct DaemonSettings: Hashable, Sendable, CBORCodable {
         if let listen = options.listen { settings.listen = listen }
         if let port = options.port { settings.port = port }
         if let simulated = options.simulatedGPUs { settings.simulatedGPUs = simulated }
+        if let least = options.leastProfile { settings.leastProfile = least }
+        if let mounts = options.allowedMounts { settings.allowedMounts = mounts }
         return settings
+    }
+}
+
+extension DaemonSettings {
+    /// Root's daemon runs a job as its submitter, who has an account there. One that is not root runs everybody's jobs as
+    /// its own user: without a sandbox only where that user has said so.
+    var policy: HostPolicy {
+        HostPolicy(
+            leastProfile: leastProfile ?? (geteuid() == 0 ? .none : .standard),
+            mounts: allowedMounts.compactMap(HostPolicy.AllowedMount.init))
     }
 }
 
@@ -66,18 +91,25 @@ public struct DaemonOptions: Sendable {
     public var port: UInt16?
     /// `N[:MODEL]`.
     public var simulatedGPUs: String?
+    /// nil: as last time.
+    public var leastProfile: SandboxProfile?
+    /// nil: as last time.
+    public var allowedMounts: [String]?
     public var eventLoop: EventLoops.Preference
     /// Which levels of the protocol it says it speaks; another than its own is for tests of mixed versions.
     public var levels: ProtocolLevels
 
     public init(
         directory: DataDirectory, listen: String? = nil, port: UInt16? = nil, simulatedGPUs: String? = nil,
+        leastProfile: SandboxProfile? = nil, allowedMounts: [String]? = nil,
         eventLoop: EventLoops.Preference = .automatic, levels: ProtocolLevels = .current
     ) {
         self.directory = directory
         self.listen = listen
         self.port = port
         self.simulatedGPUs = simulatedGPUs
+        self.leastProfile = leastProfile
+        self.allowedMounts = allowedMounts
         self.eventLoop = eventLoop
         self.levels = levels
     }

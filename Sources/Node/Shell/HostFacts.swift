@@ -8,13 +8,16 @@ struct HostFacts: Sendable {
     let name: String
     let devices: HostDevices
     let capabilities: HostCapabilities
+    /// What its owner lets jobs do.
+    let policy: HostPolicy
     private let cpuMillis: UInt64
     private let memoryBytes: UInt64
 
     /// - Parameters:
     ///   - simulated: devices that are not there, as `--simulate-gpus` took them; nil: those of this host.
     ///   - supervisors: the directory below which this daemon's supervisors have theirs.
-    init(simulated: String?, supervisors: String, loop: any EventLoop) throws {
+    init(simulated: String?, policy: HostPolicy, supervisors: String, loop: any EventLoop) throws {
+        self.policy = policy
         let inventory = HostInventory.current()
         name = inventory.hostName
         cpuMillis = UInt64(inventory.cpus) * 1_000

@@ -47,7 +47,7 @@ enum OutcomeText {
         case .hostFailed(let stable, let message):
             return APIFailure(
                 code: stable, message: "\(node) could not run job \(job): \(message)",
-                hint: "what that host can do: swarmlet doctor, there", exitCode: code)
+                hint: hint(ofHostFailure: stable), exitCode: code)
         case .lost:
             return APIFailure(
                 code: "job.lost", message: "\(node) was lost with job \(job), which is not to be retried",
@@ -57,6 +57,18 @@ enum OutcomeText {
                 code: "job.device_failed",
                 message: "a device of \(node) failed under job \(job), which is not to be retried: \(text)",
                 hint: "without --retry never it would have gone on with another one", exitCode: code)
+        }
+    }
+
+    private static func hint(ofHostFailure code: String) -> String {
+        switch code {
+        case "host.sandbox.unavailable":
+            NodeError.profileUnavailable(.standard, node: "", reason: "").hint
+        case "host.sandbox.too_weak": NodeError.profileTooWeak(.none, node: "", least: .standard).hint
+        case "job.mount": NodeError.mountRefused("", node: "", reason: "").hint
+        case "job.setup_failed":
+            "what it said is above. Does it need the network? --network on, or setup-only for the setup alone"
+        default: "what that host can do: swarmlet doctor, there"
         }
     }
 

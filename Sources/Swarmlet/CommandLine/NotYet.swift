@@ -37,9 +37,7 @@ enum NotYet {
 
     private static let flags: [String: [String: String]] = [
         "run": [
-            "--setup": "put it before the command: swarmlet run -- sh -c 'uv sync && uv run train.py'",
             "--image": "the job sees this version's host as it is; name an interpreter that is there, such as python3",
-            "--mount": "jobs see the host's files read and write as their user does; use the path as it is",
             "--priority": "jobs start in the order they were submitted; start without the flag",
             "--preemptible": "no job is preempted in this version; start without the flag",
             "--spot": "spot notices are to come; a lost host is retried without a flag",

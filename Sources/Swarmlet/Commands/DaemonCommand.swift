@@ -22,6 +22,7 @@ enum DaemonCommand {
         let options = DaemonOptions(
             directory: try DataDirectory.chosen(invocation), listen: invocation.text("listen"),
             port: invocation.count("port").map { UInt16($0) }, simulatedGPUs: invocation.text("simulate-gpus"),
+            leastProfile: HostFlags.leastProfile(invocation), allowedMounts: try HostFlags.allowedMounts(invocation),
             eventLoop: try eventLoop(), levels: try levels())
         do {
             try Daemon.run(options)

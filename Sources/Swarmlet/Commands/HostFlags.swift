@@ -1,10 +1,39 @@
+import Node
+import Scheduler
+
 /// Flags about this host that `up`, `join` and `daemon` share; the daemon keeps them in its data directory.
 enum HostFlags {
     static let daemon: [Flag] = [
         Flag("listen", .text(placeholder: "ADDRESS[:PORT]"), "address or interface for other nodes (default: all)"),
         Flag("port", .count(placeholder: "N", 0...65_535), "port, TCP and UDP (default 7717; 0: any free one)"),
         Flag("simulate-gpus", .text(placeholder: "N[:MODEL]"), "show N GPUs that are not there, labelled simulated"),
+        Flag(
+            "least-profile", .choice(SandboxProfile.allCases.map(\.name)),
+            "refuse jobs kept apart less (default: none as root, else standard)"),
+        Flag(
+            "allow-mount", .text(placeholder: "PATH[:rw]"), occurrence: .repeated,
+            "let jobs mount it and what is below (- for nothing)"),
     ]
+
+    static func leastProfile(_ invocation: Invocation) -> SandboxProfile? {
+        invocation.text("least-profile").flatMap { SandboxProfile(name: $0) }
+    }
+
+    /// Nil where nothing was said about mounts; empty where nothing is to be allowed any more.
+    static func allowedMounts(_ invocation: Invocation) throws(CommandError) -> [String]? {
+        guard invocation.has("allow-mount") else { return nil }
+        let texts = invocation.texts("allow-mount")
+        if texts == ["-"] { return [] }
+        var mounts: [String] = []
+        for text in texts {
+            guard let mount = HostPolicy.AllowedMount(text) else {
+                throw .badValue(
+                    flag: "--allow-mount", value: text, expectation: "an absolute PATH or PATH:rw", command: "up")
+            }
+            mounts.append(mount.text)
+        }
+        return mounts
+    }
 
     static let node: [Flag] =
         [
@@ -18,6 +47,8 @@ enum HostFlags {
         if let listen = invocation.text("listen") { words += ["--listen", listen] }
         if let port = invocation.count("port") { words += ["--port", "\(port)"] }
         if let simulated = invocation.text("simulate-gpus") { words += ["--simulate-gpus", simulated] }
+        if let least = invocation.text("least-profile") { words += ["--least-profile", least] }
+        for mount in invocation.texts("allow-mount") { words += ["--allow-mount", mount] }
         return words
     }
 }

@@ -28,8 +28,14 @@ enum RunCommand {
             Flag("retry", .retries, "run again after failures of its own; never: not even after a lost host"),
             Flag("grace", .duration, "time between SIGTERM and SIGKILL (default 10s)"),
             Flag("run-as", .text(placeholder: "USER"), "run as another user of the host (root only)"),
-            Flag("profile", .choice(SandboxProfile.allCases.map(\.name)), "how far it is kept apart from its host"),
-            Flag("network", .choice(["on", "off"]), "whether it reaches the network (default: on; strict: off)"),
+            Flag(
+                "profile", .choice(SandboxProfile.allCases.map(\.name)),
+                "how far it is kept apart from its host (default standard)"),
+            Flag("network", .choice(["on", "off", "setup-only"]), "reach the network (default: on; strict: off)"),
+            Flag("setup", .text(placeholder: "COMMAND"), "run this line of the shell first, in the same place"),
+            Flag(
+                "mount", .text(placeholder: "SRC[:DST][:rw]"), occurrence: .repeated,
+                "show it a directory of its host, as the host's owner allows"),
             Flag("allow-pending", "wait even if no member could hold it now"),
             Flag("upload-limit", .size, "send at most this much of the working directory (default 1G)"),
             Flag("no-send", "send nothing; the job starts in an empty directory"),

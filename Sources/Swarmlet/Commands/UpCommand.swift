@@ -26,7 +26,8 @@ enum UpCommand {
         let request = UpRequest(
             meshName: invocation.text("mesh"), nodeName: invocation.text("name"),
             labels: Labels.sorted(invocation.pairs("labels")), listen: invocation.text("listen"),
-            port: invocation.count("port").map { UInt16($0) }, simulatedGPUs: invocation.text("simulate-gpus"))
+            port: invocation.count("port").map { UInt16($0) }, simulatedGPUs: invocation.text("simulate-gpus"),
+            leastProfile: HostFlags.leastProfile(invocation), allowedMounts: try HostFlags.allowedMounts(invocation))
         guard case .status(let status) = try LocalClient.call(.up(request), directory) else {
             throw .badAnswer(reason: "another reply than a status")
         }

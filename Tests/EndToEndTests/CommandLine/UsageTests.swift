@@ -51,9 +51,9 @@ struct UsageTests {
             words: ["run", "--gpu-mem", "20G", "true"], code: "usage.conflict",
             message: "--gpu-mem says how large a GPU must be, but no GPU is asked for", hint: "add: --gpus 1"),
         Slip(
-            words: ["run", "--setup", "uv sync", "true"], code: "usage.not_yet",
-            message: "--setup is not in this version",
-            hint: "put it before the command: swarmlet run -- sh -c 'uv sync && uv run train.py'"),
+            words: ["run", "--image", "debian.tar", "true"], code: "usage.not_yet",
+            message: "--image is not in this version",
+            hint: "the job sees this version's host as it is; name an interpreter that is there, such as python3"),
         Slip(
             words: ["attach", "2"], code: "usage.not_yet", message: "attach is not in this version",
             hint: "follow its output with: swarmlet logs -f JOB; take its exit code with: swarmlet wait JOB"),

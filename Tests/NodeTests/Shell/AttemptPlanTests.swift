@@ -101,7 +101,7 @@ struct AttemptPlanTests {
     @Test("what is asked of the supervisor is what was placed")
     func spec() throws {
         let host = HostCapabilities.probe()
-        let spec = try plan(checkpoint: "/scratch/ckpt").spec(on: host, devices: [])
+        let spec = try plan(checkpoint: "/scratch/ckpt").spec(on: host, HostPolicy(), devices: [])
         #expect(spec.key == key && spec.arguments == ["train"] && spec.cpuMillis == 1_500)
         #expect(spec.memoryBytes == 3 << 30 && spec.isolation == host.isolation && spec.replaceable)
         #expect(spec.writableDirectories == ["/scratch/ckpt"])

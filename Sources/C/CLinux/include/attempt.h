@@ -56,6 +56,8 @@ struct clinux_attempt {
     const char *const *environment;
     /// Files to try to execute in order, NULL-terminated: the PATH search already spelled out.
     const char *const *candidates;
+    /// Executed before the command, in the same sandbox; NULL: there is none. The first element is the file to execute.
+    const char *const *setup;
     const char *working_directory;
     /// Directories that stay writable, NULL-terminated, the working directory among them.
     const char *const *writable;
@@ -80,12 +82,14 @@ struct clinux_attempt {
 };
 
 enum clinux_message_kind {
-    /// The command runs.
+    /// The command runs, or the setup command before it.
     CLINUX_MESSAGE_STARTED = 1,
     /// The command could not be run: `layer` and `error` say why.
     CLINUX_MESSAGE_REFUSED = 2,
     /// The command ended: `status` is that of wait(2).
     CLINUX_MESSAGE_ENDED = 3,
+    /// The setup command failed, so the command was not run: `status` is that of wait(2).
+    CLINUX_MESSAGE_SETUP_FAILED = 4,
 };
 
 /// What the first process of an attempt tells the supervisor over the control socket.

@@ -72,6 +72,8 @@ struct clinux_sandbox {
     const char *host_name;
     /// 1: a network of its own that holds a loopback interface and nothing else.
     int own_network;
+    /// 1: the same, from the end of the setup command on.
+    int own_network_later;
     /// 1: the first process becomes the attempt's user too: the only one that the user namespace knows.
     int single_user;
     /// What Landlock handles; 0: no Landlock.
@@ -98,6 +100,8 @@ struct clinux_refusal {
 struct clinux_refusal clinux_sandbox_build(const struct clinux_sandbox *sandbox, uid_t user, gid_t group);
 /// In the first process: network, host name, control group namespace.
 struct clinux_refusal clinux_sandbox_isolate(const struct clinux_sandbox *sandbox);
+/// In the first process, after the setup command: away from the network of the host.
+struct clinux_refusal clinux_sandbox_leave_network(void);
 /// In the first process, once the mounts stand: a Landlock ruleset, or -errno.
 int clinux_sandbox_rules(const struct clinux_sandbox *sandbox);
 /// In the command, right before exec: nothing but what the filter lets through works from here on. 0 or errno.

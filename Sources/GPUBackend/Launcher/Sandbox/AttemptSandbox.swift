@@ -5,8 +5,8 @@ import Scheduler
 public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
     /// `standard` or `strict`; without a sandbox an attempt has none of this.
     public var profile: SandboxProfile
-    /// Whether it shares the network of the host.
-    public var hasNetwork: Bool
+    /// Whether, and until when, it shares the network of the host.
+    public var network: NetworkAccess
     /// Files and directories of the host that it may not see, absolute: the daemon's own, and secrets of its user.
     public var hidden: [String]
     public var mounts: [MountRequest]
@@ -14,12 +14,12 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
     public var devices: [String]
 
     public init(
-        profile: SandboxProfile, hasNetwork: Bool, hidden: [String] = [], mounts: [MountRequest] = [],
+        profile: SandboxProfile, network: NetworkAccess, hidden: [String] = [], mounts: [MountRequest] = [],
         devices: [String] = []
     ) {
         precondition(profile != .none)
         self.profile = profile
-        self.hasNetwork = hasNetwork
+        self.network = network
         self.hidden = hidden
         self.mounts = mounts
         self.devices = devices
@@ -28,7 +28,7 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
     public init(cbor: CBOR) throws(CodecError) {
         let map = try cbor.requireMap()
         profile = try map.require(1)
-        hasNetwork = try map.require(2)
+        network = try map.require(2)
         hidden = try map.optional(3) ?? []
         mounts = try map.optional(4) ?? []
         devices = try map.optional(5) ?? []
@@ -38,7 +38,7 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
     public var cbor: CBOR {
         var map = CBORMap()
         map.set(1, profile)
-        map.set(2, hasNetwork)
+        map.set(2, network)
         map.set(3, hidden)
         map.set(4, mounts)
         map.set(5, devices)

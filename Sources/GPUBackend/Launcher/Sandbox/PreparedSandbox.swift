@@ -59,6 +59,7 @@ final class PreparedSandbox {
         pointer.pointee.root_options = text(last)
         pointer.pointee.host_name = text(last + 1)
         pointer.pointee.own_network = plan.hasOwnNetwork ? 1 : 0
+        pointer.pointee.own_network_later = plan.leavesNetworkAfterSetup ? 1 : 0
         pointer.pointee.single_user = plan.hasSingleUser ? 1 : 0
         pointer.pointee.handled_access = plan.handledAccess.rawValue
         pointer.pointee.scoped = plan.scopes

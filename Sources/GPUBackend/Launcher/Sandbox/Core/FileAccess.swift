@@ -29,7 +29,6 @@ struct FileAccess: OptionSet, Hashable, Sendable {
     static let owning = FileAccess(rawValue: (1 << 15) - 1)
         .subtracting([.makeCharacterDevice, .makeBlockDevice])
     /// What can be said of a file that is no directory.
-    static let ofFiles: FileAccess = [.execute, .writeFile, .readFile, .truncate, .deviceControl]
 
     /// Nobody outside the sandbox can be signalled or reached by an abstract socket (version 6).
     static func scopes(of version: Int) -> UInt64 { version >= 6 ? 3 : 0 }

@@ -67,6 +67,8 @@ struct SandboxPlan: Hashable, Sendable {
     /// The user namespace knows the attempt's user and nobody else.
     var hasSingleUser: Bool
     var hasOwnNetwork: Bool
+    /// From the end of the setup command on.
+    var leavesNetworkAfterSetup: Bool
     /// nil: that of the host.
     var hostName: String?
     /// Empty: Landlock is not asked.

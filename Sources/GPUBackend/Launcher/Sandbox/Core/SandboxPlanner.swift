@@ -23,7 +23,8 @@ struct SandboxPlanner {
             root: isStrict ? .own(options: "mode=0755,size=1m,nr_inodes=1024") : .host,
             steps: (isStrict ? strictSteps : standardSteps) + ownSteps,
             hasSingleUser: isStrict && spec.isolation == .userNamespace,
-            hasOwnNetwork: !sandbox.hasNetwork,
+            hasOwnNetwork: sandbox.network == .off,
+            leavesNetworkAfterSetup: sandbox.network == .setupOnly,
             hostName: isStrict ? "swarmlet" : nil,
             rules: handled.isEmpty ? [] : rules.map { .init(path: $0.path, access: $0.access.intersection(handled)) },
             handledAccess: handled,
@@ -59,7 +60,7 @@ struct SandboxPlanner {
             .file(target: "/etc/group", content: "root:x:0:\njob:x:\(spec.user?.group ?? 0):\n"),
             .file(target: "/etc/nsswitch.conf", content: "passwd: files\ngroup: files\nhosts: files dns\n"),
         ]
-        if sandbox.hasNetwork {
+        if sandbox.network != .off {
             steps += HostLayout.resolverSettings.filter(isThere).map { .tree(source: $0, target: $0, [.optional]) }
         } else {
             steps.append(.file(target: "/etc/hosts", content: "127.0.0.1 localhost swarmlet\n::1 localhost\n"))
@@ -119,10 +120,13 @@ struct SandboxPlanner {
 
     /// Parents before children: a later mount would cover an earlier one inside it.
     private var ownSteps: [SandboxPlan.Step] {
-        let mounts = sandbox.mounts.sorted { $0.target < $1.target }.map { mount -> SandboxPlan.Step in
+        let mounts = sandbox.mounts.map { mount -> SandboxPlan.Step in
             .tree(source: mount.source, target: mount.target, mount.isWritable ? [.writable, .asUser] : .asUser)
         }
-        return mounts + ownDirectories.map { .tree(source: $0, target: $0, .writable) }
+        let own = ownDirectories.map { SandboxPlan.Step.tree(source: $0, target: $0, .writable) }
+        // What is the attempt's own wins over a mount of the same place.
+        return (mounts.filter { mount in !own.contains { $0.target == mount.target } } + own)
+            .sorted { $0.target < $1.target }
     }
 
     private var ownDirectories: [String] { Set([spec.workingDirectory] + spec.writableDirectories).sorted() }

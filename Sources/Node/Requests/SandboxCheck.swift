@@ -1,0 +1,28 @@
+import Scheduler
+
+/// What can be said about a request for a sandbox before a host is found for it.
+enum SandboxCheck {
+    /// Throws where no host could ever do it; takes away what asks for nothing, which members of any version understand.
+    static func check(_ spec: inout JobSpec) throws(NodeError) {
+        guard let sandbox = spec.sandbox else { return }
+        guard !sandbox.isEmpty else {
+            spec.sandbox = nil
+            return
+        }
+        if sandbox.profile == .strict, spec.runAs != nil { throw .runAsInProfile(.strict) }
+        if sandbox.network == .setupOnly, sandbox.setup == nil {
+            throw .sandboxMalformed("a network for the setup alone, and no setup command")
+        }
+        if sandbox.profile == .some(.none), (sandbox.network ?? .on) != .on || !sandbox.mounts.isEmpty {
+            throw .sandboxMalformed("without a sandbox a job has the network and the files of its host as they are")
+        }
+        guard sandbox.mounts.count <= SandboxSpec.mountsMax else {
+            throw .sandboxMalformed("a job mounts at most \(SandboxSpec.mountsMax) directories")
+        }
+        for mount in sandbox.mounts {
+            for path in [mount.source, mount.target] where HostPolicy.plain(path) != path || path == "/" {
+                throw .sandboxMalformed("\(path) is no plain absolute path")
+            }
+        }
+    }
+}
