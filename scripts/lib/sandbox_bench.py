@@ -68,7 +68,7 @@ def start_milliseconds(mesh, profile, count, folder):
 
     def others_ended():
         found = json.loads(mesh.command(node, "ps", "--json"))["jobs"]
-        return any(one["id"] == int(job) and one["tasks_ended"] >= count for one in found)
+        return any(str(one["id"]) == job and one["tasks_ended"] >= count for one in found)
 
     try:
         wait_until(others_ended, f"the tasks of job {job} have ended", seconds=240, every=0.2)
