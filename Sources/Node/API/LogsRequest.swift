@@ -12,10 +12,12 @@ public struct LogsRequest: Hashable, Sendable {
     public var tailLines: UInt64?
     /// Where to go on; nil: the beginning.
     public var cursor: OutputCursor?
+    /// Of one member to another: what it keeps of the log of a third.
+    public var isOfCopy: Bool
 
     public init(
         job: JobID, task: UInt32 = 0, attempt: UInt32? = nil, follow: Bool = false, tailLines: UInt64? = nil,
-        cursor: OutputCursor? = nil
+        cursor: OutputCursor? = nil, isOfCopy: Bool = false
     ) {
         self.job = job
         self.task = task
@@ -23,6 +25,7 @@ public struct LogsRequest: Hashable, Sendable {
         self.follow = follow
         self.tailLines = tailLines
         self.cursor = cursor
+        self.isOfCopy = isOfCopy
     }
 }
 
@@ -35,6 +38,7 @@ extension LogsRequest: CBORCodable {
         follow = try map.require(4)
         tailLines = try map.optional(5)
         cursor = try map.optional(6)
+        isOfCopy = try map.optional(7) ?? false
     }
 
     public var cbor: CBOR {
@@ -45,6 +49,7 @@ extension LogsRequest: CBORCodable {
         map.set(4, follow)
         map.set(5, tailLines)
         map.set(6, cursor)
+        if isOfCopy { map.set(7, isOfCopy) }
         return .map(map)
     }
 }

@@ -61,7 +61,7 @@ final class OutputService: @unchecked Sendable {
             request.node = member.id
             var isGiving = false
             do {
-                try await readOnce(request) { chunk in
+                try await readOnce(request, isOfCopy: true) { chunk in
                     isGiving = true
                     try await give(chunk)
                     isGiving = false
@@ -99,13 +99,11 @@ final class OutputService: @unchecked Sendable {
         let wanted = OutputRequest(
             key: key, node: node.id, place: request.cursor?.place, follow: request.follow,
             tailLines: request.tailLines)
-        let source = node.state.attempt(key)?.node ?? node.id
         try await node.loop.answer(stream) { [self] in
-            let isCopy = source != node.id
-            guard try !isCopy || copy(of: key).exists else {
-                throw NodeError.logLost(key.job, attempt: key.attempt, node: node.views.nodeName(source))
+            guard try !request.isOfCopy || copy(of: key).exists else {
+                throw NodeError.logLost(key.job, attempt: key.attempt, node: node.views.nodeName(node.id))
             }
-            let read = isCopy ? giveCopy : readHere
+            let read = request.isOfCopy ? giveCopy : readHere
             try await read(wanted) { chunk in try await stream.send(APIReply.log(chunk).encoded()) }
             try await stream.send(APIReply.done.encoded())
         }
@@ -137,12 +135,15 @@ final class OutputService: @unchecked Sendable {
         node.isRunning && node.state.isPresent(request.node) && node.state.attempt(request.key)?.outcome != .lost
     }
 
-    private func readOnce(_ request: OutputRequest, _ give: (LogChunk) async throws -> Void) async throws {
+    private func readOnce(
+        _ request: OutputRequest, isOfCopy: Bool = false, _ give: (LogChunk) async throws -> Void
+    ) async throws {
         let stream = try await node.peers.openStream(.log, to: request.node)
         defer { stream.cancel() }
         let asked = LogsRequest(
             job: request.key.job, task: request.key.task, attempt: request.key.attempt, follow: request.follow,
-            tailLines: request.tailLines, cursor: OutputCursor(attempt: request.key.attempt, place: request.place))
+            tailLines: request.tailLines, cursor: OutputCursor(attempt: request.key.attempt, place: request.place),
+            isOfCopy: isOfCopy)
         try await stream.send(APIRequest.logs(asked).encoded())
         while let bytes = try await stream.receive() {
             switch try APIReply(encoded: bytes) {
