@@ -2,25 +2,12 @@
 #define _GNU_SOURCE
 #endif
 #include "CLinux.h"
+#include "mount_calls.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/mount.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-// Newer than some C libraries that this is built with; the numbers are the same on every architecture.
-#ifndef SYS_open_tree
-#define SYS_open_tree 428
-#endif
-#ifndef SYS_move_mount
-#define SYS_move_mount 429
-#endif
-#ifndef SYS_mount_setattr
-#define SYS_mount_setattr 442
-#endif
 
 enum { WRITABLE_MAXIMUM = 16 };
 

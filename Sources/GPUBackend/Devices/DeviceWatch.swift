@@ -14,7 +14,6 @@ public struct DeviceWatch: Sendable {
     public private(set) var problem: String?
 
     private var tracked: [Tracked] = []
-    private var looks: UInt64 = 0
 
     private struct Tracked {
         var seen: SeenDevice
@@ -37,7 +36,6 @@ public struct DeviceWatch: Sendable {
 
     /// All devices of this host, as found now.
     public mutating func look(_ seen: [SeenDevice]) {
-        looks += 1
         problem = nil
         for position in tracked.indices {
             tracked[position].isReadable = true

@@ -47,7 +47,7 @@ struct ProcessFacts {
     static func user(of process: Int32) -> String? {
         var facts = stat()
         guard stat("/proc/\(process)", &facts) == 0 else { return nil }
-        return getpwuid(facts.st_uid).map { String(cString: $0.pointee.pw_name) } ?? "user \(facts.st_uid)"
+        return AccountEntry(of: facts.st_uid)?.name ?? "user \(facts.st_uid)"
     }
 
     private static func text(_ path: String) -> String? {

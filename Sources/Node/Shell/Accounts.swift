@@ -4,25 +4,25 @@ import Glibc
 /// The users of this host.
 enum Accounts {
     static func user(named name: String) -> JobUser? {
-        guard let entry = getpwnam(name) else { return nil }
+        guard let entry = AccountEntry(named: name) else { return nil }
         var count: Int32 = 64
         var groups = [gid_t](repeating: 0, count: Int(count))
-        if getgrouplist(name, entry.pointee.pw_gid, &groups, &count) < 0 {
+        if getgrouplist(name, entry.group, &groups, &count) < 0 {
             groups = [gid_t](repeating: 0, count: Int(count))
-            guard getgrouplist(name, entry.pointee.pw_gid, &groups, &count) >= 0 else { return nil }
+            guard getgrouplist(name, entry.group, &groups, &count) >= 0 else { return nil }
         }
         return JobUser(
-            user: entry.pointee.pw_uid, group: entry.pointee.pw_gid, groups: Array(groups.prefix(Int(count))))
+            user: entry.user, group: entry.group, groups: Array(groups.prefix(Int(count))))
     }
 
-    static func name(of user: uid_t) -> String? { getpwuid(user).map { String(cString: $0.pointee.pw_name) } }
+    static func name(of user: uid_t) -> String? { AccountEntry(of: user)?.name }
 
     /// The user's name, or the number of one that has none.
     static func text(_ user: uid_t) -> String { name(of: user) ?? "user \(user)" }
 
     /// The user's home directory, if there is one.
     static func home(of user: uid_t) -> String? {
-        guard let path = getpwuid(user).map({ String(cString: $0.pointee.pw_dir) }), path.hasPrefix("/") else {
+        guard let path = AccountEntry(of: user)?.home, path.hasPrefix("/") else {
             return nil
         }
         var facts = stat()

@@ -53,7 +53,7 @@ struct UsageTests {
         Slip(
             words: ["run", "--image", "debian.tar", "true"], code: "usage.not_yet",
             message: "--image is not in this version",
-            hint: "the job sees this version's host as it is; name an interpreter that is there, such as python3"),
+            hint: "a job sees the programs of its host; name an interpreter that is there, such as python3"),
         Slip(
             words: ["attach", "2"], code: "usage.not_yet", message: "attach is not in this version",
             hint: "follow its output with: swarmlet logs -f JOB; take its exit code with: swarmlet wait JOB"),

@@ -128,7 +128,9 @@ struct DriverTests {
         try driver.show("gpu\nuuid=GPU-1\nname=NVIDIA T4\nmemory=15843721216\nusers=\(own)\n")
         let seen = driver.survey().round(waitMilliseconds: 0).seen
         #expect(seen.map { $0.strangers.map(\.process) } == [[own]])
-        #expect(seen.first?.strangers.first?.user == NSUserName())
+        let accounts = try String(contentsOfFile: "/etc/passwd", encoding: .utf8).components(separatedBy: "\n")
+        let account = accounts.map { $0.components(separatedBy: ":") }.first { $0.count > 2 && $0[2] == "\(getuid())" }
+        #expect(seen.first?.strangers.first?.user == account?[0] ?? "user \(getuid())")
     }
 
     @Test("a process of one of our jobs is no stranger, one below somebody else's supervisor is")

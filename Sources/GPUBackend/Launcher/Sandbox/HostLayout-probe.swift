@@ -12,6 +12,7 @@ extension HostLayout {
         return layout
     }
 
+    /// Nil for what is not there; what this process may not look at it could not take along for a job either.
     private static func entry(_ path: String) -> Entry? {
         var facts = stat()
         guard lstat(path, &facts) == 0 else { return nil }
