@@ -162,7 +162,9 @@ class Mesh:
         self.folder = tempfile.mkdtemp(prefix=f"swarmlet-{name}-", dir=os.environ.get("SWARMLET_MESH_FOLDER", "/tmp"))
         # Without a mount namespace of its own a job reaches its directory only through this one, as a user of its own.
         os.chmod(self.folder, 0o711)
-        self.environment = {key: value for key, value in os.environ.items() if not key.startswith("SWARMLET_")}
+        # With CI in its environment the client asks nobody anything, whatever terminal it has.
+        self.environment = {key: value for key, value in os.environ.items()
+                            if not key.startswith("SWARMLET_") and key != "CI"}
         if "SWARMLET_IO" in os.environ:
             self.environment["SWARMLET_IO"] = os.environ["SWARMLET_IO"]
         self.nodes = [Node(self, number) for number in range(1, nodes + 1)]
