@@ -33,7 +33,7 @@ private struct FuzzedNode {
         let restored = RaftRestored(
             hardState: RaftHardState(term: 1, vote: nil, commitIndex: 1),
             entries: [RaftEntry(index: 1, term: 1, payload: .membership(voters))])
-        core = NodeCore(id: NodeID(1), restored: restored, boot: 1, generation: 1, now: now)
+        core = NodeCore(id: NodeID(1), restored: restored, boot: 1, generation: 1, seal: .none, now: now)
         take(.adopted([]))
         take(.wallClock(1_763_733_600_000_000_000))
     }

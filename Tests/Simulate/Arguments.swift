@@ -11,7 +11,9 @@ struct Arguments {
                simulate [raft | mesh] --bugs [--only NAME] [--seeds N] [--from S]
                simulate raft | mesh --seed S [--story] [--only NAME]
                simulate raft --seed S --trace FILE [--plain]
-               simulate gossip [--nodes N] [--seed S]
+               simulate gossip [--nodes N] [--seed S] [--only NAME]
+               simulate gossip --bugs [--only NAME] [--seeds N] [--from S]
+               simulate gossip --storms [--seeds N] [--from S]
                simulate --speed | --state-speed
         """
 
@@ -29,6 +31,8 @@ struct Arguments {
     var traceFile: String?
     /// Only what etcd's specification can follow.
     var isPlain = false
+    /// Small meshes of gossip in random trouble, instead of the measures.
+    var runsStorms = false
     /// Members of the mesh whose gossip is measured.
     var nodes = 100
     var measuresState = false
@@ -49,6 +53,7 @@ struct Arguments {
             case "--state-speed": measuresState = true
             case "--bugs": huntsBugs = true
             case "--plain": isPlain = true
+            case "--storms": runsStorms = true
             case "--trace":
                 guard let name = rest.popFirst() else { return nil }
                 traceFile = name

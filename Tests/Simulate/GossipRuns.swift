@@ -5,19 +5,43 @@ import Simulation
 /// What gossip does in a large mesh, one line for each kind of trouble.
 enum GossipRuns {
     /// What was seen in one mesh.
-    private struct Findings {
+    struct Findings {
         /// From the trouble to the first survivor that took a victim for dead, for each victim.
         var firstDetections: [Interval] = []
         /// From the trouble to the last survivor that did; nil where one did not.
         var fullDetections: [Interval?] = []
-        /// Deaths of nodes that were there and heard, as any survivor saw them.
+        /// Deaths, and suspicions, of nodes that no trouble was made for, as others like them saw them.
         var falseDeaths = 0
+        var falseSuspicions = 0
         /// From the end of the trouble until everyone saw everyone alive; nil where that did not come.
         var healing: Interval??
         var violations: [String] = []
         var messagesPerNodeAndSecond = 0.0
         var bytesPerNodeAndSecond = 0.0
     }
+
+    struct Trouble: Sendable {
+        let name: String
+        let text: String
+        let run: @Sendable (UInt64, Int) -> Findings
+    }
+
+    /// From here on a run of everything would take a day.
+    private static let spreadOnlyFrom = 20_000
+
+    private static let troubles = [
+        Trouble(name: "quiet", text: "nothing for 60 s", run: quiet),
+        Trouble(name: "crash", text: "1 crashes, 10 times", run: crashes),
+        Trouble(name: "crash-5", text: "5 % crash", run: { crash($0, $1, victims: max($1 / 20, 1)) }),
+        Trouble(name: "crash-30", text: "30 % crash", run: { crash($0, $1, victims: $1 * 3 / 10) }),
+        Trouble(name: "loss", text: "25 % of all messages lost, 120 s", run: loss),
+        Trouble(name: "one-way", text: "a tenth loses half of what comes, 120 s", run: oneWay),
+        Trouble(name: "slow", text: "64 (at most half) slow by 0.1 to 30 s, 120 s", run: slow),
+        Trouble(name: "jumps", text: "a tenth's clocks jump 1 s to 1 h, 60 s", run: jumps),
+        Trouble(name: "doubled", text: "15 % doubled, 8 % up to 4 s late, 60 s", run: doubled),
+        Trouble(name: "split", text: "two halves for 10 min", run: split),
+        Trouble(name: "restart", text: "all restart in 30 s", run: massRestart),
+    ]
 
     static func run(_ arguments: Arguments) -> Bool {
         let count = arguments.nodes
@@ -26,19 +50,18 @@ enum GossipRuns {
             return false
         }
         let seed = arguments.seed ?? 1
-        print("gossip in a mesh of \(count), seed \(seed); simulated network and clock")
-        let troubles: [(String, (UInt64, Int) -> Findings)] = [
-            ("nothing for 60 s", quiet), ("1 crashes", { crash($0, $1, victims: 1) }),
-            ("5 % crash", { crash($0, $1, victims: max($1 / 20, 1)) }),
-            ("30 % crash", { crash($0, $1, victims: $1 * 3 / 10) }),
-            ("a tenth slow by 0.1 to 30 s", slow), ("two halves for 10 min", split),
-            ("all restart in 30 s", massRestart),
-        ]
+        say("gossip in a mesh of \(count), seed \(seed); simulated network and clock")
         var allHeld = true
-        for (name, trouble) in troubles {
-            let findings = trouble(seed, count)
-            print("  \(name): \(text(findings))")
-            for violation in findings.violations.prefix(3) { print("    broken: \(violation)") }
+        for lost in [50, 250] where arguments.onlyBug == nil || arguments.onlyBug == "spread" {
+            if !GossipSpread.run(seed, count, lost: lost) { allHeld = false }
+        }
+        guard count < spreadOnlyFrom else { return allHeld }
+        for trouble in troubles where arguments.onlyBug ?? trouble.name == trouble.name {
+            let clock = ContinuousClock()
+            let start = clock.now
+            let findings = trouble.run(seed, count)
+            say("  \(trouble.text): \(text(findings)) [\((clock.now - start).components.seconds) s]")
+            for violation in findings.violations.prefix(3) { say("    broken: \(violation)") }
             if !findings.violations.isEmpty || findings.healing.map({ $0 == nil }) == true { allHeld = false }
             if findings.fullDetections.contains(where: { $0 == nil }) { allHeld = false }
         }
@@ -48,17 +71,14 @@ enum GossipRuns {
     private static func text(_ findings: Findings) -> String {
         var parts: [String] = []
         if !findings.firstDetections.isEmpty {
-            let first = findings.firstDetections.sorted { $0 < $1 }
-            parts.append(
-                "first known after \(seconds(first[first.count / 2])), slowest \(seconds(first[first.count - 1]))")
-            let full = findings.fullDetections.compactMap { $0 }.sorted { $0 < $1 }
-            let missed = findings.fullDetections.count - full.count
-            if let last = full.last {
-                parts.append("to all after \(seconds(full[full.count / 2])), slowest \(seconds(last))")
+            parts.append("first \(spread(findings.firstDetections))")
+            let full = findings.fullDetections.compactMap { $0 }
+            parts.append("all \(spread(full))")
+            if full.count < findings.fullDetections.count {
+                parts.append("\(findings.fullDetections.count - full.count) not known to all")
             }
-            if missed > 0 { parts.append("\(missed) not known to all") }
         }
-        parts.append("\(findings.falseDeaths) false deaths")
+        parts.append("\(findings.falseDeaths) false deaths, \(findings.falseSuspicions) false suspicions")
         if let healing = findings.healing {
             parts.append(healing.map { "whole after \(seconds($0))" } ?? "never whole")
         }
@@ -67,18 +87,27 @@ enum GossipRuns {
         return parts.joined(separator: ", ") + " a node and second"
     }
 
-    private static func seconds(_ interval: Interval) -> String {
+    /// Median and 99.9th percentile.
+    private static func spread(_ times: [Interval]) -> String {
+        let sorted = times.sorted { $0 < $1 }
+        guard let last = sorted.last else { return "never" }
+        let late = sorted.count * 999 / 1_000
+        return "\(seconds(sorted[sorted.count / 2])) / \(seconds(late < sorted.count ? sorted[late] : last))"
+    }
+
+    static func seconds(_ interval: Interval) -> String {
         let tenths = (interval.milliseconds + 50) / 100
         return "\(tenths / 10).\(tenths % 10) s"
     }
 
-    /// A mesh that has found itself.
-    private static func settled(_ seed: UInt64, _ count: Int) -> SwimSimulation {
-        var weather = SimulatedNetwork.Weather.fair
-        weather.usualMicroseconds = 100...3_000
-        weather.lost = 10
-        var mesh = SwimSimulation(seed: seed, nodeCount: count, weather: weather)
-        mesh.run(for: .seconds(15))
+    /// A mesh in which everybody knows everybody, some seconds old, on a network that loses a hundredth.
+    static func settled(_ seed: UInt64, _ count: Int, lost: Int = 10) -> SwimSimulation {
+        var options = SwimSimulation.Options(seed: seed, nodeCount: count)
+        options.weather.usualMicroseconds = 100...3_000
+        options.weather.lost = lost
+        options.isSettled = true
+        var mesh = SwimSimulation(options)
+        mesh.run(for: .seconds(3))
         return mesh
     }
 
@@ -86,91 +115,157 @@ enum GossipRuns {
     private static func observe(
         _ mesh: inout SwimSimulation, for interval: Interval, _ findings: inout Findings
     ) {
-        let before = mesh.messageCount
+        let (messages, bytes) = (mesh.messageCount, mesh.byteCount)
         mesh.run(for: interval)
-        let perSecond = Double(mesh.messageCount - before) / (Double(interval.milliseconds) / 1_000)
-        findings.messagesPerNodeAndSecond = perSecond / Double(mesh.nodeCount)
-        findings.bytesPerNodeAndSecond = findings.messagesPerNodeAndSecond * mesh.bytesPerMessage
+        let nodeSeconds = Double(interval.milliseconds) / 1_000 * Double(mesh.nodeCount)
+        findings.messagesPerNodeAndSecond = Double(mesh.messageCount - messages) / nodeSeconds
+        findings.bytesPerNodeAndSecond = Double(mesh.byteCount - bytes) / nodeSeconds
+        findings.falseDeaths += mesh.tally.falseDeaths
+        findings.falseSuspicions += mesh.tally.falseSuspicions
         findings.violations = mesh.violations
     }
 
     private static func quiet(_ seed: UInt64, _ count: Int) -> Findings {
         var mesh = settled(seed, count)
         var findings = Findings()
+        mesh.tally.begin(excused: [])
         observe(&mesh, for: .seconds(60), &findings)
-        findings.falseDeaths = mesh.deaths.count
+        return findings
+    }
+
+    private static func crashes(_ seed: UInt64, _ count: Int) -> Findings {
+        var mesh = settled(seed, count)
+        var findings = Findings()
+        for victim in 0..<min(10, count / 3) {
+            var random = SeededGenerator(seed: seed &+ UInt64(victim))
+            mesh.run(for: .milliseconds(random.pick(0...1_000)))
+            mesh.tally.begin(excused: [victim])
+            let began = mesh.now
+            mesh.kill(victim)
+            observe(&mesh, for: .seconds(20), &findings)
+            collect(victim..<(victim + 1), since: began, survivors: count - victim - 1, mesh, &findings)
+        }
         return findings
     }
 
     private static func crash(_ seed: UInt64, _ count: Int, victims: Int) -> Findings {
         var mesh = settled(seed, count)
         var findings = Findings()
+        mesh.tally.begin(excused: 0..<victims)
         let began = mesh.now
-        let seen = mesh.history.count
         // The first ones: probing knows no order of numbers.
         for victim in 0..<victims { mesh.kill(victim) }
         observe(&mesh, for: .seconds(60), &findings)
-        var known = [[Interval]](repeating: [], count: victims)
-        for change in mesh.history.dropFirst(seen) where change.state == .dead {
-            let subject = Int(change.subject.rawValue) - 1
-            if subject < victims { known[subject].append(change.instant - began) } else { findings.falseDeaths += 1 }
-        }
-        for times in known {
-            guard let first = times.first else {
+        collect(0..<victims, since: began, survivors: count - victims, mesh, &findings)
+        return findings
+    }
+
+    private static func collect(
+        _ victims: Range<Int>, since began: Instant, survivors: Int, _ mesh: SwimSimulation, _ findings: inout Findings
+    ) {
+        for victim in victims {
+            guard let death = mesh.tally.deaths[victim] else {
                 findings.fullDetections.append(nil)
                 continue
             }
-            findings.firstDetections.append(first)
-            findings.fullDetections.append(times.count == count - victims ? times.last : nil)
+            findings.firstDetections.append(death.first - began)
+            findings.fullDetections.append(death.observers == survivors ? death.last - began : nil)
         }
+    }
+
+    // MARK: Trouble that passes
+
+    /// Trouble for some nodes, what it did to the others, and how long it takes until all is well again.
+    private static func passing(
+        _ mesh: inout SwimSimulation, excused: Range<Int>, for interval: Interval,
+        begin: (inout SwimSimulation) -> Void,
+        end: (inout SwimSimulation) -> Void
+    ) -> Findings {
+        var findings = Findings()
+        mesh.tally.begin(excused: excused)
+        begin(&mesh)
+        observe(&mesh, for: interval, &findings)
+        end(&mesh)
+        findings.healing = .some(mesh.run(for: .seconds(300), until: wholeness()))
+        findings.violations = mesh.violations
         return findings
+    }
+
+    private static func loss(_ seed: UInt64, _ count: Int) -> Findings {
+        var mesh = settled(seed, count)
+        return passing(
+            &mesh, excused: 0..<0, for: .seconds(120), begin: { $0.network.weather.lost = 250 },
+            end: { $0.network.weather.lost = 10 })
+    }
+
+    private static func oneWay(_ seed: UInt64, _ count: Int) -> Findings {
+        var mesh = settled(seed, count)
+        let some = 0..<(count / 10)
+        return passing(
+            &mesh, excused: some, for: .seconds(120),
+            begin: { mesh in for node in some { mesh.harm(node, incoming: 500, outgoing: 0) } },
+            end: { mesh in for node in some { mesh.harm(node, incoming: 0, outgoing: 0) } })
     }
 
     private static func slow(_ seed: UInt64, _ count: Int) -> Findings {
         var mesh = settled(seed, count)
-        var findings = Findings()
         var random = SeededGenerator(seed: seed)
-        let slowCount = count / 10
-        for node in 0..<slowCount { mesh.slow(node, by: .milliseconds(random.pick(100...30_000))) }
-        observe(&mesh, for: .seconds(120), &findings)
-        // What is slow by more than a suspicion lasts is rightly given up.
-        findings.falseDeaths = mesh.deaths.count {
-            $0.subject.rawValue > UInt64(slowCount) && $0.observer.rawValue > UInt64(slowCount)
-        }
-        for node in 0..<slowCount { mesh.slow(node, by: .zero) }
-        findings.healing = .some(mesh.run(for: .seconds(300), until: wholeness(count)))
-        return findings
+        let some = 0..<min(64, count / 2)
+        return passing(
+            &mesh, excused: some, for: .seconds(120),
+            begin: { mesh in for node in some { mesh.slow(node, by: .milliseconds(random.pick(100...30_000))) } },
+            end: { mesh in for node in some { mesh.slow(node, by: .zero) } })
+    }
+
+    private static func jumps(_ seed: UInt64, _ count: Int) -> Findings {
+        var mesh = settled(seed, count)
+        var random = SeededGenerator(seed: seed)
+        let some = 0..<(count / 10)
+        return passing(
+            &mesh, excused: 0..<0, for: .seconds(60),
+            begin: { mesh in
+                for node in some { mesh.jumpClock(node, by: .milliseconds(random.pick(1_000...3_600_000))) }
+            }, end: { _ in })
+    }
+
+    private static func doubled(_ seed: UInt64, _ count: Int) -> Findings {
+        var mesh = settled(seed, count)
+        return passing(
+            &mesh, excused: 0..<0, for: .seconds(60),
+            begin: { mesh in
+                mesh.network.weather.doubled = 150
+                mesh.network.weather.slow = 80
+                mesh.network.weather.slowestMilliseconds = 4_000
+                mesh.replay(200)
+            },
+            end: { mesh in
+                mesh.network.weather.doubled = 0
+                mesh.network.weather.slow = 0
+                mesh.replay(200)
+            })
     }
 
     private static func split(_ seed: UInt64, _ count: Int) -> Findings {
         var mesh = settled(seed, count)
-        var findings = Findings()
-        mesh.split { $0 % 2 }
-        observe(&mesh, for: .seconds(600), &findings)
-        findings.falseDeaths = mesh.deaths.count { $0.subject.rawValue % 2 == $0.observer.rawValue % 2 }
-        mesh.split { _ in 0 }
-        findings.healing = .some(mesh.run(for: .seconds(300), until: wholeness(count)))
-        findings.violations = mesh.violations
-        return findings
+        return passing(
+            &mesh, excused: 0..<count, for: .seconds(600), begin: { $0.split { $0 % 2 } }, end: { $0.split { _ in 0 } })
     }
 
     private static func massRestart(_ seed: UInt64, _ count: Int) -> Findings {
         var mesh = settled(seed, count)
-        var findings = Findings()
-        for node in 0..<count {
-            mesh.kill(node)
-            mesh.start(node)
-            mesh.run(for: .milliseconds(max(30_000 / Int64(count), 1)))
-        }
-        observe(&mesh, for: .seconds(1), &findings)
-        findings.healing = .some(mesh.run(for: .seconds(300), until: wholeness(count)))
-        findings.falseDeaths = mesh.deaths.count
-        findings.violations = mesh.violations
-        return findings
+        return passing(
+            &mesh, excused: 0..<0, for: .seconds(1),
+            begin: { mesh in
+                for node in 0..<count {
+                    mesh.kill(node)
+                    mesh.start(node)
+                    mesh.run(for: Interval(nanoseconds: 30_000_000_000 / Int64(count)))
+                }
+            }, end: { _ in })
     }
 
     /// Asks only now and then, because the question looks at every pair.
-    private static func wholeness(_ count: Int) -> (SwimSimulation) -> Bool {
+    private static func wholeness() -> (SwimSimulation) -> Bool {
         var asked = Instant.zero
         return { mesh in
             guard mesh.now - asked >= .milliseconds(500) else { return false }

@@ -1,83 +1,126 @@
 import Codec
 
-/// Which members there is news of, and how often it was passed on.
+/// What there is news of, and how often it was passed on.
 ///
-/// It names subjects only: the news itself is always what is known now, so an old rumour can never follow a new one.
-/// Adding, and taking what one message holds, costs the same in a mesh of three and in one of ten thousand.
-struct RumourQueue: Hashable, Sendable {
-    private struct Item: Hashable, Sendable {
-        let subject: NodeID
+/// It names topics only: the news itself is always what is known now, so an old rumour can never follow a new one.
+/// Adding, and taking what one message holds, costs about the same in a mesh of three and in one of ten thousand.
+struct RumourQueue: Sendable {
+    /// How a member is, or what it says of itself.
+    struct Topic: Hashable, Sendable {
+        private let bits: UInt64
+        init(_ subject: NodeID, isFacts: Bool = false) { bits = subject.rawValue << 1 | (isFacts ? 1 : 0) }
+        var subject: NodeID { NodeID(bits >> 1) }
+        var isFacts: Bool { bits & 1 == 1 }
+    }
+
+    private struct Item: Sendable {
+        let topic: Topic
         /// Grows with each rumour.
         let number: UInt64
     }
 
-    /// By how often they were sent; in each the newest last. Void items, whose number is not the subject's, stay until met.
+    /// By how often they were sent; each a heap with the newest on top. Void items, whose number is not the topic's, stay
+    /// until met.
     private var levels: [[Item]] = []
-    /// The number of each subject's item. Never iterated where order matters.
-    private var numbers: [NodeID: UInt64] = [:]
-    private var count: UInt64 = 0
+    /// The number of each topic's item. Never iterated where order matters.
+    private var numbers: [Topic: UInt64] = [:]
+    private var newest: UInt64 = 0
+    /// In all levels, void ones included.
+    private var itemCount = 0
 
     /// So many rumours that do not fit are passed over in search of a shorter one.
     private static let passedOverMax = 16
 
     var isEmpty: Bool { numbers.isEmpty }
+    var count: Int { numbers.count }
 
-    func isEverySubject(_ isKnown: (NodeID) -> Bool) -> Bool { numbers.keys.allSatisfy(isKnown) }
+    func isEverySubject(_ isKnown: (NodeID) -> Bool) -> Bool { numbers.keys.allSatisfy { isKnown($0.subject) } }
 
-    /// There is news of this member; what was said of it before is void.
-    mutating func add(_ subject: NodeID) {
-        count += 1
-        numbers[subject] = count
-        if levels.isEmpty { levels.append([]) }
-        levels[0].append(Item(subject: subject, number: count))
+    /// There is news of this; what was said of it before is void.
+    mutating func add(_ topic: Topic) {
+        newest += 1
+        numbers[topic] = newest
+        push(Item(topic: topic, number: newest), sends: 0)
         dropVoid()
     }
 
-    mutating func remove(_ subject: NodeID) { numbers[subject] = nil }
+    mutating func remove(_ topic: Topic) { numbers[topic] = nil }
 
     /// Takes rumours for one message: those sent least first, the newest first among them, as many as `byteCountMax` holds.
     /// Each counts as sent, and is gone when it was sent `sendsMax` times.
-    mutating func take(byteCountMax: Int, sendsMax: Int, rumour: (NodeID) -> SwimRumour?) -> [SwimRumour] {
-        var taken: [SwimRumour] = []
+    mutating func take(
+        byteCountMax: Int, sendsMax: Int, appendingTo taken: inout [SwimRumour], rumour: (Topic) -> SwimRumour?
+    ) {
+        guard !numbers.isEmpty else { return }
         var sent: [(item: Item, sends: Int)] = []
+        var kept: [(item: Item, sends: Int)] = []
         var bytesLeft = byteCountMax
-        var passedOver = 0
         for level in levels.indices {
-            var kept: [Item] = []
-            while bytesLeft >= SwimRumour.byteCountMin, passedOver < Self.passedOverMax,
-                let item = levels[level].popLast()
-            {
-                guard numbers[item.subject] == item.number else { continue }
-                guard let rumour = rumour(item.subject) else {
-                    numbers[item.subject] = nil
+            while bytesLeft >= SwimRumour.byteCountMin, kept.count < Self.passedOverMax, let item = pop(level) {
+                guard numbers[item.topic] == item.number else { continue }
+                guard let rumour = rumour(item.topic) else {
+                    numbers[item.topic] = nil
                     continue
                 }
-                guard rumour.byteCountMax <= bytesLeft else {
-                    kept.append(item)
-                    passedOver += 1
+                let byteCount = rumour.byteCount
+                guard byteCount <= bytesLeft else {
+                    kept.append((item, level))
                     continue
                 }
-                bytesLeft -= rumour.byteCountMax
+                bytesLeft -= byteCount
                 taken.append(rumour)
                 sent.append((item, level + 1))
             }
-            levels[level] += kept.reversed()
         }
+        for (item, sends) in kept { push(item, sends: sends) }
         for (item, sends) in sent {
-            if sends < sendsMax { insert(item, sends: sends) } else { numbers[item.subject] = nil }
+            if sends < sendsMax { push(item, sends: sends) } else { numbers[item.topic] = nil }
         }
-        return taken
     }
 
-    private mutating func insert(_ item: Item, sends: Int) {
+    private mutating func push(_ item: Item, sends: Int) {
         while levels.count <= sends { levels.append([]) }
-        let index = levels[sends].lastIndex { $0.number < item.number }.map { $0 + 1 } ?? 0
-        levels[sends].insert(item, at: index)
+        levels[sends].append(item)
+        itemCount += 1
+        var child = levels[sends].count - 1
+        while child > 0 {
+            let parent = (child - 1) / 2
+            guard levels[sends][parent].number < levels[sends][child].number else { return }
+            levels[sends].swapAt(parent, child)
+            child = parent
+        }
     }
 
-    /// A subject with news again and again leaves void items behind; they must not outgrow the others.
+    private mutating func pop(_ level: Int) -> Item? {
+        guard let top = levels[level].first, let last = levels[level].popLast() else { return nil }
+        itemCount -= 1
+        guard !levels[level].isEmpty else { return top }
+        levels[level][0] = last
+        Self.sink(&levels[level], from: 0)
+        return top
+    }
+
+    private static func sink(_ heap: inout [Item], from start: Int) {
+        var parent = start
+        while true {
+            var largest = parent
+            let left = 2 * parent + 1
+            if left < heap.count, heap[left].number > heap[largest].number { largest = left }
+            if left + 1 < heap.count, heap[left + 1].number > heap[largest].number { largest = left + 1 }
+            guard largest != parent else { return }
+            heap.swapAt(parent, largest)
+            parent = largest
+        }
+    }
+
+    /// A topic with news again and again leaves void items behind; they must not outgrow the others.
     private mutating func dropVoid() {
-        guard levels[0].count > 2 * numbers.count + 64 else { return }
-        for level in levels.indices { levels[level].removeAll { numbers[$0.subject] != $0.number } }
+        guard itemCount > 2 * numbers.count + 64 else { return }
+        itemCount = 0
+        for level in levels.indices {
+            levels[level].removeAll { numbers[$0.topic] != $0.number }
+            itemCount += levels[level].count
+            for parent in (0..<levels[level].count / 2).reversed() { Self.sink(&levels[level], from: parent) }
+        }
     }
 }

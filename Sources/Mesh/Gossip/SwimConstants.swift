@@ -43,8 +43,10 @@ public enum SwimConstants {
     public static let gossipInterval = Interval.milliseconds(100)
     /// To so many members each time (memberlist: 3).
     public static let gossipFanout = 3
-    /// Each rumour is sent so many times log2 of the mesh (memberlist: 4 times log10).
-    public static let rumourSendsFactor = 3
+    /// Each rumour is sent so many times the decimal digits of the mesh's size, and so many times more (memberlist: 4 and
+    /// 0): what a mesh of three has to tell must survive some losses too.
+    public static let rumourSendsPerDigit = 4
+    public static let rumourSendsMore = 4
     /// A message that travels as a datagram, encoded. With what seals it, a datagram has at most 1,200 bytes: what passes
     /// everywhere, IPv6 and tunnels included (RFC 9000, section 14).
     public static let messageBytesMax = 1_120
@@ -52,8 +54,15 @@ public enum SwimConstants {
     static let messageHeaderBytesMax = 64
     /// Rumours in one message, in bytes.
     static let rumourBytesMax = messageBytesMax - messageHeaderBytesMax
-    /// Rumours in an answer to `sync`, in bytes.
-    public static let syncBytesMax = 48 << 10
+    /// Digests, and rumours, in one message of a comparison, in bytes: both fit in a session's record of 64 KiB.
+    public static let syncDigestBytesMax = 16 << 10
+    public static let syncBytesMax = 40 << 10
+    /// Members are compared in buckets of so many ids: first a hash for each bucket, then what differs.
+    public static let bucketSize: UInt64 = 64
+    /// Buckets whose hashes one message may hold: a million ids.
+    public static let bucketsMax = 16_384
+    /// A comparison that found more than one message holds goes on at once, this often.
+    public static let syncRoundsMax: UInt8 = 32
 
     /// Two members compare all that they know this often (memberlist's push-pull: 30 s). In a mesh of more than
     /// `syncScaleThreshold` it is this interval once more for each doubling (memberlist: 32).
@@ -72,11 +81,14 @@ public enum SwimConstants {
     public static let relaysMax = 256
     /// Rumours, and members in a comparison, that one message may name.
     public static let rumoursMax = 2_048
-    public static let digestsMax = 65_536
+    public static let digestsMax = 8_192
     /// No honest node gets near these; without them one forged number could leave no room to refute it (memberlist#358).
     public static let generationMax: UInt64 = 1 << 62
-    public static let incarnationMax: UInt64 = 1 << 40
+    public static let renewalMax: UInt32 = 1 << 31
+    public static let incarnationMax: UInt32 = 1 << 31
     /// What is told of a member by others may be this much newer than what is known of it here; more has to come from
     /// itself. A day of a change each second is far below it.
-    public static let incarnationJumpMax: UInt64 = 1 << 20
+    public static let incarnationJumpMax: UInt32 = 1 << 20
+    /// Longest signature (Ed25519: 64).
+    public static let signatureBytesMax = 64
 }

@@ -39,22 +39,20 @@ extension SwimCore {
         // Who may be the slow one itself probes less often (Lifeguard, section IV-A).
         let interval = SwimConstants.probeInterval * (1 + health)
         nextProbe = max(nextProbe + interval, now + interval / 2)
-        let wanted = min(members.count, SwimConstants.probesPerRoundMax)
+        let wanted = min(otherCount, SwimConstants.probesPerRoundMax)
         var begun = 0
-        var looked = 0
-        while begun < wanted, looked < members.count {
-            if orderIndex >= order.count {
-                order = shuffle(order)
-                orderIndex = 0
-            }
-            let target = order[orderIndex]
-            orderIndex += 1
-            looked += 1
-            guard let member = member(target), !member.state.isFinal, !probes.contains(where: { $0.target == target })
+        for _ in table.ids.indices where begun < wanted {
+            guard let target = nextTarget(), let member = member(target), !member.state.isFinal,
+                !probes.contains(where: { $0.target == target })
             else { continue }
             probe(target, isUrgent: false, at: now, into: &effects)
             begun += 1
         }
+    }
+
+    private mutating func nextTarget() -> NodeID? {
+        if faults.contains(.probesAtRandom) { return table.ids[draw(table.count)] }
+        return order.next(table.ids, &generator)
     }
 
     /// Probes one member; with urgency helpers are asked at once.
@@ -83,7 +81,9 @@ extension SwimCore {
     private mutating func askHelpers(_ index: Int, at now: Instant, into effects: inout [SwimEffect]) {
         probes[index].helpersDue = nil
         let (target, number) = (probes[index].target, probes[index].number)
-        let helpers = pick(SwimConstants.helperCount) { $0.id != target && $0.state == .alive }
+        let helpers = Array(
+            pick(SwimConstants.helperCount + 1) { $0.state == .alive }.filter { $0 != target }.prefix(
+                faults.contains(.noHelpers) ? 0 : SwimConstants.helperCount))
         probes[index].helpers = helpers
         for helper in helpers {
             send(.pingRequest(number, target: target), to: helper, into: &effects)
@@ -98,23 +98,20 @@ extension SwimCore {
             guard let due = probes[index].helpersDue, due <= now, probes[index].deadline > now else { continue }
             askHelpers(index, at: now, into: &effects)
         }
+        guard probes.contains(where: { $0.deadline <= now }) else { return }
         let failed = probes.filter { $0.deadline <= now }
-        guard !failed.isEmpty else { return }
         probes.removeAll { $0.deadline <= now }
         for probe in failed {
             // Helpers that answer show that this node hears; where none does, the fault may be its own (Lifeguard).
             if probe.nacks.count < max(probe.helpers.count, 1) { health = min(health + 1, SwimConstants.healthMax) }
-            guard let member = member(probe.target) else { continue }
-            let accusation = SwimRumour(
-                subject: probe.target, version: member.version, state: .suspect, accusers: [id])
-            learn(accusation, at: now, into: &effects)
+            accuse(probe.target, at: now, into: &effects)
         }
     }
 
     /// Tells those who asked for help that the target did not answer here either.
     mutating func answerAskers(at now: Instant, into effects: inout [SwimEffect]) {
+        guard relays.contains(where: { $0.deadline <= now }) else { return }
         let silent = relays.filter { $0.deadline <= now }
-        guard !silent.isEmpty else { return }
         relays.removeAll { $0.deadline <= now }
         for relay in silent {
             send(.nack(relay.askerNumber), to: relay.asker, into: &effects)
@@ -123,7 +120,7 @@ extension SwimCore {
 
     /// Tries one dead member again, so that a mesh that fell apart finds itself.
     mutating func retryDead(at now: Instant, into effects: inout [SwimEffect]) {
-        guard nextRetry <= now else { return }
+        guard nextRetry <= now, !faults.contains(.forgetsTheDead) else { return }
         nextRetry = now + SwimConstants.retryInterval
         for dead in pick(1, where: { $0.state == .dead }) {
             // No probe waits for the answer: that it speaks is all that counts.
@@ -140,7 +137,7 @@ extension SwimCore {
             send(.ack(number), to: asker, into: &effects)
             return
         }
-        guard index(of: target) != nil, relays.count < SwimConstants.relaysMax else { return }
+        guard table.index(of: target) != nil, relays.count < SwimConstants.relaysMax else { return }
         let own = nextSequence()
         relays.append(
             Relay(
@@ -163,9 +160,9 @@ extension SwimCore {
         guard let found else { return }
         let probe = probes.remove(at: found)
         // With helpers asked it may be any of their answers.
-        if sender == probe.target, probe.helpersDue != nil, let index = index(of: sender) {
+        if sender == probe.target, probe.helpersDue != nil, let index = table.index(of: sender) {
             let sample = now - probe.sentAt
-            if members[index].roundTrip?.add(sample) == nil { members[index].roundTrip = RoundTrip(first: sample) }
+            if table[index].roundTrip?.add(sample) == nil { table[index].roundTrip = RoundTrip(first: sample) }
         }
         health = max(health - 1, 0)
     }

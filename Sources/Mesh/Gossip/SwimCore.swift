@@ -5,10 +5,10 @@ import Codec
 ///
 /// It decides whom to probe, when silence becomes suspicion and suspicion death, and what to pass on. It never decides who
 /// is a member (the replicated membership does) or what follows from a death (the leases do): Raft and the scheduler stay
-/// safe whatever it says. It believes members that speak about each other; the session under it proves who speaks.
+/// safe whatever it says. What is sent under it proves its sender; what is told of others proves its author (`SwimSeal`).
 ///
 /// Invariants: a stored version never goes back; only the subject of a version makes it greater; dead and left never
-/// change within a life; a suspicion is kept exactly for each suspect.
+/// change within a life; a suspicion is kept exactly for each suspect; nothing is passed on that was not checked.
 ///
 /// Sources: SWIM (DSN 2002), Lifeguard (2017); identities that renew themselves after foca; the numbers stand in
 /// `SwimConstants`.
@@ -19,21 +19,29 @@ public struct SwimCore: Sendable {
 
     /// Its own version, as it tells others.
     public private(set) var version: SwimVersion
-    var facts: [UInt8] = []
+    /// What it says of itself, in a word that others pass on.
+    private(set) var ownWord: SwimWord
+    private(set) var ownFacts: SwimFacts?
     private(set) var isLeaving = false
+    /// Everybody signs: what has no signature is not believed.
+    public private(set) var isSigning = false
+    /// What was not believed.
+    public internal(set) var refused = SwimRefusals()
 
-    /// All other members, sorted by id.
-    public internal(set) var members: [SwimMember] = []
-    /// Those that are suspected, in the order in which they were; and how many are dead.
-    private(set) var suspects: [NodeID] = []
+    let seal: SwimSeal
+    let faults: SwimFaults
+    var table = MemberTable()
+    /// How long each suspect has to speak. Iterated only where order does not matter, or sorted.
+    var suspicions: [NodeID: Suspicion] = [:]
+    /// No suspicion ends before.
+    var nextVerdict = Instant.distantFuture
     private var deadCount = 0
-    /// The order of the present pass of probes, and where in it the next one is.
-    var order: [NodeID] = []
-    var orderIndex = 0
+    private var finalCount = 0
+    var order = ProbeOrder()
     var probes: [Probe] = []
     var relays: [Relay] = []
     var rumours = RumourQueue()
-    private var generator: SeededGenerator
+    var generator: SeededGenerator
     private var sequence: UInt64
     /// 0: this node hears well; up to `SwimConstants.healthMax`.
     var health: Int64 = 0
@@ -46,9 +54,19 @@ public struct SwimCore: Sendable {
     /// - Parameters:
     ///   - generation: of this start of the process; greater at each start, and not 0.
     ///   - seed: differs between nodes and starts, so that they do not probe in step.
-    public init(id: NodeID, generation: UInt64, seed: UInt64, now: Instant) {
+    public init(id: NodeID, generation: UInt64, seal: SwimSeal, seed: UInt64, now: Instant) {
+        self.init(id: id, generation: generation, seal: seal, seed: seed, now: now, faults: [])
+    }
+
+    /// With known mistakes put back on purpose, so that the simulator can show that it finds them.
+    @_spi(Simulation) public init(
+        id: NodeID, generation: UInt64, seal: SwimSeal, seed: UInt64, now: Instant, faults: SwimFaults
+    ) {
         self.id = id
+        self.seal = seal
+        self.faults = faults
         version = SwimVersion(generation: min(max(generation, 1), SwimConstants.generationMax))
+        ownWord = SwimWord(author: id, subject: id, version: version, state: .alive, signature: [])
         generator = SeededGenerator(seed: seed)
         // Numbers of an earlier start must not answer probes of this one.
         sequence = generator.next() >> 1
@@ -63,12 +81,25 @@ public struct SwimCore: Sendable {
 
     // MARK: What others may ask
 
-    public func member(_ id: NodeID) -> SwimMember? { index(of: id).map { members[$0] } }
+    /// What is known of another member; nil for this node itself and for strangers.
+    public func member(_ id: NodeID) -> SwimMember? {
+        id == self.id ? nil : table.index(of: id).map { table[$0] }
+    }
 
     /// How a member is seen; nil for one that is not a member. This node itself is alive until it leaves.
     public func state(of id: NodeID) -> MemberState? {
         if id == self.id { return isLeaving ? .left : .alive }
         return member(id)?.state
+    }
+
+    /// All other members, in order.
+    public var memberIDs: [NodeID] { table.ids.filter { $0 != id } }
+
+    /// What it knows, to be kept on disk and given back by `.restore` after a restart.
+    public var saved: [SwimRumour] {
+        table.ids.indices.flatMap { index in
+            [stateRumour(index), table[index].said.map(SwimRumour.facts)].compactMap { $0 }
+        }
     }
 
     // MARK: One turn
@@ -79,10 +110,12 @@ public struct SwimCore: Sendable {
         case .timer: break
         case .received(let sender, let message, let path):
             receive(message, from: sender, over: path, at: now, into: &effects)
-        case .members(let ids): setMembers(ids, at: now, into: &effects)
+        case .members(let peers): setMembers(peers, at: now, into: &effects)
         case .unreachable(let peer):
             if let member = member(peer), !member.state.isFinal { probe(peer, isUrgent: true, at: now, into: &effects) }
         case .facts(let facts): setFacts(facts)
+        case .signaturesKnown: beginSigning()
+        case .restore(let rumours): for rumour in rumours { _ = learn(rumour, at: now, into: &effects) }
         case .leave: leave(into: &effects)
         }
         runTimers(at: now, into: &effects)
@@ -90,30 +123,27 @@ public struct SwimCore: Sendable {
     }
 
     private mutating func runTimers(at now: Instant, into effects: inout [SwimEffect]) {
-        guard !members.isEmpty else { return }
+        guard otherCount > 0 else { return }
         answerAskers(at: now, into: &effects)
         advanceProbes(at: now, into: &effects)
         buryOverdue(at: now, into: &effects)
         if !isLeaving {
             beginRound(at: now, into: &effects)
-            retryDead(at: now, into: &effects)
+            if deadCount > 0 { retryDead(at: now, into: &effects) }
             compare(at: now, into: &effects)
         }
         gossip(at: now, into: &effects)
     }
 
     private func deadline() -> Instant? {
-        guard !members.isEmpty else { return nil }
-        var next = Instant.distantFuture
+        guard otherCount > 0 else { return nil }
+        var next = nextVerdict
         for relay in relays { next = min(next, relay.deadline) }
         for probe in probes { next = min(next, probe.nextDeadline) }
-        for suspect in suspects {
-            if let suspicion = member(suspect)?.suspicion { next = min(next, deadline(of: suspicion)) }
-        }
-        if !rumours.isEmpty, members.contains(where: { !$0.state.isFinal }) { next = min(next, nextGossip) }
+        if !rumours.isEmpty, finalCount < otherCount { next = min(next, nextGossip) }
         if !isLeaving {
             next = min(next, nextProbe, nextSync)
-            if deadCount > 0 { next = min(next, nextRetry) }
+            if deadCount > 0, !faults.contains(.forgetsTheDead) { next = min(next, nextRetry) }
         }
         return next == .distantFuture ? nil : next
     }
@@ -121,14 +151,15 @@ public struct SwimCore: Sendable {
     /// A process that stood still has not heard anyone: all waiting goes on from where it stopped, so that the answers
     /// that lie in the sockets are read before anybody is accused.
     private mutating func excuseStall(at now: Instant) {
-        guard let due = nextDeadline, now - due > SwimConstants.stallTolerance else { return }
+        guard let due = nextDeadline, now - due > SwimConstants.stallTolerance, !faults.contains(.stallAccuses)
+        else { return }
         let lost = now - due
         for index in probes.indices { probes[index].postpone(by: lost) }
         for index in relays.indices { relays[index].deadline = relays[index].deadline + lost }
-        for suspect in suspects {
-            guard let index = index(of: suspect), let startedAt = members[index].suspicion?.startedAt else { continue }
-            members[index].suspicion?.startedAt = startedAt + lost
+        for suspect in suspicions.keys {
+            if let startedAt = suspicions[suspect]?.startedAt { suspicions[suspect]?.startedAt = startedAt + lost }
         }
+        if nextVerdict != .distantFuture { nextVerdict = nextVerdict + lost }
         nextProbe = nextProbe + lost
         nextSync = nextSync + lost
         nextRetry = nextRetry + lost
@@ -136,162 +167,118 @@ public struct SwimCore: Sendable {
 
     // MARK: Members
 
-    private mutating func setMembers(_ ids: [NodeID], at now: Instant, into effects: inout [SwimEffect]) {
-        let wanted = ids.filter { $0 != id }.sorted()
-        var next: [SwimMember] = []
-        var hasNewcomers = false
-        for id in wanted where next.last?.id != id {
-            if let index = index(of: id) {
-                next.append(members[index])
-            } else {
-                next.append(SwimMember(id: id))
-                hasNewcomers = true
-                // Somewhere in what is left of the pass, so that newcomers are not all probed together.
-                order.insert(id, at: orderIndex + draw(order.count - orderIndex + 1))
-            }
-        }
-        let before = members
-        members = next
-        for member in before where index(of: member.id) == nil && member.version != .unheard {
-            happened(.removed, to: member, at: now, into: &effects)
-        }
-        suspects = suspects.filter { index(of: $0) != nil }
-        deadCount = members.count { $0.state == .dead }
-        for gone in order where index(of: gone) == nil {
-            rumours.remove(gone)
+    /// Members beside this node.
+    var otherCount: Int { table.count - (table.index(of: id) == nil ? 0 : 1) }
+
+    private mutating func setMembers(_ peers: [SwimPeer], at now: Instant, into effects: inout [SwimEffect]) {
+        let before = table
+        table = MemberTable(peers) { id in before.index(of: id).map { before[$0] } ?? SwimMember() }
+        order.change(from: before.ids, to: table.ids, &generator)
+        for (index, gone) in before.ids.enumerated() where table.index(of: gone) == nil {
+            if !before[index].isUnheard { happened(.removed, to: gone, before[index], at: now, into: &effects) }
+            rumours.remove(RumourQueue.Topic(gone))
+            rumours.remove(RumourQueue.Topic(gone, isFacts: true))
             probes.removeAll { $0.target == gone }
             relays.removeAll { $0.asker == gone || $0.target == gone }
+            suspicions[gone] = nil
         }
-        orderIndex = order.prefix(orderIndex).filter { index(of: $0) != nil }.count
-        order = order.filter { index(of: $0) != nil }
+        recount()
+        mirrorSelf()
         // First words: who this is, and in which life.
-        if hasNewcomers, !isLeaving { rumours.add(self.id) }
+        let isNew = table.ids.contains { $0 != id && before.index(of: $0) == nil }
+        if isNew, !isLeaving { rumours.add(RumourQueue.Topic(id)) }
+        if isNew, !isLeaving, ownFacts != nil { rumours.add(RumourQueue.Topic(id, isFacts: true)) }
+    }
+
+    /// What is known from the start, this node's own first word among it.
+    mutating func takeOver(_ settled: MemberTable) {
+        table = settled
+        isSigning = true
+        guard let index = table.index(of: id), let word = table[index].word else { return }
+        ownWord = word
+        version = word.version
+    }
+
+    private mutating func recount() {
+        deadCount = 0
+        finalCount = 0
+        for index in table.ids.indices where table.ids[index] != id {
+            count(from: .alive, to: table[index].state)
+        }
     }
 
     /// Keeps the counts by state right.
-    mutating func count(_ id: NodeID, from before: MemberState, to after: MemberState) {
-        if before == .suspect { suspects.removeAll { $0 == id } }
-        if after == .suspect { suspects.append(id) }
+    mutating func count(from before: MemberState, to after: MemberState) {
         deadCount += (after == .dead ? 1 : 0) - (before == .dead ? 1 : 0)
+        finalCount += (after.isFinal ? 1 : 0) - (before.isFinal ? 1 : 0)
     }
 
-    func index(of id: NodeID) -> Int? {
-        var low = 0
-        var high = members.count
-        while low < high {
-            let middle = (low + high) / 2
-            if members[middle].id < id { low = middle + 1 } else { high = middle }
-        }
-        return low < members.count && members[low].id == id ? low : nil
+    /// What is said of members is said of this node too, from its own place in the table.
+    private mutating func mirrorSelf() {
+        guard let index = table.index(of: id) else { return }
+        table[index].version = version
+        table[index].word = ownWord
+        table[index].said = ownFacts
+        table[index].state = ownWord.state
     }
 
     // MARK: About itself
 
     private mutating func setFacts(_ new: [UInt8]) {
-        guard new != facts, new.count <= SwimConstants.factBytesMax else { return }
-        facts = new
+        guard new != ownFacts?.bytes ?? [], new.count <= SwimConstants.factBytesMax else { return }
+        ownFacts = SwimFacts(subject: id, version: version, bytes: new, signature: [])
         raiseIncarnation(above: version.incarnation)
+        sayFacts()
+    }
+
+    /// From here on every member can check signatures: what was said without is said again.
+    private mutating func beginSigning() {
+        guard !isSigning else { return }
+        isSigning = true
+        raiseIncarnation(above: version.incarnation)
+        if ownFacts != nil { sayFacts() }
     }
 
     /// New facts, and the answer to a suspicion: a version that nobody has seen.
-    mutating func raiseIncarnation(above seen: UInt64) {
+    mutating func raiseIncarnation(above seen: UInt32) {
         guard seen < SwimConstants.incarnationMax else { return renew(above: version) }
         version.incarnation = seen + 1
-        rumours.add(id)
+        speak()
     }
 
     /// Others take this life for over, or have seen one that is greater: begin a new one.
     mutating func renew(above seen: SwimVersion) {
         version =
-            seen.renewal < SwimConstants.incarnationMax
+            seen.renewal < SwimConstants.renewalMax
             ? SwimVersion(generation: seen.generation, renewal: seen.renewal + 1)
             : SwimVersion(generation: seen.generation + 1)
-        rumours.add(id)
+        speak()
     }
 
-    var ownRumour: SwimRumour {
-        SwimRumour(subject: id, version: version, state: isLeaving ? .left : .alive, facts: isLeaving ? nil : facts)
+    /// Puts what it is now into a word.
+    private mutating func speak() {
+        ownWord = word(on: id, version: version, state: isLeaving ? .left : .alive)
+        rumours.add(RumourQueue.Topic(id))
+        // Who knows no signatures takes facts only with the version that it knows.
+        if !isSigning, ownFacts != nil { sayFacts() }
+        mirrorSelf()
     }
 
-    private mutating func leave(into effects: inout [SwimEffect]) {
-        guard !isLeaving else { return }
-        isLeaving = true
-        probes = []
-        rumours.add(id)
-        // To as many as there is time for: the process may be gone before the next round.
-        for member in pick(SwimConstants.probesPerRoundMax * 2, where: { !$0.state.isFinal }) {
-            send(.gossip, to: member, into: &effects)
-        }
+    private mutating func sayFacts() {
+        guard let facts = ownFacts else { return }
+        let statement = SwimStatement(author: id, subject: id, version: version, content: .facts(facts.bytes))
+        ownFacts = SwimFacts(
+            subject: id, version: version, bytes: facts.bytes, signature: isSigning ? seal.sign(statement) : [])
+        rumours.add(RumourQueue.Topic(id, isFacts: true))
+        mirrorSelf()
     }
 
-    // MARK: Messages
-
-    /// A message with what the receiver should hear: first what is believed of itself, so that it can object.
-    mutating func message(_ kind: SwimMessage.Kind, to peer: NodeID) -> SwimMessage {
-        var carried = isLeaving ? [ownRumour] : []
-        if let member = member(peer), member.state != .alive { carried.append(member.rumour) }
-        let bytesLeft = SwimConstants.rumourBytesMax - carried.reduce(0) { $0 + $1.byteCountMax }
-        var queue = rumours
-        rumours = RumourQueue()
-        carried += queue.take(byteCountMax: bytesLeft, sendsMax: rumourSendsMax) { subject in
-            subject == id ? ownRumour : member(subject)?.rumour
-        }
-        rumours = queue
-        return SwimMessage(kind: kind, version: version, rumours: carried)
-    }
-
-    mutating func send(
-        _ kind: SwimMessage.Kind, to peer: NodeID, over path: SwimPath = .datagram, into effects: inout [SwimEffect]
-    ) {
-        effects.append(.send(peer, message(kind, to: peer), over: path))
-    }
-
-    func happened(
-        _ kind: MembershipEvent.Kind, to member: SwimMember, at now: Instant, into effects: inout [SwimEffect]
-    ) {
-        effects.append(
-            .happened(MembershipEvent(instant: now, member: member.id, version: member.version, kind: kind)))
-    }
-
-    /// Logarithmic in the mesh: enough for a rumour to reach everyone (SWIM, section 4.1).
-    private var rumourSendsMax: Int {
-        SwimConstants.rumourSendsFactor * (Int.bitWidth - members.count.leadingZeroBitCount + 1)
-    }
-
-    // MARK: Chance
-
-    /// A number below `bound`.
-    mutating func draw(_ bound: Int) -> Int { Int(generator.next() % UInt64(max(bound, 1))) }
-
-    mutating func delay(upTo interval: Interval) -> Interval {
-        Interval(nanoseconds: Int64(generator.next() % UInt64(max(interval.nanoseconds, 1))))
-    }
-
-    mutating func shuffle(_ ids: [NodeID]) -> [NodeID] {
-        var ids = ids
-        for index in ids.indices.dropLast() { ids.swapAt(index, index + draw(ids.count - index)) }
-        return ids
-    }
-
-    /// Up to `count` members of this kind, in a random order: a walk through all members from a random place with a
-    /// random stride, which ends when enough are found. Every member is as likely as another.
-    mutating func pick(_ count: Int, where isWanted: (SwimMember) -> Bool) -> [NodeID] {
-        guard !members.isEmpty else { return [] }
-        var stride = 1 + draw(members.count)
-        while !Self.isCoprime(stride, members.count) { stride = 1 + draw(members.count) }
-        var place = draw(members.count)
-        var picked: [NodeID] = []
-        for _ in members.indices where picked.count < count {
-            if isWanted(members[place]) { picked.append(members[place].id) }
-            place = (place + stride) % members.count
-        }
-        return picked
-    }
-
-    private static func isCoprime(_ left: Int, _ right: Int) -> Bool {
-        var (left, right) = (left, right)
-        while right != 0 { (left, right) = (right, left % right) }
-        return left == 1
+    /// A word of this node.
+    func word(on subject: NodeID, version: SwimVersion, state: MemberState) -> SwimWord {
+        let statement = SwimStatement(author: id, subject: subject, version: version, content: .state(state))
+        return SwimWord(
+            author: id, subject: subject, version: version, state: state,
+            signature: isSigning ? seal.sign(statement) : [])
     }
 
     mutating func nextSequence() -> UInt64 {
@@ -299,27 +286,15 @@ public struct SwimCore: Sendable {
         return sequence
     }
 
-    /// What must always hold; the simulations ask after every step.
-    public func checkInvariants() -> String? {
-        for (left, right) in zip(members, members.dropFirst()) where left.id >= right.id {
-            return "members out of order"
+    private mutating func leave(into effects: inout [SwimEffect]) {
+        guard !isLeaving else { return }
+        isLeaving = true
+        probes = []
+        guard !faults.contains(.leavesSilently) else { return }
+        speak()
+        // To as many as there is time for: the process may be gone before the next round.
+        for member in pick(SwimConstants.probesPerRoundMax * 2, where: { !$0.state.isFinal }) {
+            send(.gossip, to: member, into: &effects)
         }
-        for member in members {
-            if member.id == id { return "a node watches itself" }
-            if (member.suspicion != nil) != (member.state == .suspect) { return "suspicion without suspect" }
-            if member.factsVersion > member.version { return "facts of the future" }
-            if let suspicion = member.suspicion, !(1...SwimConstants.accusersMax).contains(suspicion.accusers.count) {
-                return "\(suspicion.accusers.count) accusers"
-            }
-        }
-        if order.sorted() != members.map(\.id) { return "the pass does not hold every member once" }
-        if !(0...order.count).contains(orderIndex) { return "the pass is beyond its end" }
-        if !(0...SwimConstants.healthMax).contains(health) { return "health \(health)" }
-        if probes.count > members.count { return "more probes than members" }
-        if relays.count > SwimConstants.relaysMax { return "too many relays" }
-        if !rumours.isEverySubject({ $0 == id || index(of: $0) != nil }) { return "a rumour about a stranger" }
-        if suspects.sorted() != members.filter({ $0.state == .suspect }).map(\.id) { return "suspects miscounted" }
-        if deadCount != members.count(where: { $0.state == .dead }) { return "\(deadCount) dead miscounted" }
-        return nil
     }
 }

@@ -7,11 +7,15 @@ public enum SwimInput: Hashable, Sendable {
     /// A message whose sender the seal of the datagram, or the session, has proven.
     case received(from: NodeID, SwimMessage, over: SwimPath)
     /// All members of the mesh, from the replicated membership; this node itself may be among them.
-    case members([NodeID])
+    case members([SwimPeer])
     /// The session to this member broke: a reason to look at once, not a verdict.
     case unreachable(NodeID)
     /// What this node says of itself from now on, at most `SwimConstants.factBytesMax`.
     case facts([UInt8])
+    /// Every member of the mesh checks signatures: from here on this node signs, and believes nobody who does not.
+    case signaturesKnown
+    /// What the core said in `saved` before a restart, after the first `members`.
+    case restore([SwimRumour])
     /// This node goes on purpose: say goodbye.
     case leave
 }

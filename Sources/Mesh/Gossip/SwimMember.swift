@@ -1,38 +1,20 @@
 import Codec
 
-/// What this node knows of another member.
+/// What is known of a member. 40 bytes, because a large mesh has many and a simulation has all of them for each.
 public struct SwimMember: Hashable, Sendable {
-    /// How long a suspect has to speak.
-    struct Suspicion: Hashable, Sendable {
-        var startedAt: Instant
-        /// Who did not hear it, the first accuser first; at most `SwimConstants.accusersMax`.
-        var accusers: [NodeID]
-        /// Others already take it for dead: it has the shortest time.
-        var isSentenced = false
-    }
-
-    public let id: NodeID
-    public internal(set) var state: MemberState = .alive
-    /// Never goes back.
+    /// Never goes back; greater only by what the member said itself, or by accusations within the jump that is allowed.
     public internal(set) var version: SwimVersion = .unheard
-    /// What it says of itself, opaque; empty before it was heard.
-    public internal(set) var facts: [UInt8] = []
-    /// The version in which it said `facts`, never beyond `version`.
-    var factsVersion: SwimVersion = .unheard
-    /// There exactly while it is a suspect.
-    var suspicion: Suspicion?
+    /// The last word that led here, to pass on: its own where it is alive or has left, a sentence where it is dead.
+    /// Nil where it was only heard directly, which proves nothing to others, and where it is a suspect.
+    var word: SwimWord?
+    var said: SwimFacts?
+    public internal(set) var state: MemberState = .alive
     /// How long its answers take; nil before the first.
     public internal(set) var roundTrip: RoundTrip?
 
-    init(id: NodeID) { self.id = id }
-
-    var rumour: SwimRumour {
-        SwimRumour(
-            subject: id, version: version, state: state, accusers: suspicion?.accusers ?? [],
-            facts: state == .alive && factsVersion == version ? facts : nil)
-    }
-
-    var digest: SwimMessage.Digest {
-        SwimMessage.Digest(subject: id, version: version, state: state, hasFacts: factsVersion == version)
-    }
+    /// What it says of itself, opaque; empty before it was heard.
+    public var facts: [UInt8] { said?.bytes ?? [] }
+    /// In which version it said that.
+    public var factsVersion: SwimVersion { said?.version ?? .unheard }
+    public var isUnheard: Bool { version == .unheard }
 }

@@ -2,6 +2,8 @@ import Codec
 
 /// The times of a node's part in a mesh (docs/architecture.md, "Never twice at once").
 public enum NodeConstants {
+    /// From this level of the mesh's protocol on members sign what they gossip.
+    public static let signedGossipLevel: UInt64 = 2
     /// How long a node may run its attempts after it *sent* the renewal that the leader answered.
     public static let lease = Interval.seconds(3)
     /// What the leader adds before it replaces: the drift of two boot-time clocks over a lease, and the time a

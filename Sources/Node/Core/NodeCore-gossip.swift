@@ -3,6 +3,13 @@ import Mesh
 
 // Gossip: what it wants sent, and what it comes to know.
 extension NodeCore {
+    /// Tells gossip who is a member, and from which level on everybody signs.
+    mutating func gossipMembers(at now: Instant, into effects: inout [NodeEffect]) {
+        let peers = state.members.map { SwimPeer(id: $0.id, key: $0.identityKey.array) }
+        gossip(.members(peers), at: now, into: &effects)
+        if state.level >= NodeConstants.signedGossipLevel { gossip(.signaturesKnown, at: now, into: &effects) }
+    }
+
     mutating func gossip(_ input: SwimInput, at now: Instant, into effects: inout [NodeEffect]) {
         var swimEffects: [SwimEffect] = []
         swim.handle(input, at: now, into: &swimEffects)

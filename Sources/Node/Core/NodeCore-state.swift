@@ -59,7 +59,7 @@ extension NodeCore {
                 case .lost, .left, nil: grants.pardon(node)
                 }
                 membersChanged(at: now, into: &effects)
-            case .nodeRemoved: membersChanged(at: now, into: &effects)
+            case .nodeRemoved, .levelRaised: membersChanged(at: now, into: &effects)
             case .attemptLost(let key, let node) where node == id:
                 if case .stop(let key, let stop) = ledger.superseded(key) { effects.append(.stop(key, stop)) }
             default: break
@@ -69,7 +69,7 @@ extension NodeCore {
     }
 
     mutating func membersChanged(at now: Instant, into effects: inout [NodeEffect]) {
-        gossip(.members(state.members.map(\.id)), at: now, into: &effects)
+        gossipMembers(at: now, into: &effects)
         effects.append(.membersChanged)
     }
 

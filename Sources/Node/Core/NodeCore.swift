@@ -69,21 +69,22 @@ public struct NodeCore: Sendable {
     ///   - state: the state behind its snapshot and the entries that were applied since; nil where there are neither.
     ///   - boot: random bits of this start of the daemon: request ids and the order of gossip derive from them.
     ///   - generation: of this start; a later one is greater.
+    ///   - seal: signs what this node gossips, and checks what others do.
     public init(
         id: NodeID, restored: RaftRestored, state: SchedulerState? = nil,
-        raftConfiguration: RaftConfiguration = RaftConfiguration(), boot: UInt64, generation: UInt64, now: Instant,
-        levels: ProtocolLevels = .current
+        raftConfiguration: RaftConfiguration = RaftConfiguration(), boot: UInt64, generation: UInt64, seal: SwimSeal,
+        now: Instant, levels: ProtocolLevels = .current
     ) {
         self.init(
             id: id, restored: restored, state: state, raftConfiguration: raftConfiguration, boot: boot,
-            generation: generation, now: now, levels: levels, faults: [])
+            generation: generation, seal: seal, now: now, levels: levels, faults: [])
     }
 
     /// With known mistakes put back on purpose, so that the simulator can show that it finds them.
     @_spi(Simulation) public init(
         id: NodeID, restored: RaftRestored, state: SchedulerState? = nil,
-        raftConfiguration: RaftConfiguration = RaftConfiguration(), boot: UInt64, generation: UInt64, now: Instant,
-        levels: ProtocolLevels = .current, faults: NodeFaults
+        raftConfiguration: RaftConfiguration = RaftConfiguration(), boot: UInt64, generation: UInt64, seal: SwimSeal,
+        now: Instant, levels: ProtocolLevels = .current, faults: NodeFaults
     ) {
         let startsWithState = restored.snapshot != nil || restored.appliedIndex > 0
         precondition(!startsWithState || state != nil, "what was applied comes with its state")
@@ -92,7 +93,7 @@ public struct NodeCore: Sendable {
         raft = RaftCore(id: id, restored: restored, configuration: raftConfiguration, seed: boot, now: now)
         self.state = state ?? SchedulerState()
         appliedIndex = raft.appliedIndex
-        swim = SwimCore(id: id, generation: generation, seed: boot ^ 0x5357_494D, now: now)
+        swim = SwimCore(id: id, generation: generation, seal: seal, seed: boot ^ 0x5357_494D, now: now)
         lease = LeaseHolder(now: now, boot: boot, faults: faults)
         grants = LeaseGrants(faults: faults)
         proposals = Proposals(faults: faults)

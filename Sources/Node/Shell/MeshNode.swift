@@ -76,12 +76,14 @@ final class MeshNode: @unchecked Sendable {
         var random = SecureRandom()
         let boot = random.next()
         let node = membership.node
+        let seal = SwimSeal(signingKey: identity.signingKey, meshID: membership.meshID)
         let found = try await LogReplay(levels: levels).read(
             path, on: thread, founder: founder, isExpected: isExpected
         ) { restored, state in
             NodeCore(
                 id: node, restored: restored, state: state, boot: boot,
-                generation: UInt64(EventLoops.wallClock.nanoseconds), now: EventLoops.bootClock, levels: levels)
+                generation: UInt64(EventLoops.wallClock.nanoseconds), seal: seal, now: EventLoops.bootClock,
+                levels: levels)
         }
         let raftLog = found.log
         archivedBefore = found.archived

@@ -8,8 +8,8 @@ public struct ProtocolLevels: Hashable, Sendable, CBORCodable {
     public var lowest: UInt64
     public var highest: UInt64
 
-    /// What this program speaks. Level 2: a job may say how it is kept apart from its host, and a host what keeps jobs from
-    /// its devices.
+    /// What this program speaks. Level 2: a job may say how it is kept apart from its host, a host what keeps jobs from its
+    /// devices, and gossip is signed.
     public static let current = ProtocolLevels(lowest: 1, highest: 2)
 
     public init(lowest: UInt64, highest: UInt64) {

@@ -58,7 +58,7 @@ final class CoreMesh {
         let id = NodeID(UInt64(number))
         cores.append(
             NodeCore(
-                id: id, restored: restored, boot: UInt64(number), generation: UInt64(number), now: now,
+                id: id, restored: restored, boot: UInt64(number), generation: UInt64(number), seal: .none, now: now,
                 levels: levels))
         handle(id, .adopted([]))
         handle(id, .wallClock(CoreMesh.epoch + now.nanoseconds))

@@ -34,10 +34,10 @@ import Testing
 
         var restored = RaftRestored(
             hardState: RaftHardState(term: 1, vote: NodeID(1), commitIndex: 40), entries: entries)
-        var plain = NodeCore(id: NodeID(1), restored: restored, boot: 1, generation: 1, now: .zero)
+        var plain = NodeCore(id: NodeID(1), restored: restored, boot: 1, generation: 1, seal: .none, now: .zero)
         restored.appliedIndex = replay.appliedIndex
         var brought = NodeCore(
-            id: NodeID(1), restored: restored, state: replay.state, boot: 1, generation: 1, now: .zero)
+            id: NodeID(1), restored: restored, state: replay.state, boot: 1, generation: 1, seal: .none, now: .zero)
         #expect(brought.appliedIndex == 40)
         var effects: [NodeEffect] = []
         plain.handle([.adopted([]), .timer], at: .zero, into: &effects)
@@ -81,7 +81,8 @@ import Testing
         var restored = RaftRestored(hardState: RaftHardState(term: 1, commitIndex: 4), entries: entries)
         restored.appliedIndex = replay.appliedIndex
         var core = NodeCore(
-            id: NodeID(1), restored: restored, state: replay.state, boot: 1, generation: 1, now: .zero, levels: known)
+            id: NodeID(1), restored: restored, state: replay.state, boot: 1, generation: 1, seal: .none, now: .zero,
+            levels: known)
         var effects: [NodeEffect] = []
         core.handle(.adopted([]), at: .zero, into: &effects)
         #expect(effects.contains { if case .failed = $0 { true } else { false } })
@@ -97,7 +98,8 @@ import Testing
         let restored = RaftRestored(
             hardState: RaftHardState(term: plan.term, commitIndex: plan.index),
             snapshot: RaftSnapshot(plan, content: state.encoded()), baseIndex: plan.index, baseTerm: plan.term)
-        var core = NodeCore(id: NodeID(1), restored: restored, state: state, boot: 9, generation: 9, now: mesh.now)
+        var core = NodeCore(
+            id: NodeID(1), restored: restored, state: state, boot: 9, generation: 9, seal: .none, now: mesh.now)
         var effects: [NodeEffect] = []
         core.handle([.adopted([]), .timer], at: mesh.now, into: &effects)
         #expect(core.swim.member(NodeID(2)) != nil)

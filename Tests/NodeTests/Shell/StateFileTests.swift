@@ -15,7 +15,8 @@ struct StateFileTests {
     }
 
     private func bytes() throws -> [UInt8] {
-        let core = NodeCore(id: NodeID(1), restored: .founding(id: NodeID(1)), boot: 1, generation: 1, now: .zero)
+        let core = NodeCore(
+            id: NodeID(1), restored: .founding(id: NodeID(1)), boot: 1, generation: 1, seal: .none, now: .zero)
         var bytes = StateFile.beginning(StateFile.Header(core))
         for chunk in StateChunks(core.state) { bytes += chunk }
         return bytes + BLAKE3.hash(bytes).bytes

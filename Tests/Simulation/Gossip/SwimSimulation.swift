@@ -1,10 +1,27 @@
 import Codec
-import Mesh
+@_spi(Simulation) import Mesh
 
 /// A mesh of gossiping nodes in one process, on a simulated network and clock. Equal seeds give equal runs.
 ///
-/// It does not cover datagrams that are older than a session, forged messages, and clocks that run at different speeds.
+/// After every step the members that it touched are checked, and every so often everything (`SwimChecker`). What it does
+/// not cover: clocks that run at different speeds, and what lies below (seals, replay windows, sessions).
 public struct SwimSimulation {
+    public struct Options {
+        public var seed: UInt64
+        public var nodeCount: Int
+        public var weather = SimulatedNetwork.Weather.fair
+        /// Everyone signs; else as in a mesh with programs that cannot.
+        public var isSigning = true
+        /// Everyone knows everyone from the start.
+        public var isSettled = false
+        var faults: SwimFaults = []
+
+        public init(seed: UInt64, nodeCount: Int) {
+            self.seed = seed
+            self.nodeCount = nodeCount
+        }
+    }
+
     /// A node's view of another changed.
     public struct Change: Hashable, Sendable {
         public let instant: Instant
@@ -13,7 +30,7 @@ public struct SwimSimulation {
         public let state: MemberState
     }
 
-    private struct Node {
+    final class Node {
         var core: SwimCore?
         var generation: UInt64 = 0
         /// Inputs wait until then.
@@ -24,52 +41,89 @@ public struct SwimSimulation {
         var timerDue: Instant?
         /// Nodes talk only within a side.
         var side = 0
+        /// Of 1,000 messages to it, and from it.
+        var deafness = 0
+        var muteness = 0
+        /// Its clock is so much ahead.
+        var clockOffset = Interval.zero
         var facts: [UInt8] = []
+        /// The greatest version that it, or a liar whose words are believable, has said of it.
+        var truth = SwimVersion(generation: 0)
     }
 
-    private enum Event {
+    enum Event {
         case timer(Int, generation: UInt64)
         case message(SwimMessage, from: Int, to: Int, over: SwimPath)
     }
 
+    public let options: Options
     public private(set) var now = Instant.zero
-    public private(set) var history: [Change] = []
-    public private(set) var messageCount = 0
-    public private(set) var byteCountMax = 0
-    private var sampledBytes = 0
-    private var sampledMessages = 0
-    private var inputCount = 0
-    /// Of so many inputs one is checked in full, and of so many messages one encoded: all in a small mesh, since each
-    /// check looks at every member.
-    private let checkInterval: Int
-    /// What must not happen, in the order in which it was seen.
-    public private(set) var violations: [String] = []
     public var network: SimulatedNetwork
-    private var nodes: [Node]
+    var nodes: [Node]
     private var events = EventQueue<Event>()
-    private var generator: SeededGenerator
+    public var generator: SeededGenerator
     public private(set) var digest = TraceDigest()
+    public private(set) var history: [Change] = []
+    /// Of the trouble that began last.
+    public var tally: SwimTally
+    public internal(set) var checker: SwimChecker
+    /// When which node heard facts of this one, in that order.
+    public var listenedTo: NodeID?
+    public private(set) var hearings: [Instant] = []
+    public private(set) var messageCount = 0
+    public private(set) var byteCount = 0
+    /// Messages that come again later, whatever they said.
+    private var oldMessages: [Event] = []
+    private let keepsHistory: Bool
+    private let peers: [SwimPeer]
+    private var settled: SwimSettlement?
+
+    public init(seed: UInt64, nodeCount: Int, weather: SimulatedNetwork.Weather = .fair) {
+        var options = Options(seed: seed, nodeCount: nodeCount)
+        options.weather = weather
+        self.init(options)
+    }
 
     /// All nodes start within the first second.
-    public init(seed: UInt64, nodeCount: Int, weather: SimulatedNetwork.Weather = .fair) {
-        generator = SeededGenerator(seed: seed)
-        network = SimulatedNetwork(nodeCount: nodeCount, weather: weather)
-        nodes = [Node](repeating: Node(), count: nodeCount)
-        checkInterval = 1 + nodeCount * nodeCount / 4_000
+    public init(_ options: Options) {
+        self.options = options
+        generator = SeededGenerator(seed: options.seed)
+        network = SimulatedNetwork(nodeCount: options.nodeCount, weather: options.weather)
+        nodes = (0..<options.nodeCount).map { _ in Node() }
+        tally = SwimTally(nodeCount: options.nodeCount)
+        checker = SwimChecker(nodeCount: options.nodeCount)
+        keepsHistory = options.nodeCount <= 256
+        peers = (0..<options.nodeCount).map { SwimPeer(id: Self.id($0)) }
+        if options.isSettled {
+            settled = SwimSettlement(peers, sign: SwimSeal.signature)
+            for node in nodes { node.truth = SwimVersion(generation: 1, incarnation: 1) }
+        }
         for node in nodes.indices { start(node) }
+        settled = nil
     }
 
     // MARK: What a test does to the mesh
 
     public static func id(_ node: Int) -> NodeID { NodeID(UInt64(node + 1)) }
+    static func number(_ id: NodeID) -> Int { Int(id.rawValue) - 1 }
 
-    /// Starts a node that is not running, in a new generation.
-    public mutating func start(_ node: Int) {
+    /// Starts a node that is not running, in a new generation, or in one that its clock gives it.
+    public mutating func start(_ node: Int, generation: UInt64? = nil, restoring saved: [SwimRumour] = []) {
         nodes[node].generation += 1
-        let core = SwimCore(
-            id: Self.id(node), generation: nodes[node].generation, seed: generator.next(), now: now)
+        var core = SwimCore(
+            id: Self.id(node), generation: generation ?? nodes[node].generation, seal: .simulated(Self.id(node)),
+            seed: generator.next(), now: clock(node), faults: options.faults)
+        if let settled {
+            core.settle(settled)
+            nodes[node].core = core
+            input(.timer, to: node)
+            return
+        }
         nodes[node].core = core
-        input(.members(nodes.indices.map(Self.id)), to: node)
+        nodes[node].timerDue = nil
+        input(.members(peers), to: node)
+        if options.isSigning { input(.signaturesKnown, to: node) }
+        if !saved.isEmpty { input(.restore(saved), to: node) }
         input(.facts(nodes[node].facts), to: node)
     }
 
@@ -88,6 +142,18 @@ public struct SwimSimulation {
     /// From now on a node looks at what arrives, and at its clock, only after this time.
     public mutating func slow(_ node: Int, by interval: Interval) { nodes[node].slowness = interval }
 
+    /// Its clock jumps ahead, as over a sleep that only it slept.
+    public mutating func jumpClock(_ node: Int, by interval: Interval) {
+        nodes[node].clockOffset = nodes[node].clockOffset + interval
+        input(.timer, to: node)
+    }
+
+    /// Of 1,000 messages to it, and of those from it, so many are lost.
+    public mutating func harm(_ node: Int, incoming: Int, outgoing: Int) {
+        nodes[node].deafness = incoming
+        nodes[node].muteness = outgoing
+    }
+
     /// Splits the mesh: nodes with different numbers do not hear each other.
     public mutating func split(_ side: (Int) -> Int) {
         for node in nodes.indices { nodes[node].side = side(node) }
@@ -96,6 +162,28 @@ public struct SwimSimulation {
     public mutating func say(_ node: Int, _ facts: [UInt8]) {
         nodes[node].facts = facts
         input(.facts(facts), to: node)
+    }
+
+    /// Every member learns that every other one signs.
+    public mutating func sign() { for node in nodes.indices { input(.signaturesKnown, to: node) } }
+
+    /// A message that a member sends by no rule of the protocol.
+    public mutating func inject(_ rumours: [SwimRumour], from: Int, to: Int) {
+        guard let core = nodes[from].core else { return }
+        let message = SwimMessage(kind: .gossip, version: core.version, rumours: rumours)
+        input(.received(from: Self.id(from), message, over: .datagram), to: to)
+    }
+
+    /// A liar's word counts as true where it is believable: its subject has to live with it.
+    public mutating func claim(_ version: SwimVersion, about subject: Int) {
+        nodes[subject].truth = max(nodes[subject].truth, version)
+    }
+
+    /// Some messages of long ago arrive again.
+    public mutating func replay(_ count: Int) {
+        for _ in 0..<count where !oldMessages.isEmpty {
+            happen(oldMessages[Int(generator.next() % UInt64(oldMessages.count))])
+        }
     }
 
     // MARK: Running
@@ -116,6 +204,8 @@ public struct SwimSimulation {
         return nil
     }
 
+    private func clock(_ node: Int) -> Instant { now + nodes[node].clockOffset }
+
     private mutating func happen(_ event: Event) {
         switch event {
         case .timer(let node, let generation):
@@ -126,7 +216,7 @@ public struct SwimSimulation {
                 return
             }
             // A timer that was set before an earlier input moved the deadline.
-            guard let due = nodes[node].core?.nextDeadline, due <= now else { return }
+            guard let due = nodes[node].core?.nextDeadline, due <= clock(node) else { return setTimer(node) }
             input(.timer, to: node)
         case .message(let message, let from, let to, let path):
             guard nodes[to].core != nil else { return }
@@ -138,94 +228,75 @@ public struct SwimSimulation {
         }
     }
 
-    private mutating func input(_ input: SwimInput, to node: Int) {
-        guard var core = nodes[node].core else { return }
-        nodes[node].core = nil
-        inputCount += 1
-        let before = inputCount % checkInterval == 0 ? core.members : nil
+    private mutating func input(_ input: SwimInput, to number: Int) {
+        let node = nodes[number]
+        guard node.core != nil else { return }
+        checker.before(input, node)
         var effects: [SwimEffect] = []
-        core.handle(input, at: now, into: &effects)
-        if let before { check(core, before) }
-        // One timer is under way for each deadline, or a large mesh would drown in them.
-        if let due = core.nextDeadline, nodes[node].timerDue != due {
-            nodes[node].timerDue = due
-            events.add(
-                .timer(node, generation: nodes[node].generation), at: max(due, now) + nodes[node].slowness)
-        }
-        nodes[node].core = core
+        node.core?.handle(input, at: clock(number), into: &effects)
+        if let version = node.core?.version, version > node.truth { node.truth = version }
+        checker.after(node, nodes, now)
+        setTimer(number)
         for effect in effects {
             switch effect {
             case .send(let peer, let message, let path):
-                send(message, from: node, to: Int(peer.rawValue) - 1, over: path)
-            case .happened(let event):
-                guard let state = event.state else { continue }
-                history.append(Change(instant: now, observer: core.id, subject: event.member, state: state))
-                digest.add(UInt64(now.nanoseconds))
-                digest.add(core.id.rawValue << 32 | event.member.rawValue << 8 | UInt64(state.rawValue))
-                digest.add(event.version.incarnation)
+                send(message, from: number, to: Self.number(peer), over: path)
+            case .happened(let event): note(event, by: number)
             }
         }
+    }
+
+    private mutating func setTimer(_ node: Int) {
+        // One timer is under way for each deadline, or a large mesh would drown in them.
+        guard let local = nodes[node].core?.nextDeadline else { return }
+        let due = local - nodes[node].clockOffset
+        guard nodes[node].timerDue.map({ due < $0 }) ?? true else { return }
+        nodes[node].timerDue = due
+        events.add(.timer(node, generation: nodes[node].generation), at: max(due, now) + nodes[node].slowness)
+    }
+
+    private mutating func note(_ event: MembershipEvent, by node: Int) {
+        if event.member == listenedTo, case .facts = event.kind { hearings.append(now) }
+        guard let state = event.state else { return }
+        let change = Change(instant: now, observer: Self.id(node), subject: event.member, state: state)
+        if keepsHistory { history.append(change) }
+        tally.add(change, isRunning: nodes[Self.number(event.member)].core != nil)
+        digest.add(UInt64(now.nanoseconds))
+        digest.add(change.observer.rawValue << 32 | event.member.rawValue << 8 | UInt64(state.rawValue))
+        digest.add(UInt64(event.version.incarnation))
     }
 
     private mutating func send(_ message: SwimMessage, from: Int, to: Int, over path: SwimPath) {
         messageCount += 1
-        checkEncoding(message)
+        byteCount += checker.sent(message, from: nodes[from], to: Self.id(to), over: path, now)
         guard nodes[from].side == nodes[to].side else { return }
+        if nodes[from].muteness + nodes[to].deafness > 0 {
+            guard !generator.chance(nodes[from].muteness, in: 1_000), !generator.chance(nodes[to].deafness, in: 1_000)
+            else { return }
+        }
+        let event = Event.message(message, from: from, to: to, over: path)
+        if keepsHistory, messageCount % 97 == 0, oldMessages.count < 256 { oldMessages.append(event) }
         for arrival in network.arrivals(from: from, to: to, at: now, &generator) {
-            events.add(.message(message, from: from, to: to, over: path), at: arrival + nodes[to].slowness)
-        }
-    }
-
-    /// In a small mesh messages with news always, of the many without one in 16.
-    private mutating func checkEncoding(_ message: SwimMessage) {
-        let isSample = messageCount % (16 * checkInterval) == 0
-        guard isSample || !message.rumours.isEmpty && messageCount % checkInterval == 0 else { return }
-        let bytes = message.encoded()
-        byteCountMax = max(byteCountMax, bytes.count)
-        if isSample {
-            sampledBytes += bytes.count
-            sampledMessages += 1
-        }
-        do {
-            let copy = try SwimMessage(encoded: bytes)
-            if copy != message {
-                violations.append("\(now.nanoseconds): a message changed in its encoding: \(message)")
-            }
-        } catch {
-            violations.append("\(now.nanoseconds): \(error.message): \(message)")
-        }
-    }
-
-    private mutating func check(_ core: SwimCore, _ before: [SwimMember]) {
-        if let flaw = core.checkInvariants() { violations.append("\(now.nanoseconds): \(core.id): \(flaw)") }
-        for old in before {
-            guard let new = core.member(old.id) else { continue }
-            if new.version < old.version {
-                violations.append("\(now.nanoseconds): \(core.id): the version of \(old.id) went back")
-            }
-            let isSameLife =
-                (new.version.generation, new.version.renewal) == (old.version.generation, old.version.renewal)
-            if isSameLife, old.state == .dead || old.state == .left, new.state != old.state {
-                violations.append("\(now.nanoseconds): \(core.id): \(old.id) changed after its end")
-            }
-            if let subject = nodes[Int(old.id.rawValue) - 1].core, new.version > subject.version {
-                violations.append("\(now.nanoseconds): \(core.id): \(old.id) is seen in a version it never had")
-            }
+            events.add(event, at: arrival + nodes[to].slowness)
         }
     }
 
     // MARK: What a test asks
 
     public var nodeCount: Int { nodes.count }
-
-    /// Estimated from every sampled message; payload only, without what sessions add.
-    public var bytesPerMessage: Double { Double(sampledBytes) / Double(max(sampledMessages, 1)) }
+    /// What must not happen, in the order in which it was seen.
+    public var violations: [String] { checker.violations }
+    /// The longest datagram.
+    public var byteCountMax: Int { checker.datagramBytesMax }
 
     public func core(_ node: Int) -> SwimCore? { nodes[node].core }
 
     /// Whether every running node sees every running one as alive.
     public var isAllAlive: Bool {
-        nodes.indices.allSatisfy { subject in nodes[subject].core == nil || isSeenByAll(subject, .alive) }
+        nodes.allSatisfy { node in
+            guard let core = node.core else { return true }
+            return nodes.indices.allSatisfy { nodes[$0].core == nil || core.state(of: Self.id($0)) == .alive }
+        }
     }
 
     /// Whether every running node but the subject sees it in this state.
@@ -245,6 +316,14 @@ public struct SwimSimulation {
                 return core.member(Self.id(subject))?.facts == nodes[subject].facts
             }
         }
+    }
+
+    /// From here on `unprobed` says who was not probed as often as a pass demands. In a mesh of up to 9.
+    public mutating func watchProbes() { checker.watchProbes(from: now) }
+
+    /// Who was not probed in time by whom; nil where everyone was.
+    public var unprobed: String? {
+        checker.unprobed(nodes.indices.filter { nodes[$0].core.map { $0.state(of: $0.id) == .alive } ?? false }, now)
     }
 
     /// Deaths that nodes have declared.

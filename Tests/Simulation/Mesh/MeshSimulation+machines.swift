@@ -28,7 +28,7 @@ extension MeshSimulation {
             let core = NodeCore(
                 id: id, restored: restored, state: state,
                 raftConfiguration: configuration, boot: random.next(), generation: machines[machine - 1].boot,
-                now: local, faults: faults)
+                seal: .simulated(id), now: local, faults: faults)
             machines[machine - 1].daemon = SimulatedMachine.Daemon(core: core)
         } catch {
             give("host \(machine) cannot start from its disk: \(error.message)")

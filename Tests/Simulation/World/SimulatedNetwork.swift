@@ -31,22 +31,27 @@ public struct SimulatedNetwork {
 
     public var weather: Weather
     public let nodeCount: Int
-    /// `isCut[from][to]`: nothing passes in this direction.
-    private var isCut: [[Bool]]
+    /// `isCut[from][to]`: nothing passes in this direction. Both tables are empty until something is cut or clogged: in a
+    /// large mesh they would be larger than everything else.
+    private var isCut: [[Bool]] = []
     /// `cloggedUntil[from][to]`: what is sent before then arrives, in its order, only then (FoundationDB's clogging).
-    private var cloggedUntil: [[Instant]]
+    private var cloggedUntil: [[Instant]] = []
 
     public init(nodeCount: Int, weather: Weather) {
         self.nodeCount = nodeCount
         self.weather = weather
+    }
+
+    private mutating func makeTables() {
+        guard isCut.isEmpty else { return }
         isCut = Array(repeating: Array(repeating: false, count: nodeCount), count: nodeCount)
         cloggedUntil = Array(repeating: Array(repeating: .zero, count: nodeCount), count: nodeCount)
     }
 
     /// When copies of a message arrive; none where it is lost.
     public func arrivals(from: Int, to: Int, at now: Instant, _ generator: inout SeededGenerator) -> [Instant] {
-        guard !isCut[from][to], !generator.chance(weather.lost, in: 1_000) else { return [] }
-        if cloggedUntil[from][to] > now { return [cloggedUntil[from][to]] }
+        guard passes(from: from, to: to), !generator.chance(weather.lost, in: 1_000) else { return [] }
+        if !cloggedUntil.isEmpty, cloggedUntil[from][to] > now { return [cloggedUntil[from][to]] }
         var arrivals = [now + delay(&generator)]
         if generator.chance(weather.doubled, in: 1_000) { arrivals.append(now + delay(&generator)) }
         return arrivals
@@ -59,10 +64,11 @@ public struct SimulatedNetwork {
         return Interval(nanoseconds: generator.pick(weather.usualMicroseconds) * 1_000)
     }
 
-    public func passes(from: Int, to: Int) -> Bool { !isCut[from][to] }
+    public func passes(from: Int, to: Int) -> Bool { isCut.isEmpty || !isCut[from][to] }
 
     /// Heals all links.
     public mutating func heal() {
+        guard !isCut.isEmpty else { return }
         for from in 0..<nodeCount {
             for to in 0..<nodeCount {
                 isCut[from][to] = false
@@ -73,6 +79,7 @@ public struct SimulatedNetwork {
 
     /// Holds back everything on some links until `end`; returns which, for the story.
     public mutating func clog(until end: Instant, _ generator: inout SeededGenerator) -> String {
+        makeTables()
         let node = generator.pick(0...(nodeCount - 1))
         let other = generator.pick(0...(nodeCount - 1))
         switch generator.pick(0...2) {
@@ -96,10 +103,16 @@ public struct SimulatedNetwork {
 
     /// Heals what leads to and from one node.
     public mutating func rejoin(_ node: Int) {
+        guard !isCut.isEmpty else { return }
         for other in 0..<nodeCount {
             isCut[node][other] = false
             isCut[other][node] = false
         }
+    }
+
+    /// Cuts one link, both ways.
+    public mutating func cutLink(_ node: Int, _ other: Int) {
+        cut { from, to in from == node && to == other || from == other && to == node }
     }
 
     /// Cuts what leads to a node, or from it.
@@ -139,6 +152,7 @@ public struct SimulatedNetwork {
     }
 
     private mutating func cut(_ isWanted: (Int, Int) -> Bool) {
+        makeTables()
         for from in 0..<nodeCount {
             for to in 0..<nodeCount where from != to && isWanted(from, to) { isCut[from][to] = true }
         }
