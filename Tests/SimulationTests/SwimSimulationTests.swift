@@ -220,7 +220,7 @@ struct SwimSimulationTests {
         #expect(mesh.violations.isEmpty)
     }
 
-    @Test("in random trouble every rule holds, and all is well again when it is over", arguments: UInt64(1)...12)
+    @Test("in random trouble every rule holds, and all is well again when it is over", arguments: UInt64(1)...6)
     func storms(seed: UInt64) {
         var storm = SwimStorm(seed: seed)
         let (violation, story) = storm.run()
@@ -269,8 +269,9 @@ struct SwimSimulationTests {
         for node in 0..<40 { mesh.say(node + 10, [UInt8](repeating: UInt8(node), count: 512)) }
         mesh.run(for: .milliseconds(1_500))
         mesh.split { _ in 0 }
-        let time = mesh.run(for: .seconds(90)) { $0.areFactsKnown }
-        #expect(time != nil)
+        // Asked now and then, because the question looks at every pair.
+        for _ in 0..<30 where !mesh.areFactsKnown { mesh.run(for: .seconds(2)) }
+        #expect(mesh.areFactsKnown)
         #expect(mesh.violations.isEmpty, "\(mesh.violations.prefix(3))")
     }
 

@@ -148,12 +148,12 @@ public struct SwimCore: Sendable {
         return next == .distantFuture ? nil : next
     }
 
-    /// A process that stood still has not heard anyone: all waiting goes on from where it stopped, so that the answers
-    /// that lie in the sockets are read before anybody is accused.
+    /// A process that stood still has not heard anyone: all waiting goes on from where it stopped, and a little later, so
+    /// that the answers that lie in the sockets are read before anybody is accused.
     private mutating func excuseStall(at now: Instant) {
         guard let due = nextDeadline, now - due > SwimConstants.stallTolerance, !faults.contains(.stallAccuses)
         else { return }
-        let lost = now - due
+        let lost = now - due + SwimConstants.stallTolerance
         for index in probes.indices { probes[index].postpone(by: lost) }
         for index in relays.indices { relays[index].deadline = relays[index].deadline + lost }
         for suspect in suspicions.keys {

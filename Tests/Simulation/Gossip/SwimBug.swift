@@ -6,7 +6,7 @@ public struct SwimBug: Sendable {
     public let name: String
     let faults: SwimFaults
     /// Seeds within which it must be found from anywhere.
-    public static let seedLimit = 400
+    public static let seedLimit = 200
 
     private init(_ name: String, _ faults: SwimFaults) { (self.name, self.faults) = (name, faults) }
 

@@ -17,6 +17,8 @@ public struct SwimChecker {
     private var isFull = false
     /// What was known, before a step, of those that it may touch.
     private var known: [(NodeID, SwimMember)] = []
+    /// What a node was accused in, by words that it has to believe: it must speak in a greater version after the step.
+    private var accusedIn: SwimVersion?
     /// How often each core sent each rumour.
     private var sends: [Sending: Int] = [:]
 
@@ -59,11 +61,26 @@ public struct SwimChecker {
         stepCount += 1
         isFull = stepCount % interval == 0
         known.removeAll(keepingCapacity: true)
+        accusedIn = Self.accusation(in: input, of: core)
         if isSmall {
             for id in core.memberIDs { remember(id, core) }
         } else if case .received(let sender, let message, _) = input {
             remember(sender, core)
             for rumour in message.rumours { remember(rumour.subject, core) }
+        }
+    }
+
+    /// The greatest version in which this message, if it is honest, rightly asks a node to object.
+    private static func accusation(in input: SwimInput, of core: SwimCore) -> SwimVersion? {
+        guard case .received(_, let message, _) = input, core.isSigning, core.state(of: core.id) == .alive,
+            message.rumours.allSatisfy(\.isGenuine)
+        else { return nil }
+        return message.rumours.reduce(nil) { greatest, rumour in
+            guard case .state(let word, _) = rumour, word.subject == core.id, word.state == .suspect,
+                word.author != core.id, word.version.isOfLife(of: core.version),
+                word.version.incarnation <= core.version.incarnation + SwimConstants.incarnationJumpMax
+            else { return greatest }
+            return max(greatest ?? word.version, word.version)
         }
     }
 
@@ -74,11 +91,11 @@ public struct SwimChecker {
     mutating func after(_ node: SwimSimulation.Node, _ nodes: [SwimSimulation.Node], _ now: Instant) {
         guard let core = node.core else { return }
         if isSmall || isFull, let flaw = core.checkInvariants() { broken("\(core.id): \(flaw)", now) }
+        if let accusedIn, core.version <= accusedIn { broken("\(core.id) does not object to what it hears", now) }
         for (id, old) in known {
             guard let new = core.member(id) else { continue }
             if new.version < old.version { broken("\(core.id): the version of \(id) went back", now) }
-            let isSameLife =
-                (new.version.generation, new.version.renewal) == (old.version.generation, old.version.renewal)
+            let isSameLife = new.version.isOfLife(of: old.version)
             if isSameLife, old.state == .dead || old.state == .left, new.state != old.state {
                 broken("\(core.id): \(id) changed after its end", now)
             }
@@ -137,8 +154,12 @@ public struct SwimChecker {
             if byteCount > SwimConstants.messageBytesMax { broken("a datagram of \(byteCount) bytes", now) }
         }
         guard isSmall, let core = node.core, path == .datagram else { return byteCount }
-        if case .ping = message.kind { noteProbe(by: core.id, of: peer, now) }
-        let wasSuspect = known.contains { $0.0 == peer && $0.1.state == .suspect }
+        // The dead are tried again at random.
+        if case .ping = message.kind, core.state(of: peer) == .alive { noteProbe(by: core.id, of: peer, now) }
+        // In a step it may have been heard, answered, and suspected again: then it is so in another version.
+        let wasSuspect = known.contains {
+            $0.0 == peer && $0.1.state == .suspect && $0.1.version == core.member(peer)?.version
+        }
         if wasSuspect, core.state(of: peer) == .suspect, !message.rumours.contains(where: { $0.subject == peer }),
             core.canProve(peer)
         {
@@ -166,6 +187,34 @@ public struct SwimChecker {
             broken("\(error.message): \(message)", now)
         }
         return bytes.count
+    }
+}
+
+extension SwimVersion {
+    fileprivate func isOfLife(of other: SwimVersion) -> Bool {
+        (generation, renewal) == (other.generation, other.renewal)
+    }
+}
+
+extension SwimRumour {
+    /// Signed by those who it says said it.
+    fileprivate var isGenuine: Bool {
+        switch self {
+        case .state(let word, let also):
+            ([word] + also).allSatisfy { word in
+                word.signature
+                    == SwimSeal.signature(
+                        SwimStatement(
+                            author: word.author, subject: word.subject, version: word.version,
+                            content: .state(word.state)))
+            }
+        case .facts(let facts):
+            facts.signature
+                == SwimSeal.signature(
+                    SwimStatement(
+                        author: facts.subject, subject: facts.subject, version: facts.version,
+                        content: .facts(facts.bytes)))
+        }
     }
 }
 

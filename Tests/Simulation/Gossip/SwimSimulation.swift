@@ -77,6 +77,8 @@ public struct SwimSimulation {
     private let keepsHistory: Bool
     private let peers: [SwimPeer]
     private var settled: SwimSettlement?
+    /// Nodes that start from now on know that everyone signs.
+    private var isSigning: Bool
 
     public init(seed: UInt64, nodeCount: Int, weather: SimulatedNetwork.Weather = .fair) {
         var options = Options(seed: seed, nodeCount: nodeCount)
@@ -93,6 +95,7 @@ public struct SwimSimulation {
         tally = SwimTally(nodeCount: options.nodeCount)
         checker = SwimChecker(nodeCount: options.nodeCount)
         keepsHistory = options.nodeCount <= 256
+        isSigning = options.isSigning
         peers = (0..<options.nodeCount).map { SwimPeer(id: Self.id($0)) }
         if options.isSettled {
             settled = SwimSettlement(peers, sign: SwimSeal.signature)
@@ -122,7 +125,7 @@ public struct SwimSimulation {
         nodes[node].core = core
         nodes[node].timerDue = nil
         input(.members(peers), to: node)
-        if options.isSigning { input(.signaturesKnown, to: node) }
+        if isSigning { input(.signaturesKnown, to: node) }
         if !saved.isEmpty { input(.restore(saved), to: node) }
         input(.facts(nodes[node].facts), to: node)
     }
@@ -165,7 +168,10 @@ public struct SwimSimulation {
     }
 
     /// Every member learns that every other one signs.
-    public mutating func sign() { for node in nodes.indices { input(.signaturesKnown, to: node) } }
+    public mutating func sign() {
+        isSigning = true
+        for node in nodes.indices { input(.signaturesKnown, to: node) }
+    }
 
     /// A message that a member sends by no rule of the protocol.
     public mutating func inject(_ rumours: [SwimRumour], from: Int, to: Int) {

@@ -192,6 +192,8 @@ public struct SwimStorm {
             switch (climate, change.state) {
             case (.pauses, .dead) where !stoodStill.contains(subject):
                 return "\(change.observer) takes \(change.subject), which is well, for dead"
+            case (.pauses, .suspect) where !stoodStill.contains(subject):
+                return "\(change.observer) suspects \(change.subject), which is well"
             case (.link, .suspect): return "\(change.observer) suspects \(change.subject) for one broken link"
             case (.leaving, .dead):
                 return "\(change.observer) takes \(change.subject) for dead, which is well or has left"
