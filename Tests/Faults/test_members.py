@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -154,6 +156,44 @@ class Looking(MemberCase):
         self.assertRegex(done.stderr, rf"On {lost.name}: ")
         lost.start_again()
         self.mesh.wait_alive(asked, 3)
+
+    def test_a_daemon_that_stops_says_goodbye_and_what_hosts_say_of_themselves_is_known(self):
+        asked = self.leader(self.node)
+        gone = self.other(asked)
+
+        def events():
+            lines = asked.command("events", "--json").splitlines()
+            return [event for event in map(json.loads, lines) if event["node"] == gone.name]
+
+        def told():
+            return [event for event in events() if event["event"] == "facts" and ", swarmlet " in event["detail"]]
+
+        meshes.wait_until(told, f"{gone.name} has said what it is")
+        member = next(each for each in self.mesh.members(asked) if each["name"] == gone.name)
+        self.assertGreaterEqual(member["load"], 0)
+        before = len(events())
+        pid = gone.daemon_pid()
+        meshes.processes.signal_all([pid], signal.SIGTERM)
+        began = time.monotonic()
+        meshes.wait_until(lambda: any(event["event"] == "left" for event in events()[before:]), "it has left")
+        self.assertLess(time.monotonic() - began, 2)
+        self.assertFalse(meshes.processes.wait_gone([pid], 10))
+        self.assertEqual([event["event"] for event in events()[before:]], ["left"])
+        self.assertTrue(os.path.getsize(os.path.join(gone.data, "gossip")) > 100)
+        gone.start_again()
+        self.mesh.wait_alive(asked, 3)
+
+
+class OnlyVoter(MemberCase):
+    node_count = 1
+
+    def test_a_voter_whose_seat_nobody_can_take_is_not_revoked_and_keeps_it(self):
+        worker, _ = self.join(2, "--role", "worker")
+        self.assert_refused(self.mesh.attempt(worker, "node", "revoke", "n1", "--yes", seconds=60), 125,
+                            "node.revoke.no_majority")
+        self.assertEqual(self.voters(worker), ["n1"])
+        self.assertEqual(self.names(worker), ["n1", "n2"])
+        worker.command("config", "set", "user.y", "1")
 
 
 class Roles(MemberCase):

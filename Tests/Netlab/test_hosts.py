@@ -5,7 +5,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from base import LabCase, meshes  # noqa: E402
+from base import LabCase, long_test, meshes  # noqa: E402
 
 FREEZE_SECONDS = 30
 
@@ -67,3 +67,23 @@ class Hosts(LabCase):
 
 if __name__ == "__main__":
     unittest.main()
+
+    @long_test
+    def test_thirteen_hosts_of_which_three_die_at_once_and_all_lose_power_later(self):
+        lab = self.mesh(13)
+        dying, rest = lab.nodes[10:], lab.nodes[:10]
+        for host in dying:
+            host.kill_host()
+        for host in dying:
+            self.wait_seen(lab, rest, host, ("dead",), 30)
+        for host in dying:
+            host.start_again()
+        for host in lab.nodes:
+            lab.wait_alive(host, 13, seconds=60)
+        for host in lab.nodes:
+            host.kill_host()
+        for host in lab.nodes:
+            host.start_again()
+        for host in lab.nodes:
+            lab.wait_alive(host, 13, seconds=120)
+        self.assert_runs(lab, lab.nodes[12])

@@ -2,7 +2,7 @@
 
   scripts/bench                   everything
   scripts/bench size submit       some: size rss start join submit tasks recovery raft-core raft raft-recovery
-                                  session classes sandbox
+                                  session classes sandbox gossip
   scripts/bench recovery --runs 5 fewer repetitions than the default of each
 
 A machine that does other work measures that too: compare a value with the peer or limit of the same run, not with a
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 
+import gossip_bench
 import mesh as meshes
 import processes
 import raft_bench
@@ -107,22 +108,6 @@ def bench_start(report, binary, runs):
             node.start_again()
             values.append((time.monotonic() - started) * 1000)
         report.add("start.ready", percentile(values, 0.5), "ms", len(values), [min(values), max(values)])
-
-
-def bench_join(report, binary, runs):
-    """From typing `join -` to the moment when the first node would place work on the new one."""
-    with Mesh(binary, "join", nodes=1 + (runs or 5)) as mesh:
-        first = mesh.nodes[0]
-        first.found(mesh.name)
-        values = []
-        for node in mesh.nodes[1:]:
-            invitation = first.command("invite")
-            started = time.monotonic()
-            node.join(invitation)
-            wait_until(lambda: any(member["name"] == node.name and member["state"] == "alive"
-                                   for member in mesh.members(first)), f"{node.name} is alive", every=0.005)
-            values.append((time.monotonic() - started) * 1000)
-        report.add("join.schedulable", percentile(values, 0.5), "ms", len(values), [min(values), max(values)])
 
 
 def fsync_milliseconds(folder, runs):
@@ -241,12 +226,12 @@ def start_elsewhere(mesh, number, steps):
     raise MeshError("every submit landed on the node that it was typed on")
 
 
-BENCHES = {"size": bench_size, "rss": bench_rss, "start": bench_start, "join": bench_join, "submit": bench_submit,
+BENCHES = {"size": bench_size, "rss": bench_rss, "start": bench_start, "join": gossip_bench.bench_join, "submit": bench_submit,
            "tasks": bench_tasks, "recovery": bench_recovery, "raft-core": raft_bench.bench_raft_core,
            "raft": raft_bench.bench_raft, "raft-recovery": raft_bench.bench_raft_recovery,
            "state": state_bench.bench_state,
            "session": wire_bench.bench_session, "classes": wire_bench.bench_classes,
-           "sandbox": sandbox_bench.bench_sandbox}
+           "sandbox": sandbox_bench.bench_sandbox, "gossip": gossip_bench.bench_gossip}
 
 
 def main():
@@ -254,13 +239,18 @@ def main():
                                         formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("names", nargs="*", metavar="NAME", help="default: all")
     arguments.add_argument("--runs", type=int, default=None)
+    arguments.add_argument("--minutes", type=float, default=gossip_bench.minutes,
+                           help="length of the quiet and of the loaded time of gossip (30)")
     arguments = arguments.parse_args()
+    gossip_bench.minutes = arguments.minutes
     unknown = [name for name in arguments.names if name not in BENCHES]
     if unknown:
         print(f"bench: no bench is named {unknown[0]}; there are: {' '.join(BENCHES)}", file=sys.stderr)
         return 2
 
     binary = meshes.build_binary()
+    if arguments.names == ["gossip"]:
+        gossip_bench.move_to_own_network(binary)
     meshes.exit_on_signals()
     report, failed = Report(), []
     for name in arguments.names or BENCHES:

@@ -17,8 +17,10 @@ public enum SwimConstants {
     /// Members asked to probe for another (SWIM's k; memberlist: 3).
     public static let helperCount = 3
     /// Members probed in one round (SWIM: 1). Up to 9 members all probe each other in every round, so that the first
-    /// failed probe of a lost node begins within one; a larger mesh has many probers instead.
+    /// failed probe of a lost node begins within one; in a larger mesh, which has many probers, fewer do: each member is
+    /// probed by about 8, later by 3 in a round.
     public static let probesPerRoundMax = 8
+    public static let probesPerRoundMin = 3
 
     /// Shortest time between suspicion and death, up to 10 members; one more for each factor of 10 (Lifeguard's
     /// logarithmic growth). Long enough for several tries to hear the suspect's word.

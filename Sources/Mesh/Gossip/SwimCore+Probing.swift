@@ -35,11 +35,12 @@ extension SwimCore {
 
     /// Begins the probes of a round when one is due.
     mutating func beginRound(at now: Instant, into effects: inout [SwimEffect]) {
-        guard nextProbe <= now else { return }
+        guard nextProbe <= now, otherCount > 0 else { return }
         // Who may be the slow one itself probes less often (Lifeguard, section IV-A).
         let interval = SwimConstants.probeInterval * (1 + health)
         nextProbe = max(nextProbe + interval, now + interval / 2)
-        let wanted = min(otherCount, SwimConstants.probesPerRoundMax)
+        let most = SwimConstants.probesPerRoundMax
+        let wanted = min(otherCount, most, max(most * most / otherCount, SwimConstants.probesPerRoundMin))
         var begun = 0
         for _ in table.ids.indices where begun < wanted {
             guard let target = nextTarget(), let member = member(target), !member.state.isFinal,

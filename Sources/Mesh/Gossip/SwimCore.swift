@@ -115,7 +115,7 @@ public struct SwimCore: Sendable {
             if let member = member(peer), !member.state.isFinal { probe(peer, isUrgent: true, at: now, into: &effects) }
         case .facts(let facts): setFacts(facts)
         case .signaturesKnown: beginSigning()
-        case .restore(let rumours): for rumour in rumours { _ = learn(rumour, at: now, into: &effects) }
+        case .restore(let rumours): recall(rumours, at: now, into: &effects)
         case .leave: leave(into: &effects)
         }
         runTimers(at: now, into: &effects)
@@ -197,6 +197,15 @@ public struct SwimCore: Sendable {
         guard let index = table.index(of: id), let word = table[index].word else { return }
         ownWord = word
         version = word.version
+    }
+
+    /// What it knew before a restart. The others know it too: nothing of it is passed on.
+    private mutating func recall(_ saved: [SwimRumour], at now: Instant, into effects: inout [SwimEffect]) {
+        let (news, before) = (rumours, version)
+        for rumour in saved { _ = learn(rumour, at: now, into: &effects) }
+        rumours = news
+        // Its own word of a life that its clock has not reached again.
+        if version != before { speak() }
     }
 
     private mutating func recount() {

@@ -44,6 +44,20 @@ public enum SwimRumour: Hashable, Sendable {
     }
 }
 
+extension SwimRumour {
+    /// Those that others can check, as the bytes of a file.
+    public static func saved(_ rumours: [SwimRumour]) -> [UInt8] {
+        CBOR.array(rumours.filter(\.isSigned).map(\.cbor)).encoded()
+    }
+
+    /// Throws: `CodecError` where these are not the bytes that `saved` makes.
+    public static func recalled(_ bytes: [UInt8]) throws(CodecError) -> [SwimRumour] {
+        var rumours: [SwimRumour] = []
+        for field in try CBOR.decode(bytes).requireArray() { rumours.append(try SwimRumour(cbor: field)) }
+        return rumours
+    }
+}
+
 // Signed: [0, subject, version, state, [[author, signature], ...]] and [1, subject, version, facts, signature].
 extension SwimRumour {
     var cbor: CBOR {

@@ -8,7 +8,7 @@ public struct MemberView: Hashable, Sendable {
     /// The whole PASERK id, `k4.pid.…`.
     public var keyID: String
     public var nodeID: NodeID
-    /// alive, suspect, dead or left; of those that are alive also cordoned, draining or drained.
+    /// alive, suspect, dead or left (its daemon said goodbye); of those that are alive also cordoned, draining or drained.
     public var state: String
     /// leader, voter or learner.
     public var raft: String?
@@ -26,14 +26,17 @@ public struct MemberView: Hashable, Sendable {
     public var drain: DrainOrder?
     /// It has been dead for so long that people should know, in words.
     public var notice: String?
+    /// What it said of itself last: processes that run or wait for a processor, in hundredths; nil before it was heard.
+    public var loadHundredths: UInt64?
 
     public init(
         name: String, shortID: String, keyID: String, nodeID: NodeID, state: String, raft: String? = nil,
         cpus: UInt32, memoryBytes: UInt64, gpus: [GPU], freeGPUs: UInt32, address: String,
         roundTripMicroseconds: UInt64? = nil, labels: [Label], version: String, role: NodeRole,
-        drain: DrainOrder? = nil, notice: String? = nil
+        drain: DrainOrder? = nil, notice: String? = nil, loadHundredths: UInt64? = nil
     ) {
         self.notice = notice
+        self.loadHundredths = loadHundredths
         self.name = name
         self.shortID = shortID
         self.keyID = keyID
@@ -73,6 +76,7 @@ extension MemberView: CBORCodable {
         role = try map.require(15)
         drain = try map.optional(16)
         notice = try map.optional(17)
+        loadHundredths = try map.optional(18)
     }
 
     public var cbor: CBOR {
@@ -94,6 +98,7 @@ extension MemberView: CBORCodable {
         map.set(15, role)
         map.set(16, drain)
         map.set(17, notice)
+        map.set(18, loadHundredths)
         return .map(map)
     }
 }

@@ -185,6 +185,9 @@ public struct NodeCore: Sendable {
         case .abandonRead(let id): reads.abandon(id)
         case .refresh: lease.hasten(now: now)
         case .transfer(let target): raftInputs.append(.transfer(to: target))
+        case .facts(let facts): gossip(.facts(facts), at: now, into: &effects)
+        case .recall(let rumours): gossip(.restore(rumours), at: now, into: &effects)
+        case .goodbye: gossip(.leave, at: now, into: &effects)
         case .leave, .stay:
             if case .leave = input { isLeaving = true } else { isLeaving = false }
             isComparisonDue = true

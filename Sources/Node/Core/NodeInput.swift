@@ -45,6 +45,12 @@ public enum NodeInput: Sendable {
     case abandonRead(UInt64)
     /// Where this node leads: hand the leadership to this voter, or to the one that is furthest.
     case transfer(to: NodeID?)
+    /// What this node says of itself by gossip (`MemberReport.facts`).
+    case facts([UInt8])
+    /// What gossip knew of the members when the last daemon here saved it.
+    case recall([SwimRumour])
+    /// This daemon stops: the members are told, so that nobody has to find out.
+    case goodbye
     /// This node is about to leave: it starts nothing more and gives back what it runs.
     case leave
     /// It does not leave after all.

@@ -65,7 +65,9 @@ struct MemberWatch {
         case .left: view.event = "left"
         case .facts(let bytes):
             view.event = "facts"
-            view.detail = "\(bytes.count) bytes"
+            do { view.detail = try MemberReport(encoded: bytes).text } catch {
+                view.detail = "\(bytes.count) bytes that this version cannot read"
+            }
         case .removed: view.event = "removed"
         }
         return view

@@ -129,6 +129,12 @@ final class CoreDriver: @unchecked Sendable {
         loop.post { [self] in takeTurn() }
     }
 
+    /// Says goodbye to the members, before this returns.
+    func goodbye() {
+        inbox.append(.goodbye)
+        takeTurn()
+    }
+
     private func takeTurn() {
         isGathering = false
         guard !isStopped, !inbox.isEmpty else { return }

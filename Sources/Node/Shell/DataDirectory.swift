@@ -5,7 +5,7 @@ import Glibc
 /// Where a daemon keeps what must outlive it. One daemon at a time holds it, by a lock on `lock`.
 ///
 /// `keys/identity` the node's key · `keys/noise` its session key · `keys/mesh` the mesh key, at the founder · `mesh` which
-/// mesh, which number, whose certificates · `peers` where members were last · `raft.db` the log · `snapshots/` what it
+/// mesh, which number, whose certificates · `peers` where members were last · `gossip` what was known of them · `raft.db` the log · `snapshots/` what it
 /// begins with · `history.db` finished jobs · `blobs/` files by content · `supervisors/JOB/` jobs under way · `work/` their
 /// directories · `logs/` what they wrote · `socket`, `daemon.pid`, `daemon.log`. Others may pass through on the way to their
 /// job's own directory and read nothing.
@@ -24,6 +24,7 @@ public struct DataDirectory: Hashable, Sendable {
     var meshKey: String { keys + "/mesh" }
     var mesh: String { path + "/mesh" }
     var peers: String { path + "/peers" }
+    var gossip: String { path + "/gossip" }
     var settings: String { path + "/settings" }
     var raftLog: String { path + "/raft.db" }
     var snapshots: String { path + "/snapshots" }
@@ -91,8 +92,8 @@ public struct DataDirectory: Hashable, Sendable {
     /// Deletes what belongs to the mesh that this node has left, and with `keys` also who it was.
     func forgetMesh(keys: Bool) throws {
         for file in [
-            mesh, peers, meshKey, "\(path)/raft.db", "\(path)/raft.db-wal", "\(path)/raft.db-shm", "\(path)/raft.mark",
-            history, "\(history)-wal", "\(history)-shm",
+            mesh, peers, gossip, meshKey, "\(path)/raft.db", "\(path)/raft.db-wal", "\(path)/raft.db-shm",
+            "\(path)/raft.mark", history, "\(history)-wal", "\(history)-shm",
         ] {
             if unlink(file) != 0, errno != ENOENT {
                 throw HostError.system(operation: "unlink", path: file, errorNumber: errno)

@@ -25,6 +25,7 @@ final class MeshNode: @unchecked Sendable {
     private(set) var files: FileService!
     private(set) var output: OutputService!
     private(set) var shipper: LogShipper!
+    private(set) var gossip: GossipKeeper!
     /// How long a node had been silent when the mesh gave it up.
     private(set) var silenceAtLoss: [NodeID: Interval] = [:]
     /// As gossip sees them; a member that is not in here has not been heard of.
@@ -105,6 +106,7 @@ final class MeshNode: @unchecked Sendable {
         files = FileService(node: self)
         output = OutputService(node: self)
         shipper = LogShipper(node: self)
+        gossip = GossipKeeper(node: self)
     }
 
     /// Where the members were last. A damaged list is not the end: the log knows them, too.
@@ -176,6 +178,7 @@ final class MeshNode: @unchecked Sendable {
         driver.start(adopted: adopted)
         peers.start()
         shipper.start()
+        gossip.start()
         Housekeeping(node: self).start()
         loop.spawn("history") { [self] in await HistoryExchange(node: self).run() }
         if membership.isFounder, !driver.core.raft.isDamaged { loop.spawn("found") { [self] in await found() } }
@@ -218,8 +221,10 @@ final class MeshNode: @unchecked Sendable {
         guard isRunning else { return }
         isRunning = false
         runner.stop()
+        driver.goodbye()
         driver.stop()
         await peers.stop()
+        await gossip.save()
         await driver.close()
         await history.close()
         trees.finish()
@@ -350,6 +355,7 @@ final class MeshNode: @unchecked Sendable {
     /// A device was lost, found, or is used by somebody else.
     func devicesChanged() {
         announced = false
+        gossip.tell()
         if driver.core.hasCaughtUp { announce() }
     }
 

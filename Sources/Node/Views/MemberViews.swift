@@ -48,7 +48,8 @@ struct MemberViews {
             freeGPUs: UInt32(clamping: free?.gpus.count ?? 0), address: record.addresses.first ?? "-",
             roundTripMicroseconds: node.peers.roundTrip(to: record.id).map { UInt64(max(0, $0.nanoseconds / 1_000)) },
             labels: record.labels, version: record.version, role: record.role,
-            drain: record.drain, notice: notice(record))
+            drain: record.drain, notice: notice(record),
+            loadHundredths: node.gossip.report(of: record.id)?.loadHundredths)
     }
 
     /// `has been dead for 8d04h; is removed in 21d`: nil where that is no news yet.
@@ -68,12 +69,14 @@ struct MemberViews {
         if record.revocation != nil { return "revoked" }
         switch record.presence {
         case .left: return "left"
-        case .lost: return "dead"
+        // Its daemon said goodbye, before it was missed.
+        case .lost: return node.health[record.id] == .left ? "left" : "dead"
         case .present: break
         }
         switch record.id == node.id ? nil : node.health[record.id] {
         case .suspect: return "suspect"
-        case .dead, .left: return "dead"
+        case .dead: return "dead"
+        case .left: return "left"
         case .alive, nil: break
         }
         switch record.drain?.kind {

@@ -58,6 +58,7 @@ enum MembersCommand {
         for index in view.members.indices {
             view.members[index].roundTripMicroseconds = nil
             view.members[index].notice = nil
+            view.members[index].loadHundredths = nil
         }
         return view
     }

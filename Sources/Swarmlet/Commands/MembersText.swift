@@ -61,6 +61,7 @@ enum MembersText {
             ("round_trip_seconds", member.roundTripMicroseconds.map { .number(Double($0) / 1_000_000) } ?? .null),
             ("labels", .object(member.labels.map { ($0.name, .string($0.value)) })),
             ("version", .string(member.version)),
+            ("load", member.loadHundredths.map { .number(Double($0) / 100) } ?? .null),
             (
                 "drain",
                 member.drain.map { drain in

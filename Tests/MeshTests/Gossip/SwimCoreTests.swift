@@ -299,6 +299,41 @@ struct SwimCoreTests {
         #expect(sent == [[3, 2], [1, 3], [2, 1]])
     }
 
+    @Test("news are told to three members every 100 ms, beside all probes, and to nobody when all is said")
+    func gossipTick() {
+        var subject = Subject(others: 40)
+        subject.hear(Self.crow, tells: [SwimSubject.facts(Self.owl, [1])])
+        var ticks: [Instant] = []
+        while subject.now < .zero + .seconds(2) {
+            subject.step()
+            let told = subject.sent.filter { $0.message.kind == .gossip }
+            guard !told.isEmpty else { continue }
+            ticks.append(subject.now)
+            #expect(told.count <= SwimConstants.gossipFanout && Set(told.map(\.to)).count == told.count)
+            #expect(told.allSatisfy { $0.path == .datagram && !$0.message.rumours.isEmpty })
+        }
+        #expect(ticks.count > 2)
+        #expect(zip(ticks, ticks.dropFirst()).allSatisfy { $1 - $0 >= SwimConstants.gossipInterval })
+        #expect(subject.core.rumours.isEmpty || (ticks.last ?? .zero) > .zero + .milliseconds(1_800))
+    }
+
+    @Test("an accused member objects with the incarnation after its accuser's, and is alive again for who hears that")
+    func objection() throws {
+        var accused = Subject()
+        let before = accused.core.version
+        accused.hear(Self.crow, tells: [SwimSubject.say(Self.crow, Self.me, .suspect, before)])
+        #expect(accused.core.version.incarnation == before.incarnation + 1)
+        accused.hear(Self.crow, Self.version(2), .ping(9))
+        let answer = try #require(accused.sent.first { $0.message.kind == .ack(9) })
+        #expect(answer.message.rumours.contains { $0.subject == Self.me && $0.isSigned })
+        var other = Subject()
+        other.hear(Self.crow, tells: [Self.say(Self.crow, Self.owl, .suspect, 2)])
+        #expect(other.sees(Self.owl) == .suspect)
+        other.hear(Self.crow, tells: [Self.say(Self.owl, Self.owl, .alive, 3)])
+        #expect(other.sees(Self.owl) == .alive)
+        #expect(other.core.suspicions.isEmpty)
+    }
+
     @Test("every member is probed once in a pass, in another order in each, also where members come and go")
     func passes() {
         var generator = SeededGenerator(seed: 5)

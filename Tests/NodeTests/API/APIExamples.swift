@@ -53,7 +53,8 @@ enum APIExamples {
         name: "owl", shortID: "Xk7dM2qp", keyID: "k4.pid.x", nodeID: NodeID(1), state: "alive", raft: "leader",
         cpus: 32, memoryBytes: 1 << 37, gpus: [gpu], freeGPUs: 1, address: "10.0.0.1:7717",
         roundTripMicroseconds: 300, labels: [label], version: "0.1", role: .worker,
-        drain: DrainOrder(kind: .drain, since: 1, patience: 2, by: "sam", reason: "driver"), notice: "dead for 2d")
+        drain: DrainOrder(kind: .drain, since: 1, patience: 2, by: "sam", reason: "driver"), notice: "dead for 2d",
+        loadHundredths: 320)
     static let status = StatusView(
         version: "0.1", inMesh: true, meshName: "lab", meshFingerprint: "k7qd", nodeName: "owl", shortID: "Xk7dM2qp",
         cpus: 32, memoryBytes: 1 << 37, gpus: [gpu], addresses: ["10.0.0.1:7717"], backend: "epoll",

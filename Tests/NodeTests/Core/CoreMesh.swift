@@ -1,4 +1,5 @@
 import Codec
+import Mesh
 import Raft
 import Scheduler
 
@@ -44,6 +45,11 @@ final class CoreMesh {
         run(seconds: 5) { self[1].state.members.count == 1 }
     }
 
+    /// Fits its statement, and costs nothing.
+    static let seal = SwimSeal(
+        sign: { Array($0.bytes.suffix(SwimConstants.signatureBytesMax)) },
+        verify: { signature, statement, _ in signature == statement.bytes.suffix(SwimConstants.signatureBytesMax) })
+
     private static func bytes(_ number: UInt8) -> Bytes { Bytes([UInt8](repeating: number, count: 32)) }
 
     static func record(_ number: UInt8, role: NodeRole = .auto, labels: [Label] = []) -> NodeRecord {
@@ -58,7 +64,8 @@ final class CoreMesh {
         let id = NodeID(UInt64(number))
         cores.append(
             NodeCore(
-                id: id, restored: restored, boot: UInt64(number), generation: UInt64(number), seal: .none, now: now,
+                id: id, restored: restored, boot: UInt64(number), generation: UInt64(number), seal: CoreMesh.seal,
+                now: now,
                 levels: levels))
         handle(id, .adopted([]))
         handle(id, .wallClock(CoreMesh.epoch + now.nanoseconds))

@@ -282,7 +282,9 @@ public struct SwimSimulation {
         }
         let event = Event.message(message, from: from, to: to, over: path)
         if keepsHistory, messageCount % 97 == 0, oldMessages.count < 256 { oldMessages.append(event) }
-        for arrival in network.arrivals(from: from, to: to, at: now, &generator) {
+        for arrival in network.arrivals(
+            from: from, to: to, at: now, isStream: path == .stream, &generator)
+        {
             events.add(event, at: arrival + nodes[to].slowness)
         }
     }

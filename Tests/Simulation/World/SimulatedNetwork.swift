@@ -49,11 +49,22 @@ public struct SimulatedNetwork {
     }
 
     /// When copies of a message arrive; none where it is lost.
-    public func arrivals(from: Int, to: Int, at now: Instant, _ generator: inout SeededGenerator) -> [Instant] {
-        guard passes(from: from, to: to), !generator.chance(weather.lost, in: 1_000) else { return [] }
+    ///
+    /// - Parameter isStream: what is lost is sent again, as TCP does it: after 200 ms, then twice as late each time.
+    public func arrivals(
+        from: Int, to: Int, at now: Instant, isStream: Bool = false, _ generator: inout SeededGenerator
+    ) -> [Instant] {
+        guard passes(from: from, to: to) else { return [] }
+        var now = now
+        var pause = Interval.milliseconds(200)
+        while generator.chance(weather.lost, in: 1_000) {
+            guard isStream, pause < .seconds(10) else { return [] }
+            now = now + pause
+            pause = pause * 2
+        }
         if !cloggedUntil.isEmpty, cloggedUntil[from][to] > now { return [cloggedUntil[from][to]] }
         var arrivals = [now + delay(&generator)]
-        if generator.chance(weather.doubled, in: 1_000) { arrivals.append(now + delay(&generator)) }
+        if !isStream, generator.chance(weather.doubled, in: 1_000) { arrivals.append(now + delay(&generator)) }
         return arrivals
     }
 
