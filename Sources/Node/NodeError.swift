@@ -74,6 +74,8 @@ public enum NodeError: Error, Hashable, Sendable {
     case profileTooWeak(SandboxProfile, node: String, least: SandboxProfile)
     /// The owner of this host does not let jobs mount it, or it is not there.
     case mountRefused(String, node: String, reason: String)
+    /// This host cannot hold a job still without its noticing.
+    case noFreezer(String)
     /// What was asked about the sandbox is no sandbox.
     case sandboxMalformed(String)
     /// A profile with a user of its own, and another user.
@@ -142,6 +144,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .runAsInProfile: "job.run_as_in_profile"
         case .profileTooWeak: "host.sandbox.too_weak"
         case .mountRefused: "job.mount"
+        case .noFreezer: "host.no_freezer"
         case .sandboxMalformed: "job.sandbox_malformed"
         case .checkpointDirectoryRefused: "job.checkpoint_directory"
         case .stopping: "daemon.stopping"
@@ -224,6 +227,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .profileTooWeak(let profile, let node, let least):
             "\(node) takes no job with the profile \(profile.name): its owner wants \(least.name) at least"
         case .mountRefused(let path, let node, let reason): "\(path) cannot be mounted on \(node): \(reason)"
+        case .noFreezer(let node): "\(node) has no control group that could hold a job still"
         case .sandboxMalformed(let what): what
         case .runAsInProfile(let profile): "the profile \(profile.name) has a user of its own"
         case .checkpointDirectoryRefused(let path, let reason):
@@ -301,6 +305,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .profileTooWeak(_, _, let least):
             "ask for --profile \(least.name); or its owner allows it there: swarmlet up --least-profile none"
         case .mountRefused: "its owner allows it there: swarmlet up --allow-mount PATH[:rw]"
+        case .noFreezer: "the jobs of root's daemon can be paused; without root: a service with Delegate=yes"
         case .sandboxMalformed: "see: swarmlet run --help"
         case .runAsInProfile: "leave out --run-as, or ask for --profile standard"
         case .checkpointDirectoryRefused:

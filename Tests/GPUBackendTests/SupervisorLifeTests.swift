@@ -197,4 +197,21 @@ struct SupervisorLifeTests {
         try harness.connect()
         #expect(moves(harness))
     }
+
+    @Test("a paused attempt stands still for the next daemon too, and its time limit waits")
+    func pause() throws {
+        let harness = try SupervisorHarness()
+        let spec = try harness.start(Self.counting) { $0.timeLimit = .seconds(2) }
+        _ = try harness.waitForStart(spec.key)
+        #expect(moves(harness))
+        try harness.send(.pause(spec.key))
+        #expect(eventually { !moves(harness, seconds: 0.5) })
+        #expect(!moves(harness, seconds: 3))
+        harness.disconnect()
+        try harness.connect()
+        #expect(!moves(harness, seconds: 0.3))
+        try harness.send(.resume(spec.key))
+        #expect(moves(harness))
+        #expect(try harness.waitForEnd(spec.key).outcome == .timeLimit)
+    }
 }

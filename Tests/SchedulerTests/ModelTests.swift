@@ -40,6 +40,16 @@ struct ModelTests {
                 AttemptReport(attempt: key, kind: .preparing, at: 1),
                 AttemptReport(attempt: key, kind: .running, at: 2),
             ] + outcomes.map { AttemptReport(attempt: key, kind: .ended($0), at: 3) }),
+        .report(
+            NodeID(2),
+            [
+                AttemptReport(
+                    attempt: key, kind: .ended(.exited(0)), at: 4,
+                    usage: AttemptUsage(
+                        cpuMicroseconds: 1, peakMemoryBytes: 2, readBytes: 3, writtenBytes: 4, source: .groupVersion2,
+                        gpus: [GPUUsage(index: 1, busyThousandths: 500, peakMemoryBytes: 5, energyMillijoules: 6)]))
+            ]),
+        .pause(4, by: "ana"), .pause(4, by: nil),
         .cancel(4, by: "ana"),
         .checkpoint(key, Checkpoint(number: 1, attempt: 3, tree: .zero, bytes: 5, holders: [NodeID(1)])),
         .holders(job: 4, task: 2, checkpoint: 1, added: NodeID(5)),

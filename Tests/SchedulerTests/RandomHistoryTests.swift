@@ -97,7 +97,7 @@ struct RandomHistory {
     }
 
     private mutating func randomCommand() -> Command {
-        switch below(32) {
+        switch below(34) {
         case 0..<4: return .submit(randomSpec())
         case 4..<10: return .place(Placement.plan(mesh.state, avoid: anyNode(), limit: 1 + below(20)))
         case 10:
@@ -120,6 +120,7 @@ struct RandomHistory {
         case 20: return .nodeLost(anyNode())
         case 21, 22: return .nodeReturned(anyNode())
         case 23: return below(4) == 0 ? .removeNode(anyNode()) : .admit(newNode(), invitation: nil)
+        case 32, 33: return .pause(UInt64(1 + below(20)), by: below(2) == 0 ? "ana" : nil)
         case 24: return .cancel(UInt64(1 + below(20)), by: "ana")
         case 25, 26:
             let key = anyAttempt()

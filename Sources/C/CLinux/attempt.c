@@ -274,15 +274,10 @@ static int reap(pid_t job, int *status) {
 }
 
 static _Noreturn void report(int isolation, enum clinux_message_kind kind, int status) {
-    struct rusage usage;
-    getrusage(RUSAGE_CHILDREN, &usage);
     struct clinux_message message = {
         .kind = kind,
         .status = status,
-        .at_nanoseconds = unix_time(),
-        .cpu_microseconds = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000
-                            + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec,
-        .peak_memory_kibibytes = usage.ru_maxrss};
+        .at_nanoseconds = unix_time()};
     tell(&message);
     end(isolation);
 }

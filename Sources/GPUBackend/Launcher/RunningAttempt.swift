@@ -24,6 +24,10 @@ final class RunningAttempt {
     private(set) var killAt: Instant?
     private var timeLimitAt: Instant?
     private(set) var frozenSince: Instant?
+    /// Since when its node has no lease; nil: it has one, or needs none.
+    var leaselessSince: Instant?
+    /// Somebody wants it to stand still.
+    private(set) var isPaused = false
     /// The freeze is complete and was told.
     var frozenTold = false
     /// Its descriptors are closed, and their numbers may already be those of another attempt.
@@ -127,6 +131,23 @@ final class RunningAttempt {
         }
     }
 
+    // -- Pause --
+
+    /// Stands still from the next look on. One that is being ended is left to end.
+    func pause() {
+        guard report == nil, cause == nil else { return }
+        isPaused = true
+    }
+
+    func resume() { isPaused = false }
+
+    /// Goes on to be ended: the signal reaches only what runs. Without a lease it may not.
+    func resumeToEnd(mayRun: Bool, now: Instant) throws(HostError) {
+        guard isPaused else { return }
+        isPaused = false
+        if mayRun { try thaw(now: now) }
+    }
+
     // -- Lease --
 
     func freeze(now: Instant) throws(HostError) {
@@ -171,7 +192,11 @@ final class RunningAttempt {
     // -- The end --
 
     /// Called once the first process was reaped, so that none of its processes is left.
-    func finish(status: Int32, buffer: UnsafeMutableRawBufferPointer, now: Instant) -> AttemptResult {
+    ///
+    /// - Parameter usage: of the first process and all that it has reaped, which is everything.
+    func finish(
+        status: Int32, usage counted: rusage, buffer: UnsafeMutableRawBufferPointer, now: Instant
+    ) -> AttemptResult {
         _ = readMessages(now: now)
         // What is still in the pipes; a descriptor that was passed out of the attempt does not hold us up.
         for stream in [LogStream.output, .error] {
@@ -182,16 +207,26 @@ final class RunningAttempt {
         isFinished = true
         log.close()
         let usage = group?.takeUsage()
-        let reported = UInt64(clamping: report?.cpu_microseconds ?? 0)
-        let peak = UInt64(clamping: report?.peak_memory_kibibytes ?? 0) * 1024
+        let peak = UInt64(clamping: counted.ru_maxrss) * 1024
+        let grouped = usage?.peakMemoryBytes ?? 0
+        // In blocks of 512 bytes, whatever the storage has (getrusage(2)).
+        let (read, written) = (UInt64(clamping: counted.ru_inblock) * 512, UInt64(clamping: counted.ru_oublock) * 512)
         return AttemptResult(
-            outcome: outcome(status: status, ranOutOfMemory: usage?.ranOutOfMemory ?? false), startedAt: startedAt,
+            outcome: outcome(status: status, memory: usage?.memoryEnd), startedAt: startedAt,
             endedAt: report?.at_nanoseconds ?? HostClock.unix(),
-            cpuMicroseconds: max(reported, usage?.cpuMicroseconds ?? 0),
-            peakMemoryBytes: max(peak, usage?.peakMemoryBytes ?? 0), outputBytes: log.outputBytes)
+            cpuMicroseconds: max(Self.microseconds(counted), usage?.cpuMicroseconds ?? 0),
+            // The largest process counts pages that it never had of its own, so the group's word is better.
+            peakMemoryBytes: grouped > 0 ? grouped : peak, outputBytes: log.outputBytes,
+            readBytes: max(read, usage?.readBytes ?? 0), writtenBytes: max(written, usage?.writtenBytes ?? 0),
+            source: usage?.source ?? .processes)
     }
 
-    private func outcome(status: Int32, ranOutOfMemory: Bool) -> Outcome {
+    private static func microseconds(_ usage: rusage) -> UInt64 {
+        let seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec
+        return UInt64(clamping: seconds * 1_000_000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)
+    }
+
+    private func outcome(status: Int32, memory: Cgroup.MemoryEnd?) -> Outcome {
         if let refusal { return SandboxLayer.outcome(refusal, spec, process.sandbox) }
         switch cause {
         case .cancelled: return .cancelled
@@ -203,7 +238,11 @@ final class RunningAttempt {
         var value: Int32 = 0
         let ended = clinux_wait_status(report?.status ?? status, &value)
         let failed = ended != 1 || value != 0 || report == nil
-        if failed, spec.memoryBytes > 0, ranOutOfMemory {
+        if failed, memory == .ofHost {
+            return .hostFailed(
+                code: "host.out_of_memory", message: "the host ran out of memory, and its kernel chose this job to end")
+        }
+        if failed, spec.memoryBytes > 0, memory == .limit {
             return .outOfMemory(limitBytes: spec.memoryBytes)
         }
         if failedInSetup {

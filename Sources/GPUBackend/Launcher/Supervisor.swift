@@ -262,10 +262,11 @@ final class Supervisor {
 
     private func reap(_ attempt: RunningAttempt) throws(HostError) {
         var status: Int32 = 0
-        guard waitpid(attempt.process.process, &status, WNOHANG) == attempt.process.process else { return }
+        var usage = rusage()
+        guard wait4(attempt.process.process, &status, WNOHANG, &usage) == attempt.process.process else { return }
         let now = HostClock.sinceBoot()
         if attempt.readMessages(now: now) { try tellStarted(attempt) }
-        let result = attempt.finish(status: status, buffer: buffer, now: now)
+        let result = attempt.finish(status: status, usage: usage, buffer: buffer, now: now)
         if let group = attempt.group { pool.giveBack(group) }
         running.removeAll { $0 === attempt }
         try end(attempt.key, result)
@@ -316,7 +317,8 @@ final class Supervisor {
         var next = Instant.distantFuture
         let deadline = lease.deadline
         for attempt in running {
-            if attempt.spec.replaceable { next = min(next, holdToLease(attempt, deadline: deadline, now: now)) }
+            let leaseEnd = attempt.spec.replaceable ? deadline : .distantFuture
+            next = min(next, hold(attempt, leaseEnd: leaseEnd, now: now))
             if attempt.spec.memoryBytes > 0, !pool.enforcesMemory, attempt.cause == nil {
                 if ProcessFacts.residentBytes(below: attempt.process.process) > attempt.spec.memoryBytes {
                     attempt.kill(.outOfMemory)
@@ -328,19 +330,24 @@ final class Supervisor {
         return next
     }
 
-    private func holdToLease(_ attempt: RunningAttempt, deadline: Instant, now: Instant) -> Instant {
+    /// Without a lease it stands still, and while it is paused; with both it is the lease that is told and that ends it.
+    private func hold(_ attempt: RunningAttempt, leaseEnd: Instant, now: Instant) -> Instant {
         do throws(HostError) {
-            if now < deadline {
-                if attempt.frozenSince != nil {
-                    try attempt.thaw(now: now)
-                    unsent.append(.thawed(attempt.key))
-                }
-                return deadline
+            let hasLease = now < leaseEnd
+            if hasLease, attempt.frozenTold {
+                attempt.frozenTold = false
+                unsent.append(.thawed(attempt.key))
             }
-            guard let since = attempt.frozenSince else {
+            attempt.leaselessSince = hasLease ? nil : attempt.leaselessSince ?? now
+            if hasLease, !attempt.isPaused {
+                try attempt.thaw(now: now)
+                return leaseEnd
+            }
+            guard attempt.frozenSince != nil else {
                 try attempt.freeze(now: now)
                 return now + Self.freezeLook
             }
+            guard let since = attempt.leaselessSince else { return leaseEnd }
             if now - since > attempt.spec.disconnectLimit { attempt.kill(.lost) }
             if !attempt.frozenTold {
                 guard attempt.isFrozen else { return now + Self.freezeLook }
@@ -411,12 +418,18 @@ final class Supervisor {
         case .start(let spec): try start(spec)
         case .cancel(let key, let grace):
             guard case .running(let attempt)? = entries[key] else { return }
+            let mayRun = !attempt.spec.replaceable || lease.holds(at: now)
+            do throws(HostError) { try attempt.resumeToEnd(mayRun: mayRun, now: now) } catch {
+                // One that cannot be woken is killed below.
+            }
             attempt.terminate(.cancelled, grace: grace ?? attempt.spec.grace, now: now)
         case .kill(let key):
             guard case .running(let attempt)? = entries[key] else { return }
             attempt.kill(.lost)
         case .acknowledge(let key): try acknowledge(key)
         case .shutdown: isShuttingDown = true
+        case .pause(let key): if case .running(let attempt)? = entries[key] { attempt.pause() }
+        case .resume(let key): if case .running(let attempt)? = entries[key] { attempt.resume() }
         }
     }
 

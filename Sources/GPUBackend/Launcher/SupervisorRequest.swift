@@ -16,9 +16,12 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
     case acknowledge(AttemptKey)
     /// Exit once no attempt is left that runs or waits for its acknowledgement.
     case shutdown
+    /// It stands still until `resume`. Of version 2, as is `resume`.
+    case pause(AttemptKey)
+    case resume(AttemptKey)
 
-    /// The version of this protocol.
-    public static let version: UInt32 = 1
+    /// The version of this protocol: the answer to `hello` says which one the supervisor knows.
+    public static let version: UInt32 = 2
 
     public init(cbor: CBOR) throws(CodecError) {
         let map = try cbor.requireMap()
@@ -30,6 +33,8 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
         case 4: self = .kill(try map.require(1))
         case 5: self = .acknowledge(try map.require(1))
         case 6: self = .shutdown
+        case 7: self = .pause(try map.require(1))
+        case 8: self = .resume(try map.require(1))
         default: throw .invalid("no supervisor request \(kind)")
         }
     }
@@ -55,6 +60,12 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
             map.set(0, UInt64(5))
             map.set(1, key)
         case .shutdown: map.set(0, UInt64(6))
+        case .pause(let key):
+            map.set(0, UInt64(7))
+            map.set(1, key)
+        case .resume(let key):
+            map.set(0, UInt64(8))
+            map.set(1, key)
         }
         return .map(map)
     }

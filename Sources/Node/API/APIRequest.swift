@@ -53,6 +53,8 @@ public enum APIRequest: Hashable, Sendable {
     case doctorPeer(String)
     /// To a member: what it says of itself, and how it reaches who asks.
     case doctorReport
+    /// A job stands still or goes on.
+    case pause(PauseRequest)
 
     /// Whether the caller has more to send before the answer is complete.
     var isConversation: Bool {
@@ -113,6 +115,7 @@ extension APIRequest: CBORCodable {
         case 32: self = .events(try EventsRequest(cbor: content))
         case 33: self = .doctorPeer(try String(cbor: content))
         case 34: self = .doctorReport
+        case 40: self = .pause(try PauseRequest(cbor: content))
         default: throw .invalid("request \(number) is not known to this version")
         }
     }
@@ -152,6 +155,7 @@ extension APIRequest: CBORCodable {
         case .events(let request): numbered(32, request.cbor)
         case .doctorPeer(let name): numbered(33, name.cbor)
         case .doctorReport: numbered(34)
+        case .pause(let request): numbered(40, request.cbor)
         }
     }
 }

@@ -17,11 +17,12 @@ public struct AttemptView: Hashable, Sendable {
     public var exitCode: Int32?
     /// The number of the checkpoint.
     public var resumedFrom: UInt64?
+    public var usage: AttemptUsage?
 
     public init(
         task: UInt32, number: UInt32, node: String, gpus: [String], state: TaskState, placedAt: Int64,
         startedAt: Int64? = nil, endedAt: Int64? = nil, outcome: String? = nil, exitCode: Int32? = nil,
-        resumedFrom: UInt64? = nil
+        resumedFrom: UInt64? = nil, usage: AttemptUsage? = nil
     ) {
         self.task = task
         self.number = number
@@ -34,6 +35,7 @@ public struct AttemptView: Hashable, Sendable {
         self.outcome = outcome
         self.exitCode = exitCode
         self.resumedFrom = resumedFrom
+        self.usage = usage
     }
 }
 
@@ -51,6 +53,7 @@ extension AttemptView: CBORCodable {
         outcome = try map.optional(9)
         exitCode = try map.optional(10)
         resumedFrom = try map.optional(11)
+        usage = try map.optional(12)
     }
 
     public var cbor: CBOR {
@@ -66,6 +69,7 @@ extension AttemptView: CBORCodable {
         map.set(9, outcome)
         map.set(10, exitCode)
         map.set(11, resumedFrom)
+        map.set(12, usage)
         return .map(map)
     }
 }

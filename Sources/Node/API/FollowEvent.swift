@@ -15,6 +15,8 @@ public enum FollowEvent: Hashable, Sendable {
     case task(UInt32)
     /// What the last attempt wrote could not all be had from this node; it is kept there.
     case outputMissing(node: String)
+    /// Somebody paused it, or with nil lets it go on.
+    case paused(by: String?)
 }
 
 extension FollowEvent: CBORCodable {
@@ -30,6 +32,7 @@ extension FollowEvent: CBORCodable {
         case 7: self = .ended(try JobEnded(cbor: content))
         case 8: self = .task(try UInt32(cbor: content))
         case 9: self = .outputMissing(node: try String(cbor: content))
+        case 10: self = .paused(by: content == .null ? nil : try String(cbor: content))
         default: throw .invalid("event \(number) is not known to this version")
         }
     }
@@ -45,6 +48,7 @@ extension FollowEvent: CBORCodable {
         case .ended(let ended): numbered(7, ended.cbor)
         case .task(let task): numbered(8, task.cbor)
         case .outputMissing(let node): numbered(9, node.cbor)
+        case .paused(let person): numbered(10, person?.cbor ?? .null)
         }
     }
 }

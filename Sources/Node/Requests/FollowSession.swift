@@ -18,6 +18,7 @@ final class FollowSession: @unchecked Sendable {
     private var toldReason: String?
     private var toldCheckpoint: (number: UInt64, holders: Int) = (0, 0)
     private var toldFrozen = false
+    private var toldPause: String?
     /// The attempt whose output is being copied, and whether all of it has been.
     private var pumped: UInt32 = 0
     private var pumpIsDone = true
@@ -86,6 +87,10 @@ final class FollowSession: @unchecked Sendable {
                         node: node.views.nodeName(attempt.node),
                         silentMilliseconds: UInt64(node.peers.silence(of: attempt.node).milliseconds),
                         nextAttempt: next, isDrained: attempt.outcome == .moved)))
+        }
+        if !record.isEnded, record.pausedBy != toldPause {
+            toldPause = record.pausedBy
+            try await events.send(.paused(by: record.pausedBy))
         }
         let reason = record.isEnded ? nil : Placement.reason(node.state, job: job)
         if let reason, reason != toldReason, current.state == .pending { try await events.send(.waiting(reason)) }

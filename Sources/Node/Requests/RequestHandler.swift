@@ -51,6 +51,7 @@ struct RequestHandler {
             try await reply(.job(node.views(of: state).detail(try job(id, in: state))))
         case .inspectNode(let name): try await reply(.member(try MemberViews(node: node).member(named: name)))
         case .cancel(let request): try await cancel(request)
+        case .pause(let request): try await pause(request)
         case .wait(let jobs): try await wait(jobs)
         case .fetch(let request): try await fetch(request)
         case .settings:
@@ -115,7 +116,7 @@ struct RequestHandler {
     private static func reads(_ request: APIRequest) -> Bool {
         switch request {
         case .members, .follow, .followArray, .logs, .jobs, .inspectJob, .inspectNode, .cancel, .wait, .fetch,
-            .settings:
+            .settings, .pause:
             true
         default: false
         }
@@ -249,15 +250,31 @@ struct RequestHandler {
     }
 
     private func cancel(_ request: CancelRequest) async throws {
-        let record = try job(request.job, in: try await state(knowing: request.job))
-        guard caller.isAdministrator || record.spec.user == caller.name else {
-            throw NodeError.denied(user: caller.name, what: "cancel a job of \(record.spec.user)")
-        }
+        let record = try await ownJob(request.job, to: "cancel")
         // One that has left the state has ended, and nothing is to be asked of the mesh.
         guard state.contains(request.job) else {
             throw SchedulerError.jobEnded(request.job, record.counts.summary)
         }
         _ = try await node.driver.carryOut(.cancel(request.job, by: caller.name))
+        try await reply(.done)
+    }
+
+    /// The job, which has to be the caller's own, or the caller an administrator.
+    private func ownJob(_ id: JobID, to verb: String) async throws -> JobRecord {
+        let record = try job(id, in: try await state(knowing: id))
+        guard caller.isAdministrator || record.spec.user == caller.name else {
+            throw NodeError.denied(user: caller.name, what: "\(verb) a job of \(record.spec.user)")
+        }
+        return record
+    }
+
+    private func pause(_ request: PauseRequest) async throws {
+        let verb = request.isPaused ? "pause" : "resume"
+        let record = try await ownJob(request.job, to: verb)
+        guard !record.isEnded else { throw SchedulerError.jobEnded(request.job, record.counts.summary) }
+        if request.isPaused { try await HandService(node: node).requireFreezers(of: record) }
+        let person = request.isPaused ? caller.name : nil
+        _ = try await node.driver.carryOut(.pause(request.job, by: person))
         try await reply(.done)
     }
 

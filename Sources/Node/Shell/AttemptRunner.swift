@@ -13,26 +13,28 @@ import Scheduler
 /// its results recorded.
 final class AttemptRunner: @unchecked Sendable {
     let node: MeshNode
-    private var links: [JobID: SupervisorLink] = [:]
-    private var attempts: [AttemptKey: Running] = [:]
+    var links: [JobID: SupervisorLink] = [:]
+    var attempts: [AttemptKey: Running] = [:]
     /// Ended before this daemon began: their results are collected once the state is known.
-    private var endedBefore: [AttemptKey: AttemptResult] = [:]
+    var endedBefore: [AttemptKey: AttemptResult] = [:]
     private var isStopped = false
     private var lease = Instant(nanoseconds: .min)
     /// Jobs whose page stands still, because an attempt of theirs was replaced and is not gone yet.
     private var heldBack: [JobID] = []
-    private let leaseMoved: LoopSignal
-    private let spare: SpareSupervisor
+    let leaseMoved: LoopSignal
+    let spare: SpareSupervisor
     /// Whom the jobs run as that are here, so that an array does not look it up for every task.
     private var accounts: [JobID: AttemptPlan.Account] = [:]
 
     /// One attempt on its way. Confined to the loop, as its runner.
-    private final class Running: @unchecked Sendable {
+    final class Running: @unchecked Sendable {
         var stage: Stage
         var stop: AttemptStop?
         var isFrozen = false
         /// Whether its supervisor has said so.
         var hasStarted = false
+        /// What its supervisor was told last; nil: nothing, or another daemon told it.
+        var isPaused: Bool?
         var preparation: Task<Void, Never>?
         var watcher: Task<Void, Never>?
         /// Its command exited with an error: a next attempt goes on from what it saved last.
@@ -42,7 +44,7 @@ final class AttemptRunner: @unchecked Sendable {
         init(_ stage: Stage) { self.stage = stage }
     }
 
-    private enum Stage {
+    enum Stage {
         case preparing
         /// A supervisor has it.
         case supervised
@@ -56,7 +58,7 @@ final class AttemptRunner: @unchecked Sendable {
         spare = SpareSupervisor(parent: node.directory.supervisors, loop: node.loop, log: node.log)
     }
 
-    private var loop: any EventLoop { node.loop }
+    var loop: any EventLoop { node.loop }
 
     /// Those that stand still for want of a lease.
     var frozenAttempts: Set<AttemptKey> { Set(attempts.filter { $0.value.isFrozen }.keys) }
@@ -68,120 +70,6 @@ final class AttemptRunner: @unchecked Sendable {
     /// Whether an attempt is still looked after here, or one of a job.
     func holds(_ key: AttemptKey) -> Bool { attempts[key] != nil }
     func holds(_ job: JobID) -> Bool { links[job] != nil || attempts.keys.contains { $0.job == job } }
-
-    // MARK: Adoption
-
-    /// Finds what outlived the last daemon of this host, and takes it over. Before the core starts.
-    ///
-    /// One supervisor that cannot be taken over keeps nobody from starting: it is ended, and what it ran is lost. Throws
-    /// where even that fails, because then something may run here that nobody looks after.
-    func adopt() async throws -> [AdoptedAttempt] {
-        var adopted: [AdoptedAttempt] = []
-        try spare.sweep()
-        for directory in try SupervisorDirectory.scan(node.directory.supervisors) {
-            guard let job = JobID(directory.path.split(separator: "/").last ?? "") else { continue }
-            do {
-                switch try directory.condition() {
-                case .lives: adopted += try await adopt(job, directory)
-                case .gone(let remains):
-                    for left in remains { adopted.append(adopt(left)) }
-                    if remains.isEmpty { try directory.remove() }
-                }
-            } catch {
-                let reason = APIFailure(error).message
-                node.log.warning("the supervisor of job \(job) cannot be taken over and is ended: \(reason)")
-                adopted += try await end(job, directory)
-            }
-        }
-        return adopted
-    }
-
-    private func adopt(_ job: JobID, _ directory: SupervisorDirectory) async throws -> [AdoptedAttempt] {
-        let link = try SupervisorLink(job: job, directory: directory, loop: loop)
-        var adopted: [AttemptKey: AdoptedAttempt] = [:]
-        var isReplayed = false
-        var isGone = false
-        let replayed = LoopSignal(loop)
-        link.onEvent = { [self] event in
-            switch event {
-            case .started(let key, _, let at):
-                attempts[key] = Running(.supervised)
-                attempts[key]?.hasStarted = true
-                adopted[key] = AdoptedAttempt(key: key, at: at)
-            case .ended(let key, let result): adopted[key] = adopt(key, endedWith: result)
-            case .frozen(let key): attempts[key]?.isFrozen = true
-            case .thawed(let key): attempts[key]?.isFrozen = false
-            case .welcome, .declined: break
-            case .replayed: isReplayed = true
-            case nil: isGone = true
-            }
-            if isReplayed || isGone { replayed.notify() }
-        }
-        link.start()
-        let deadline = loop.after(AttemptRunner.adoptionPatience)
-        do {
-            while !isReplayed, !isGone { try await replayed.wait(until: deadline) }
-            guard !isGone else { throw MeshError.disconnected }
-        } catch {
-            link.onEvent = nil
-            link.close()
-            throw error
-        }
-        links[job] = link
-        listen(to: link)
-        return adopted.keys.sorted().compactMap { adopted[$0] }
-    }
-
-    /// Ends a supervisor by force; the answer is what it left. A directory that says nothing sensible is put aside.
-    private func end(_ job: JobID, _ directory: SupervisorDirectory) async throws -> [AdoptedAttempt] {
-        for key in attempts.keys where key.job == job {
-            attempts[key] = nil
-            endedBefore[key] = nil
-        }
-        let deadline = loop.after(AttemptRunner.adoptionPatience)
-        while let process = directory.runningProcess {
-            guard loop.now < deadline else {
-                throw HostError.system(operation: "kill", path: "process \(process)", errorNumber: ETIMEDOUT)
-            }
-            kill(process, SIGKILL)
-            try await loop.sleep(for: .milliseconds(50))
-        }
-        do {
-            guard case .gone(let remains) = try directory.condition() else { return [] }
-            return remains.map(adopt)
-        } catch {
-            let aside = directory.path + ".damaged"
-            node.log.warning("\(directory.path) is put aside as \(aside): \(error.message)")
-            try HostFiles.removeTree(aside)
-            guard rename(directory.path, aside) == 0 else {
-                throw HostError.system(operation: "rename", path: directory.path, errorNumber: errno)
-            }
-            return []
-        }
-    }
-
-    /// How long a supervisor may take to tell what it holds, or to die.
-    private static let adoptionPatience = Interval.seconds(5)
-
-    private func adopt(_ left: SupervisorDirectory.Remains) -> AdoptedAttempt {
-        if let result = left.result { return adopt(left.key, endedWith: result) }
-        attempts[left.key] = Running(.ended)
-        return AdoptedAttempt(key: left.key, outcome: .lost, at: EventLoops.wallClock.nanoseconds)
-    }
-
-    private func adopt(_ key: AttemptKey, endedWith result: AttemptResult) -> AdoptedAttempt {
-        attempts[key] = Running(.supervised)
-        endedBefore[key] = result
-        return AdoptedAttempt(key: key, at: result.startedAt ?? result.endedAt)
-    }
-
-    /// The state is as new as this daemon: what was adopted is looked after like what was started here.
-    private func resumeAdopted() {
-        let results = exchange(&endedBefore, with: [:])
-        for key in attempts.keys.sorted() where attempts[key]?.stage == .supervised {
-            if let result = results[key] { finish(key, result) } else { watchCheckpoints(of: key) }
-        }
-    }
 
     // MARK: The end
 
@@ -303,7 +191,7 @@ final class AttemptRunner: @unchecked Sendable {
             on: node.host.capabilities, node.host.policy, devices: node.host.devices.files(of: plan.attempt.gpus))
         while let turn = running.turn { try await turn.wait() }
         let link = try await self.link(for: key.job)
-        while loop.now + NodeConstants.leaseToStart > lease || heldBack.contains(key.job) {
+        while loop.now + NodeConstants.leaseToStart > lease || heldBack.contains(key.job) || isPaused(key.job) {
             try await leaseMoved.wait()
         }
         try Task.checkCancellation()
@@ -359,7 +247,7 @@ final class AttemptRunner: @unchecked Sendable {
 
     // MARK: What supervisors say
 
-    private func listen(to link: SupervisorLink) {
+    func listen(to link: SupervisorLink) {
         link.onEvent = { [self] event in
             guard let event else { return supervisorEnded(link) }
             switch event {
@@ -371,6 +259,7 @@ final class AttemptRunner: @unchecked Sendable {
                 attempts[key]?.hasStarted = true
                 node.driver.input(.attempt(AttemptReport(attempt: key, kind: .running, at: at)))
                 watchCheckpoints(of: key)
+                tellPause(key, always: false)
                 keepSpareSoon()
             case .ended(let key, let result): finish(key, result)
             case .frozen(let key): setFrozen(key, true)
@@ -407,7 +296,7 @@ final class AttemptRunner: @unchecked Sendable {
         prepare(key, running)
     }
 
-    private func finish(_ key: AttemptKey, _ result: AttemptResult) {
+    func finish(_ key: AttemptKey, _ result: AttemptResult) {
         guard let running = attempts[key], running.stage != .ended else { return }
         running.stage = .ended
         node.driver.changes.notify()
@@ -422,7 +311,9 @@ final class AttemptRunner: @unchecked Sendable {
             running.watcher?.cancel()
         }
         let hasOutputs = outcome.isSuccess && node.state.job(key.job)?.spec.outputs.isEmpty == false
-        guard hasOutputs || running.watcher != nil else { return ended(key, outcome: outcome, at: result.endedAt) }
+        guard hasOutputs || running.watcher != nil else {
+            return ended(key, outcome: outcome, at: result.endedAt, usage: result.usage)
+        }
         loop.spawn("results of \(key.job).\(key.task)") { [self] in
             if running.leavesCheckpoint { await running.watcher?.value }
             if outcome.isSuccess, let plan = node.plan(for: key), !plan.job.outputs.isEmpty {
@@ -433,16 +324,19 @@ final class AttemptRunner: @unchecked Sendable {
                     if isStopped { return }
                     let failure = APIFailure(error)
                     return ended(
-                        key, outcome: .hostFailed(code: failure.code, message: failure.message), at: result.endedAt)
+                        key, outcome: .hostFailed(code: failure.code, message: failure.message), at: result.endedAt,
+                        usage: result.usage)
                 }
             }
-            ended(key, outcome: outcome, at: result.endedAt)
+            ended(key, outcome: outcome, at: result.endedAt, usage: result.usage)
         }
     }
 
-    private func ended(_ key: AttemptKey, outcome: Outcome, at: Int64) {
+    private func ended(_ key: AttemptKey, outcome: Outcome, at: Int64, usage: AttemptUsage? = nil) {
         attempts[key]?.stage = .ended
-        node.driver.input(.attempt(AttemptReport(attempt: key, kind: .ended(outcome), at: at)))
+        // A mesh below that level has no words for it.
+        let usage = node.state.level < 3 ? nil : usage
+        node.driver.input(.attempt(AttemptReport(attempt: key, kind: .ended(outcome), at: at, usage: usage)))
         node.driver.changes.notify()
     }
 
@@ -484,7 +378,7 @@ final class AttemptRunner: @unchecked Sendable {
         }
     }
 
-    private func watchCheckpoints(of key: AttemptKey) {
+    func watchCheckpoints(of key: AttemptKey) {
         guard let running = attempts[key], running.watcher == nil,
             node.state.job(key.job)?.spec.checkpoint != nil, let plan = node.plan(for: key),
             plan.job.checkpoint != nil

@@ -302,8 +302,11 @@ final class MeshNode: @unchecked Sendable {
 
     private func note(_ events: [StateEvent]) {
         for event in events {
-            guard case .attemptLost(_, let node) = event else { continue }
-            silenceAtLoss[node] = peers.silence(of: node)
+            switch event {
+            case .attemptLost(_, let node): silenceAtLoss[node] = peers.silence(of: node)
+            case .pauseChanged(let job): runner.pauseChanged(of: job)
+            default: break
+            }
         }
     }
 
@@ -453,6 +456,7 @@ final class MeshNode: @unchecked Sendable {
                 case .relay: try await relays.serve(stream, from: sender)
                 case .relayed: try await peers.takeRelayed(stream, through: sender)
                 case .logCopy: try await shipper.serve(stream, from: sender)
+                case .hands: try await HandService(node: self).serve(stream)
                 case .admission: stream.cancel()
                 }
             } catch {
@@ -467,7 +471,7 @@ final class MeshNode: @unchecked Sendable {
         case .transfer: message = TransferMessage.failed(code: failure.code, message: failure.message).encoded()
         case .relay: message = RelayAnswer.refused(failure.message).encoded
         case .relayed, .logCopy: return stream.cancel()
-        case .log, .files, .admission, .raft, .history, .doctor: message = APIReply.failure(failure).encoded()
+        case .log, .files, .admission, .raft, .history, .doctor, .hands: message = APIReply.failure(failure).encoded()
         }
         do {
             try await stream.send(message)

@@ -20,4 +20,6 @@ enum StreamKind: UInt16 {
     case relayed = 9
     /// What attempts of the other side write, to be kept here as well (`LogBatch`, answered by `LogBatch.Answer`).
     case logCopy = 10
+    /// What somebody does with attempts that run there (`APIRequest`, answered by `APIReply`).
+    case hands = 11
 }

@@ -14,6 +14,9 @@ final class SupervisorLink: @unchecked Sendable {
     /// Events in the order they happened; nil is the end of the supervisor.
     var onEvent: ((SupervisorEvent?) -> Void)?
 
+    /// What the supervisor speaks; 1 until it has said so.
+    private(set) var version: UInt32 = 1
+
     private let loop: any EventLoop
     private let socket: Int32
     private let outgoing: LoopQueue<[UInt8]>
@@ -72,7 +75,10 @@ final class SupervisorLink: @unchecked Sendable {
                 let bytes = try await loop.receive(socket, maximum: 64 * 1024)
                 if bytes.isEmpty { break }
                 frames.append(bytes)
-                while let event = try frames.next() { onEvent?(event) }
+                while let event = try frames.next() {
+                    if case .welcome(let spoken, _) = event { version = spoken }
+                    onEvent?(event)
+                }
             }
         } catch {
             // Whatever ended the connection, it was the supervisor's last word to this daemon.

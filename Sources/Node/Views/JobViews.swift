@@ -28,7 +28,7 @@ struct JobViews {
             if let live = task.liveAttempt {
                 let name = nodeName(live.node)
                 if !nodes.contains(name) { nodes.append(name) }
-                frozen = frozen || isFrozen(AttemptKey(key, attempt: live.number))
+                frozen = frozen || job.pausedBy != nil || isFrozen(AttemptKey(key, attempt: live.number))
             }
             if task.state == .failed, lastOutcome == nil { lastOutcome = task.attempts.last?.outcome }
         }
@@ -109,10 +109,11 @@ struct JobViews {
             task: key.index, number: attempt.number, node: nodeName(attempt.node),
             gpus: gpus(attempt).map(GPUText.one), state: state, placedAt: attempt.placedAt,
             startedAt: attempt.startedAt, endedAt: attempt.endedAt, outcome: attempt.outcome.map(OutcomeText.short),
-            exitCode: attempt.outcome?.exitCode, resumedFrom: attempt.resumedFrom)
+            exitCode: attempt.outcome?.exitCode, resumedFrom: attempt.resumedFrom, usage: attempt.usage)
     }
 
     private func reason(_ job: JobRecord, _ outcome: Outcome?) -> String? {
+        if !job.isEnded, let person = job.pausedBy { return "paused by \(person)" }
         if !job.isEnded { return job.counts[.pending] > 0 ? Placement.reason(state, job: job.id) : nil }
         if let person = job.cancelRequestedBy, job.state == .cancelled { return "by \(person)" }
         guard let outcome, outcome != .exited(outcome.exitCode) || job.exitCode != 0 else { return nil }

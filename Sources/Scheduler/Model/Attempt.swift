@@ -23,11 +23,13 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
     public var resumedFrom: UInt64?
     /// Its turn among those that wait on the node for the room of an attempt of their job; nil: it has room of its own.
     public var turn: UInt64?
+    /// What it used; nil while it lives, and where nobody could tell.
+    public var usage: AttemptUsage?
 
     public init(
         number: UInt32, node: NodeID, gpus: [UInt32] = [], cpuMillis: UInt64, memoryBytes: UInt64, placedAt: Int64,
         startedAt: Int64? = nil, endedAt: Int64? = nil, outcome: Outcome? = nil, resumedFrom: UInt64? = nil,
-        turn: UInt64? = nil
+        turn: UInt64? = nil, usage: AttemptUsage? = nil
     ) {
         self.number = number
         self.node = node
@@ -40,6 +42,7 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
         self.outcome = outcome
         self.resumedFrom = resumedFrom
         self.turn = turn
+        self.usage = usage
     }
 
     public init(cbor: CBOR) throws(CodecError) {
@@ -55,6 +58,7 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
         outcome = try map.optional(9)
         resumedFrom = try map.optional(10)
         turn = try map.optional(11)
+        usage = try map.optional(12)
     }
 
     public var cbor: CBOR {
@@ -70,6 +74,7 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
         map.set(9, outcome)
         map.set(10, resumedFrom)
         map.set(11, turn)
+        map.set(12, usage)
         return .map(map)
     }
 }

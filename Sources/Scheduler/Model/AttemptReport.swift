@@ -6,11 +6,14 @@ public struct AttemptReport: Hashable, Sendable, CBORCodable {
     public var kind: AttemptReportKind
     /// By the clock of the node: nanoseconds since the Unix epoch.
     public var at: Int64
+    /// With an end: what the attempt used.
+    public var usage: AttemptUsage?
 
-    public init(attempt: AttemptKey, kind: AttemptReportKind, at: Int64) {
+    public init(attempt: AttemptKey, kind: AttemptReportKind, at: Int64, usage: AttemptUsage? = nil) {
         self.attempt = attempt
         self.kind = kind
         self.at = at
+        self.usage = usage
     }
 
     public init(cbor: CBOR) throws(CodecError) {
@@ -18,6 +21,7 @@ public struct AttemptReport: Hashable, Sendable, CBORCodable {
         attempt = try map.require(1)
         kind = try map.require(2)
         at = try map.require(3)
+        usage = try map.optional(4)
     }
 
     public var cbor: CBOR {
@@ -25,6 +29,7 @@ public struct AttemptReport: Hashable, Sendable, CBORCodable {
         map.set(1, attempt)
         map.set(2, kind)
         map.set(3, at)
+        map.set(4, usage)
         return .map(map)
     }
 }

@@ -47,6 +47,8 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case drain(NodeID, DrainOrder?)
     /// A node is put out of the mesh at once, and its key never admitted again.
     case revoke(NodeID, by: String)
+    /// A job stands still, by whose wish, or with nil goes on.
+    case pause(JobID, by: String?)
     /// Of a version newer than ours; it is refused when applied. Kept as it came.
     case unrecognised(CBOR)
 
@@ -87,6 +89,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 21: self = .raiseLevel(try map.require(1))
         case 22: self = .drain(try map.require(1), try map.optional(2))
         case 23: self = .revoke(try map.require(1), by: try map.require(2))
+        case 30: self = .pause(try map.require(1), by: try map.optional(2))
         default: self = .unrecognised(cbor)
         }
     }
@@ -140,6 +143,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case .raiseLevel(let level): return .kind(21) { $0.set(1, level) }
         case .drain(let node, let order): return Command.pair(22, node, order)
         case .revoke(let node, let person): return Command.pair(23, node, person)
+        case .pause(let job, let person): return Command.pair(30, job, person)
         case .unrecognised(let cbor): return cbor
         }
     }

@@ -14,6 +14,8 @@ public struct JobRecord: Hashable, Sendable {
     public var exitCode: Int32?
     /// Who asked to cancel it.
     public var cancelRequestedBy: String?
+    /// Who has it stand still; nil: it goes on.
+    public var pausedBy: String?
 
     /// One word for all of its tasks.
     public var state: TaskState { counts.summary }

@@ -10,6 +10,8 @@ public enum StateEvent: Hashable, Sendable {
     case invitationUsed(jti: String, NodeID)
     case jobSubmitted(JobID)
     case cancelRequested(JobID)
+    /// It was paused or goes on.
+    case pauseChanged(JobID)
     /// The attempt is the newest one, where there is one.
     case taskChanged(TaskKey, TaskState, AttemptKey?)
     /// The tasks that waited for a place ended, all of them at once.

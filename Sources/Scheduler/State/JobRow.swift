@@ -7,6 +7,8 @@ struct JobRow: Sendable {
     /// Exit code of the first task that failed.
     var firstFailure: Int32?
     var cancelRequestedBy: String?
+    /// Its tasks get no place meanwhile, and those that have one stand still.
+    var pausedBy: String?
     var tasks: TaskTable
     /// How many tasks are in each state. Derived from `tasks`.
     var counts: TaskCounts
@@ -51,6 +53,6 @@ struct JobRow: Sendable {
         }
         return JobRecord(
             id: id, spec: spec.value, submittedAt: submittedAt, endedAt: endedAt, counts: counts, exitCode: exitCode,
-            cancelRequestedBy: cancelRequestedBy)
+            cancelRequestedBy: cancelRequestedBy, pausedBy: pausedBy)
     }
 }

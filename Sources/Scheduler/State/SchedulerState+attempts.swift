@@ -7,7 +7,8 @@ extension SchedulerState {
     mutating func place(_ placement: Placement, _ events: inout [StateEvent]) {
         let key = placement.attempt
         guard let job = jobRows.find(key.job), key.task < jobRows[job].tasks.count,
-            jobRows[job].cancelRequestedBy == nil, jobRows[job].pending.contains(key.task),
+            jobRows[job].cancelRequestedBy == nil, jobRows[job].pausedBy == nil,
+            jobRows[job].pending.contains(key.task),
             jobRows[job].tasks[key.task].nextAttempt == key.attempt,
             let node = nodeRows.find(placement.node), nodeRows[node].record.takesWork,
             placement.gpus.count == Int(jobRows[job].spec.value.resources.gpus),
@@ -63,7 +64,7 @@ extension SchedulerState {
                 events.append(.attemptStarted(key))
             }
             change(job, key.task, to: .running, &events)
-        case .ended(let outcome): end(job, key.task, outcome, at: report.at, &events)
+        case .ended(let outcome): end(job, key.task, outcome, at: report.at, usage: report.usage, &events)
         }
     }
 
@@ -140,7 +141,8 @@ extension SchedulerState {
 
     /// The one place where an attempt ends: its room is free again and the task goes where its policy says.
     private mutating func end(
-        _ job: RowPosition, _ index: UInt32, _ outcome: Outcome, at: Int64, _ events: inout [StateEvent]
+        _ job: RowPosition, _ index: UInt32, _ outcome: Outcome, at: Int64, usage: AttemptUsage? = nil,
+        _ events: inout [StateEvent]
     ) {
         guard let attempt = jobRows[job].tasks[index].liveAttempt else { return }
         let key = AttemptKey(job: jobRows.key(at: job), task: index, attempt: attempt.number)
@@ -149,6 +151,7 @@ extension SchedulerState {
         changeAttempt(job, index) {
             $0.outcome = outcome
             $0.endedAt = max(at, $0.startedAt ?? $0.placedAt)
+            $0.usage = usage
         }
         if let node = nodeRows.find(attempt.node) {
             nodeRows[node].release(key, attempt)

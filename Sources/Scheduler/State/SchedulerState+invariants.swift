@@ -12,7 +12,9 @@ extension SchedulerState {
             broken += Self.brokenInvariants(of: id, row)
             pending += Int(row.counts[.pending])
             if row.endedAt == nil { unfinished += Int(row.tasks.count) }
-            if waiting.contains(id) == row.pending.isEmpty { broken.append("job \(id) waits in the wrong queue") }
+            if waiting.contains(id) == (row.pending.isEmpty || row.pausedBy != nil) {
+                broken.append("job \(id) waits in the wrong queue")
+            }
             row.tasks.forEachTouched { index, task in
                 guard let attempt = task.liveAttempt else { return }
                 held[attempt.node, default: []].append(

@@ -35,9 +35,22 @@ extension SchedulerState {
         guard jobRows[job].endedAt == nil else { throw .jobEnded(id, jobRows[job].counts.summary) }
         guard jobRows[job].cancelRequestedBy == nil else { return }
         jobRows[job].cancelRequestedBy = person
+        jobRows[job].pausedBy = nil
         events.append(.cancelRequested(id))
         cancelWaiting(job, &events)
         if jobRows[job].counts[.unknown] > 0 { sweepLostNodes() }
+    }
+
+    /// Tasks that wait get no place while the job is paused; those that have one keep it, and their nodes hold them still.
+    mutating func pause(
+        _ id: JobID, by person: String?, _ events: inout [StateEvent]
+    ) throws(SchedulerError) {
+        guard let job = jobRows.find(id) else { throw .jobNotFound(id) }
+        guard jobRows[job].endedAt == nil else { throw .jobEnded(id, jobRows[job].counts.summary) }
+        guard (jobRows[job].pausedBy == nil) != (person == nil) else { return }
+        jobRows[job].pausedBy = person
+        if person == nil, !jobRows[job].pending.isEmpty { waiting.set(id, Nothing()) } else { waiting.remove(id) }
+        events.append(.pauseChanged(id))
     }
 
     private mutating func cancelWaiting(_ job: RowPosition, _ events: inout [StateEvent]) {
@@ -68,7 +81,7 @@ extension SchedulerState {
             if jobRows[job].pending.isEmpty { waiting.remove(id) }
         }
         if state == .pending {
-            if jobRows[job].pending.isEmpty { waiting.set(id, Nothing()) }
+            if jobRows[job].pending.isEmpty, jobRows[job].pausedBy == nil { waiting.set(id, Nothing()) }
             jobRows[job].pending.insert(index)
             pendingCount += 1
         }

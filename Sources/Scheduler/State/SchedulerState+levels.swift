@@ -49,6 +49,8 @@ extension AttemptReport {
         if case .ended(.deviceFailed) = kind { return true }
         return false
     }
+
+    fileprivate var level: UInt64 { usage != nil ? 3 : tellsOfDevice ? 2 : 1 }
 }
 
 extension Command {
@@ -59,7 +61,8 @@ extension Command {
         // A host that does not know of sandboxes would run it without.
         case .submit(let spec): spec.sandbox == nil ? 1 : 2
         case .updateNode(_, _, let capacity, _): capacity == capacity.plain ? 1 : 2
-        case .report(_, let reports): reports.contains(where: \.tellsOfDevice) ? 2 : 1
+        case .report(_, let reports): reports.reduce(1) { max($0, $1.level) }
+        case .pause: 3
         default: 1
         }
     }

@@ -59,6 +59,7 @@ extension JobRow {
         map.set(5, firstFailure)
         map.set(6, cancelRequestedBy)
         map.set(7, tasks.waiting)
+        map.set(10, pausedBy)
     }
 
     init(_ map: CBORMap) throws(CodecError) {
@@ -66,6 +67,7 @@ extension JobRow {
         endedAt = try map.optional(4)
         firstFailure = try map.optional(5)
         cancelRequestedBy = try map.optional(6)
+        pausedBy = try map.optional(10)
         tasks = TaskTable(count: spec.value.tasks, waiting: try map.require(7))
     }
 

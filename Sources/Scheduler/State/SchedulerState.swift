@@ -117,6 +117,7 @@ public struct SchedulerState: Sendable {
         case .raiseLevel(let level): raise(to: level, &events)
         case .drain(let node, let order): try drain(node, order, &events)
         case .revoke(let node, let person): try revoke(node, by: person, &events)
+        case .pause(let job, let person): try pause(job, by: person, &events)
         case .tick: break
         case .unrecognised: throw .unrecognised
         }

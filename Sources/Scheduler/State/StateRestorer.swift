@@ -135,7 +135,7 @@ public struct StateRestorer: Sendable {
             state.endedTasks += Int(row.tasks.count)
             endedCount += 1
         }
-        if !row.pending.isEmpty { state.waiting.set(id, Nothing()) }
+        if !row.pending.isEmpty, row.pausedBy == nil { state.waiting.set(id, Nothing()) }
         state.pendingCount += Int(row.counts[.pending])
         try row.tasks.forEachTouched { (index, task) throws(CodecError) in
             guard let attempt = task.liveAttempt else { return }

@@ -4,7 +4,10 @@ import Scheduler
 
 /// One job or one node, as facts under each other, tables and JSON.
 enum InspectText {
-    static let attemptColumns = ["TASK", "TRY", "NODE", "GPUS", "STATE", "STARTED", "TIME", "FROM", "OUTCOME"]
+    static let attemptColumns = [
+        "TASK", "TRY", "NODE", "GPUS", "STATE", "STARTED", "TIME", "CPU", "MEMORY", "READ", "WRITTEN", "FROM",
+        "OUTCOME",
+    ]
     static let checkpointColumns = ["TASK", "CHECKPOINT", "TRY", "SIZE", "SAVED", "ON"]
 
     /// Aligned names and values, those without a value left out.
@@ -120,6 +123,9 @@ enum InspectText {
             table.add([
                 "\(attempt.task)", "\(attempt.number)", attempt.node, attempt.gpus.joined(separator: ", "),
                 attempt.state.name, attempt.startedAt.map { Timestamp.rfc3339(Instant(nanoseconds: $0)) }, time,
+                attempt.usage.map { TimeSpan.text(Interval(nanoseconds: Int64(clamping: $0.cpuMicroseconds) * 1_000)) },
+                attempt.usage.map { ByteSize.text($0.peakMemoryBytes) },
+                attempt.usage.map { ByteSize.text($0.readBytes) }, attempt.usage.map { ByteSize.text($0.writtenBytes) },
                 attempt.resumedFrom.map { "checkpoint \($0)" }, attempt.outcome,
             ])
         }
@@ -169,6 +175,25 @@ enum InspectText {
             ("started_at", .time(attempt.startedAt)), ("ended_at", .time(attempt.endedAt)),
             ("outcome", .optional(attempt.outcome)), ("exit_code", .optional(attempt.exitCode)),
             ("resumed_from", attempt.resumedFrom.map { .count($0) } ?? .null),
+            ("usage", attempt.usage.map(json) ?? .null),
+        ])
+    }
+
+    private static func json(_ usage: AttemptUsage) -> JSON {
+        .object([
+            ("cpu_seconds", .number(Double(usage.cpuMicroseconds) / 1e6)),
+            ("peak_memory_bytes", .count(usage.peakMemoryBytes)), ("read_bytes", .count(usage.readBytes)),
+            ("written_bytes", .count(usage.writtenBytes)), ("counted_by", .string(usage.source.text)),
+            ("gpus", .array(usage.gpus.map(json))),
+        ])
+    }
+
+    private static func json(_ gpu: GPUUsage) -> JSON {
+        .object([
+            ("index", .integer(Int64(gpu.index))),
+            ("busy", gpu.busyThousandths.map { .number(Double($0) / 1000) } ?? .null),
+            ("peak_memory_bytes", gpu.peakMemoryBytes.map { .count($0) } ?? .null),
+            ("energy_joules", gpu.energyMillijoules.map { .number(Double($0) / 1000) } ?? .null),
         ])
     }
 

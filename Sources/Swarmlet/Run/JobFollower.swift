@@ -90,6 +90,9 @@ final class JobFollower {
         case .frozen(true):
             terminal.warn("job \(job): stands still: its node cannot reach the mesh; it goes on when it can")
         case .frozen(false): terminal.warn("job \(job): goes on")
+        case .paused(let person?):
+            terminal.warn("job \(job): paused by \(person); it goes on with: swarmlet resume \(job)")
+        case .paused(nil): terminal.warn("job \(job): goes on")
         case .outputMissing(let node):
             terminal.warn("job \(job): not all of its output came from \(node); it is kept there: swarmlet logs \(job)")
         case .ended, .task: break

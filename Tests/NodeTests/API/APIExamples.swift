@@ -47,6 +47,7 @@ enum APIExamples {
             .drain(DrainRequest(node: "owl", kind: .drain, patienceMilliseconds: 5, reason: "driver", waits: true)),
             .revoke("owl"), .remove("owl"), .ping(PingRequest(node: "owl", count: 3, pauseMilliseconds: 10)),
             .events(EventsRequest(follow: true)), .doctorPeer("owl"), .doctorReport,
+            .pause(PauseRequest(job: 1, isPaused: true)),
         ] + transfers.map(APIRequest.transfer)
 
     static let member = MemberView(
@@ -70,7 +71,8 @@ enum APIExamples {
         attempts: [
             AttemptView(
                 task: 1, number: 2, node: "owl", gpus: ["GPU 0"], state: .failed, placedAt: 1, startedAt: 2,
-                endedAt: 3, outcome: "exit 1", exitCode: 1, resumedFrom: 4)
+                endedAt: 3, outcome: "exit 1", exitCode: 1, resumedFrom: 4,
+                usage: AttemptUsage(cpuMicroseconds: 1, peakMemoryBytes: 2))
         ],
         checkpoints: [
             CheckpointView(
@@ -86,7 +88,7 @@ enum APIExamples {
         .hostLost(HostLost(node: "lynx", silentMilliseconds: 3_100, nextAttempt: 2)),
         .output(LogChunk(stream: 1, time: 5, bytes: Bytes([0, 255, 10]), next: cursor)),
         .checkpoint(CheckpointSafe(number: 3, bytes: 412 << 20, holders: ["owl", "newt"])), .frozen(true), .task(7),
-        .outputMissing(node: "newt"),
+        .outputMissing(node: "newt"), .paused(by: "ana"), .paused(by: nil),
         .ended(
             JobEnded(
                 job: 1, state: .failed, exitCode: 75, fromJob: false, failure: failure, milliseconds: 9,

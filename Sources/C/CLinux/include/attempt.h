@@ -102,8 +102,6 @@ struct clinux_message {
     int32_t step;
     /// Unix time.
     int64_t at_nanoseconds;
-    int64_t cpu_microseconds;
-    int64_t peak_memory_kibibytes;
 };
 
 /// What the supervisor tells the first process, one byte each.

@@ -1,4 +1,5 @@
 import Glibc
+import Scheduler
 
 /// The control group of one attempt at a time: limits, what it used, freezing.
 ///
@@ -21,6 +22,11 @@ final class Cgroup {
     private var kills: Int32?
     private var limits: Limits?
     private var oomKillsBefore: UInt64 = 0
+    private var limitHitsBefore: UInt64 = 0
+    private var readBefore: UInt64 = 0
+    private var writtenBefore: UInt64 = 0
+    /// Of version 2, whose peak can be reset through it since Linux 6.12.
+    private var unifiedPeak: Int32?
     private var cpuMicrosecondsBefore: UInt64 = 0
 
     struct Limits: Hashable {
@@ -56,12 +62,20 @@ final class Cgroup {
             peak = try HostFiles.open("\(memory)/memory.max_usage_in_bytes", O_RDWR | O_CLOEXEC)
             kills = try HostFiles.open("\(memory)/memory.oom_control", O_RDONLY | O_CLOEXEC)
         }
+        if let unified, unifiedControllers.contains(.memory) {
+            let path = "\(unified)/memory.peak"
+            if HostFiles.exists(path) {
+                unifiedPeak = try HostFiles.open(
+                    path, access(path, W_OK) == 0 ? O_RDWR | O_CLOEXEC : O_RDONLY | O_CLOEXEC)
+            }
+        }
         oomKillsBefore = oomKills()
+        limitHitsBefore = limitHits()
     }
 
     deinit {
         for door in doors { close(door) }
-        for file in [birthplace, peak, kills] { if let file { close(file) } }
+        for file in [birthplace, peak, kills, unifiedPeak] { if let file { close(file) } }
     }
 
     /// Sets the limits and begins to count anew.
@@ -78,30 +92,53 @@ final class Cgroup {
 
     /// What an attempt used in this group.
     struct Usage {
-        /// The kernel killed something because the memory limit was reached.
-        let ranOutOfMemory: Bool
+        /// Why the kernel killed something for want of memory; nil: it did not.
+        let memoryEnd: MemoryEnd?
         /// Of all its processes; nil where groups do not count it.
         let cpuMicroseconds: UInt64?
         let peakMemoryBytes: UInt64
+        let readBytes: UInt64
+        let writtenBytes: UInt64
+        let source: AttemptUsage.Source
+    }
+
+    enum MemoryEnd {
+        /// The group had reached its limit.
+        case limit
+        /// The group was below its limit: the host had no memory left.
+        case ofHost
+    }
+
+    /// Whether its peak can be counted from nothing for another attempt.
+    var canCountAgain: Bool {
+        guard let unifiedPeak else { return true }
+        return pwrite(unifiedPeak, "0", 1, 0) > 0
     }
 
     /// Since the last call. The group was idle in between, so this is what the attempt used that just ended.
     func takeUsage() -> Usage {
         let kills = oomKills()
         let cpu = cpuMicroseconds()
+        let hits = limitHits()
+        let (read, written) = storageBytes()
         defer {
             oomKillsBefore = kills
+            limitHitsBefore = hits
             cpuMicrosecondsBefore = cpu ?? 0
+            (readBefore, writtenBefore) = (read, written)
         }
+        let wasFull = hits > limitHitsBefore || isFull
+        let end = kills == oomKillsBefore ? nil : wasFull ? MemoryEnd.limit : .ofHost
         return Usage(
-            ranOutOfMemory: kills > oomKillsBefore, cpuMicroseconds: cpu.map { $0 &- cpuMicrosecondsBefore },
-            peakMemoryBytes: peakMemoryBytes)
+            memoryEnd: end, cpuMicroseconds: cpu.map { $0 &- cpuMicrosecondsBefore },
+            peakMemoryBytes: peakMemoryBytes, readBytes: read &- readBefore, writtenBytes: written &- writtenBefore,
+            source: unifiedPeak != nil ? .groupVersion2 : peak != nil ? .groupVersion1 : .processes)
     }
 
     private var peakMemoryBytes: UInt64 {
         if let peak { return UInt64(text(peak).prefix { $0 != "\n" }) ?? 0 }
-        // memory.peak cannot be reset before Linux 6.12: with reuse it would tell of an earlier attempt.
-        return 0
+        guard let unifiedPeak else { return 0 }
+        return UInt64(text(unifiedPeak).prefix { $0 != "\n" }) ?? 0
     }
 
     // -- Freezing --
@@ -188,6 +225,32 @@ final class Cgroup {
         if let kills { return value(of: "oom_kill", in: text(kills)) }
         guard let unified, unifiedControllers.contains(.memory) else { return 0 }
         return value(of: "oom_kill", in: text("\(unified)/memory.events"))
+    }
+
+    /// Of version 1, whose kernels do not all count how often a limit is hit: whether it has had all that it may.
+    private var isFull: Bool {
+        guard peak != nil, let limit = limits?.memoryBytes, limit > 0 else { return false }
+        return peakMemoryBytes + Self.chargedAhead >= limit
+    }
+
+    /// A processor charges memory ahead (MEMCG_CHARGE_BATCH), so the kernel may refuse a little earlier.
+    private static let chargedAhead: UInt64 = 4 << 20
+
+    /// How often the group was at its limit and could not have more.
+    private func limitHits() -> UInt64 {
+        guard let unified, unifiedControllers.contains(.memory) else { return 0 }
+        return value(of: "oom", in: text("\(unified)/memory.events"))
+    }
+
+    /// From and to storage, of version 2 with its controller; else nothing.
+    private func storageBytes() -> (read: UInt64, written: UInt64) {
+        guard let unified, HostFiles.exists("\(unified)/io.stat") else { return (0, 0) }
+        var (read, written): (UInt64, UInt64) = (0, 0)
+        for word in text("\(unified)/io.stat").split(whereSeparator: { $0 == " " || $0 == "\n" }) {
+            if word.hasPrefix("rbytes=") { read += UInt64(word.dropFirst(7)) ?? 0 }
+            if word.hasPrefix("wbytes=") { written += UInt64(word.dropFirst(7)) ?? 0 }
+        }
+        return (read, written)
     }
 
     private func cpuMicroseconds() -> UInt64? {

@@ -59,8 +59,10 @@ final class CgroupPool {
             operation: "mkdir", path: "\(hierarchies.bases.first ?? "")/\(prefix).\(made)", errorNumber: EEXIST)
     }
 
-    /// Empty again, to be used for a later attempt.
-    func giveBack(_ group: Cgroup) { idle.append(group) }
+    /// Empty again, to be used for a later attempt where its counters can begin anew.
+    func giveBack(_ group: Cgroup) {
+        if group.canCountAgain { idle.append(group) } else { group.remove() }
+    }
 
     func removeAll() {
         for group in idle { group.remove() }

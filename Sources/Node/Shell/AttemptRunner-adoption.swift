@@ -1,0 +1,126 @@
+import Codec
+import GPUBackend
+import Glibc
+import Mesh
+import Ring
+import Scheduler
+
+/// What outlived the last daemon of this host.
+extension AttemptRunner {
+    /// Finds what outlived the last daemon of this host, and takes it over. Before the core starts.
+    ///
+    /// One supervisor that cannot be taken over keeps nobody from starting: it is ended, and what it ran is lost. Throws
+    /// where even that fails, because then something may run here that nobody looks after.
+    func adopt() async throws -> [AdoptedAttempt] {
+        var adopted: [AdoptedAttempt] = []
+        try spare.sweep()
+        for directory in try SupervisorDirectory.scan(node.directory.supervisors) {
+            guard let job = JobID(directory.path.split(separator: "/").last ?? "") else { continue }
+            do {
+                switch try directory.condition() {
+                case .lives: adopted += try await adopt(job, directory)
+                case .gone(let remains):
+                    for left in remains { adopted.append(adopt(left)) }
+                    if remains.isEmpty { try directory.remove() }
+                }
+            } catch {
+                let reason = APIFailure(error).message
+                node.log.warning("the supervisor of job \(job) cannot be taken over and is ended: \(reason)")
+                adopted += try await end(job, directory)
+            }
+        }
+        return adopted
+    }
+
+    private func adopt(_ job: JobID, _ directory: SupervisorDirectory) async throws -> [AdoptedAttempt] {
+        let link = try SupervisorLink(job: job, directory: directory, loop: loop)
+        var adopted: [AttemptKey: AdoptedAttempt] = [:]
+        var isReplayed = false
+        var isGone = false
+        let replayed = LoopSignal(loop)
+        link.onEvent = { [self] event in
+            switch event {
+            case .started(let key, _, let at):
+                attempts[key] = Running(.supervised)
+                attempts[key]?.hasStarted = true
+                adopted[key] = AdoptedAttempt(key: key, at: at)
+            case .ended(let key, let result): adopted[key] = adopt(key, endedWith: result)
+            case .frozen(let key): attempts[key]?.isFrozen = true
+            case .thawed(let key): attempts[key]?.isFrozen = false
+            case .welcome, .declined: break
+            case .replayed: isReplayed = true
+            case nil: isGone = true
+            }
+            if isReplayed || isGone { replayed.notify() }
+        }
+        link.start()
+        let deadline = loop.after(AttemptRunner.adoptionPatience)
+        do {
+            while !isReplayed, !isGone { try await replayed.wait(until: deadline) }
+            guard !isGone else { throw MeshError.disconnected }
+        } catch {
+            link.onEvent = nil
+            link.close()
+            throw error
+        }
+        links[job] = link
+        listen(to: link)
+        return adopted.keys.sorted().compactMap { adopted[$0] }
+    }
+
+    /// Ends a supervisor by force; the answer is what it left. A directory that says nothing sensible is put aside.
+    private func end(_ job: JobID, _ directory: SupervisorDirectory) async throws -> [AdoptedAttempt] {
+        for key in attempts.keys where key.job == job {
+            attempts[key] = nil
+            endedBefore[key] = nil
+        }
+        let deadline = loop.after(AttemptRunner.adoptionPatience)
+        while let process = directory.runningProcess {
+            guard loop.now < deadline else {
+                throw HostError.system(operation: "kill", path: "process \(process)", errorNumber: ETIMEDOUT)
+            }
+            kill(process, SIGKILL)
+            try await loop.sleep(for: .milliseconds(50))
+        }
+        do {
+            guard case .gone(let remains) = try directory.condition() else { return [] }
+            return remains.map(adopt)
+        } catch {
+            let aside = directory.path + ".damaged"
+            node.log.warning("\(directory.path) is put aside as \(aside): \(error.message)")
+            try HostFiles.removeTree(aside)
+            guard rename(directory.path, aside) == 0 else {
+                throw HostError.system(operation: "rename", path: directory.path, errorNumber: errno)
+            }
+            return []
+        }
+    }
+
+    /// How long a supervisor may take to tell what it holds, or to die.
+    private static let adoptionPatience = Interval.seconds(5)
+
+    private func adopt(_ left: SupervisorDirectory.Remains) -> AdoptedAttempt {
+        if let result = left.result { return adopt(left.key, endedWith: result) }
+        attempts[left.key] = Running(.ended)
+        return AdoptedAttempt(key: left.key, outcome: .lost, at: EventLoops.wallClock.nanoseconds)
+    }
+
+    private func adopt(_ key: AttemptKey, endedWith result: AttemptResult) -> AdoptedAttempt {
+        attempts[key] = Running(.supervised)
+        endedBefore[key] = result
+        return AdoptedAttempt(key: key, at: result.startedAt ?? result.endedAt)
+    }
+
+    /// The state is as new as this daemon: what was adopted is looked after like what was started here.
+    func resumeAdopted() {
+        let results = exchange(&endedBefore, with: [:])
+        for key in attempts.keys.sorted() where attempts[key]?.stage == .supervised {
+            if let result = results[key] {
+                finish(key, result)
+            } else {
+                watchCheckpoints(of: key)
+                tellPause(key, always: true)
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Codec
+import Testing
+
+@testable import Scheduler
+
+@Suite("Paused jobs")
+struct PauseTests {
+    @Test("tasks of a paused job get no place until it is resumed, whoever decided it and when")
+    func noPlace() throws {
+        var mesh = StateUnderTest("owl")
+        let job = mesh.submit(tasks: 2)
+        let plan = Placement.plan(mesh.state)
+        #expect(mesh.run(.pause(job, by: "ana")) == .ok)
+        #expect(mesh.state.job(job)?.pausedBy == "ana")
+        #expect(Placement.plan(mesh.state).isEmpty)
+        mesh.run(.place(plan))
+        #expect(mesh.task(job).attempts.isEmpty)
+        #expect(mesh.state.brokenInvariants() == [])
+        #expect(try SchedulerState(encoded: mesh.state.encoded()).digest == mesh.state.digest)
+        mesh.run(.pause(job, by: nil))
+        mesh.run(.place(plan))
+        #expect(mesh.task(job).attempts.count == 1)
+    }
+
+    @Test("an attempt keeps its place while its job is paused, and a lost one waits for the resume")
+    func keepsPlace() throws {
+        var mesh = StateUnderTest("owl", "lynx")
+        let job = mesh.submit()
+        let key = mesh.start(job)
+        mesh.run(.pause(job, by: "ana"))
+        #expect(mesh.state.isLive(key))
+        mesh.run(.nodeLost(try #require(mesh.state.attempt(key)?.node)))
+        #expect(mesh.task(job).state == .pending)
+        #expect(Placement.plan(mesh.state).isEmpty)
+        let restored = try SchedulerState(encoded: mesh.state.encoded())
+        #expect(Placement.plan(restored).isEmpty)
+        mesh.run(.pause(job, by: nil))
+        #expect(mesh.placeAll() == [AttemptKey(job: job, task: 0, attempt: 2)])
+    }
+
+    @Test("a cancelled job is not paused any more, and one that has ended cannot be paused")
+    func ends() {
+        var mesh = StateUnderTest("owl")
+        let job = mesh.submit()
+        let key = mesh.start(job)
+        mesh.run(.pause(job, by: "ana"))
+        mesh.run(.cancel(job, by: "sam"))
+        #expect(mesh.state.job(job)?.pausedBy == nil)
+        mesh.report(key, .ended(.cancelled))
+        #expect(mesh.run(.pause(job, by: "ana")).code == "job.ended")
+        #expect(mesh.run(.pause(77, by: "ana")).code == "job.not_found")
+    }
+
+    @Test("pausing and usage need a mesh in which every member knows of them")
+    func level() {
+        let key = AttemptKey(job: 1, task: 0, attempt: 1)
+        let usage = AttemptReport(attempt: key, kind: .ended(.exited(0)), at: 1, usage: AttemptUsage())
+        #expect(Command.pause(1, by: "ana").level == 3)
+        #expect(Command.report(NodeID(1), [usage]).level == 3)
+        #expect(Command.report(NodeID(1), [AttemptReport(attempt: key, kind: .running, at: 1)]).level == 1)
+    }
+
+    @Test("what an attempt used stays with it")
+    func usage() throws {
+        var mesh = StateUnderTest("owl")
+        let key = mesh.start(mesh.submit())
+        let usage = AttemptUsage(cpuMicroseconds: 1, peakMemoryBytes: 2, source: .groupVersion1)
+        mesh.run(.report(NodeID(1), [AttemptReport(attempt: key, kind: .ended(.exited(0)), at: 9, usage: usage)]))
+        #expect(try SchedulerState(encoded: mesh.state.encoded()).attempt(key)?.usage == usage)
+    }
+}
