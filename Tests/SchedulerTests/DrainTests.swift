@@ -67,6 +67,34 @@ struct DrainTests {
         #expect(mesh.state.node(NodeID(1))?.givesSeatAway == true)
     }
 
+    @Test("nothing is placed on a host whose owner is there, and a job that only it could hold waits")
+    func closed() {
+        var mesh = StateUnderTest("owl", cpus: 2)
+        var capacity = StateUnderTest.node("owl", key: 1, cpus: 2).capacity
+        capacity.closed = String(repeating: "x", count: 999)
+        mesh.run(.updateNode(NodeID(1), addresses: [], capacity: capacity, version: "2"))
+        #expect(mesh.state.node(NodeID(1))?.capacity.closed?.count == SchedulerLimits.drainReasonMax)
+        #expect(mesh.submit(cpus: 1) != 0)
+        #expect(Placement.plan(mesh.state).isEmpty)
+        capacity.closed = nil
+        mesh.run(.updateNode(NodeID(1), addresses: [], capacity: capacity, version: "2"))
+        #expect(Placement.plan(mesh.state).map(\.node) == [NodeID(1)])
+    }
+
+    @Test("labels are given and taken away one by one, and never more than a node may have")
+    func labels() {
+        var mesh = StateUnderTest("owl")
+        func labels() -> [String]? { mesh.state.node(NodeID(1))?.labels.map { "\($0.name)=\($0.value)" } }
+        mesh.run(.label(NodeID(1), set: [Label(name: "rack", value: "a"), Label(name: "b", value: "")], removed: []))
+        #expect(labels() == ["b=", "rack=a"])
+        mesh.run(.label(NodeID(1), set: [Label(name: "rack", value: "c")], removed: ["b", "none"]))
+        #expect(labels() == ["rack=c"])
+        let many = (0...SchedulerLimits.factsMax).map { Label(name: "n\($0)", value: "") }
+        #expect(mesh.run(.label(NodeID(1), set: many, removed: [])).code == "node.labels.invalid")
+        #expect(labels() == ["rack=c"])
+        #expect(mesh.run(.label(NodeID(9), set: [], removed: [])).code != nil)
+    }
+
     @Test("nothing is placed on a client, and a job that only a client could hold is refused")
     func client() {
         var mesh = StateUnderTest("owl", cpus: 2)

@@ -8,7 +8,8 @@ struct ModelTests {
     static let node = NodeRecord(
         id: NodeID(3), name: "lynx", identityKey: Bytes([1, 2]), noiseKey: Bytes([3]), role: .worker,
         labels: [Label(name: "rack", value: "a")], addresses: ["192.168.1.12:7717"],
-        capacity: Capacity(cpuMillis: 24_000, memoryBytes: 63 << 30, gpus: [gpu]), admittedAt: 7,
+        capacity: Capacity(cpuMillis: 24_000, memoryBytes: 63 << 30, gpus: [gpu], closed: "its owner is there"),
+        admittedAt: 7,
         presence: .lost(since: -5), version: "0.1.0", drain: DrainOrder(kind: .cordon, since: 3, by: "sam"),
         revocation: Revocation(at: 4, by: "sam"))
     static let spec = JobSpec(
@@ -57,7 +58,7 @@ struct ModelTests {
         .tick, .standDown(NodeID(3), true), .recovered(epoch: 2), .raiseLevel(3),
         .levels(NodeID(3), ProtocolLevels(lowest: 1, highest: 2)),
         .drain(NodeID(3), DrainOrder(kind: .drain, patience: 9, by: "sam", reason: "driver")), .drain(NodeID(3), nil),
-        .revoke(NodeID(3), by: "sam"),
+        .revoke(NodeID(3), by: "sam"), .label(NodeID(3), set: [Label(name: "rack", value: "b")], removed: ["gpu"]),
     ]
 
     @Test("an entry is the same after encoding and decoding", arguments: commands.indices)

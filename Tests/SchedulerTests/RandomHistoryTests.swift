@@ -135,6 +135,7 @@ struct RandomHistory {
         case 30:
             if below(20) == 0 { return .revoke(anyNode(), by: "sam") }
             guard below(2) == 0 else { return .standDown(anyNode(), below(2) == 0) }
+            if below(4) == 0 { return .label(anyNode(), set: [Label(name: "rack", value: "\(below(3))")], removed: []) }
             let order = DrainOrder(kind: below(3) == 0 ? .cordon : .drain, patience: Int64(below(3)), by: "sam")
             return .drain(anyNode(), below(2) == 0 ? order : nil)
         case 29:
@@ -143,7 +144,9 @@ struct RandomHistory {
         default:
             let node = anyNode()
             shrunk.insert(node)
-            return .updateNode(node, addresses: ["a"], capacity: newNode().capacity, version: "2")
+            var capacity = newNode().capacity
+            if below(3) == 0 { capacity.closed = "its owner is there" }
+            return .updateNode(node, addresses: ["a"], capacity: capacity, version: "2")
         }
     }
 

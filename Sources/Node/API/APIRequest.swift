@@ -55,6 +55,8 @@ public enum APIRequest: Hashable, Sendable {
     case doctorReport
     /// A job stands still or goes on.
     case pause(PauseRequest)
+    /// Answered with the member as it is then.
+    case label(LabelRequest)
 
     /// Whether the caller has more to send before the answer is complete.
     var isConversation: Bool {
@@ -116,6 +118,7 @@ extension APIRequest: CBORCodable {
         case 33: self = .doctorPeer(try String(cbor: content))
         case 34: self = .doctorReport
         case 40: self = .pause(try PauseRequest(cbor: content))
+        case 35: self = .label(try LabelRequest(cbor: content))
         default: throw .invalid("request \(number) is not known to this version")
         }
     }
@@ -156,6 +159,7 @@ extension APIRequest: CBORCodable {
         case .doctorPeer(let name): numbered(33, name.cbor)
         case .doctorReport: numbered(34)
         case .pause(let request): numbered(40, request.cbor)
+        case .label(let request): numbered(35, request.cbor)
         }
     }
 }

@@ -8,7 +8,8 @@ public struct MemberView: Hashable, Sendable {
     /// The whole PASERK id, `k4.pid.…`.
     public var keyID: String
     public var nodeID: NodeID
-    /// alive, suspect, dead or left (its daemon said goodbye); of those that are alive also cordoned, draining or drained.
+    /// alive, suspect, dead or left (its daemon said goodbye); of those that are alive also cordoned, draining, drained or
+    /// closed.
     public var state: String
     /// leader, voter or learner.
     public var raft: String?
@@ -24,6 +25,8 @@ public struct MemberView: Hashable, Sendable {
     public var role: NodeRole
     /// It takes no new work.
     public var drain: DrainOrder?
+    /// Why its owner lets jobs use nothing of it for now.
+    public var closed: String?
     /// It has been dead for so long that people should know, in words.
     public var notice: String?
     /// What it said of itself last: processes that run or wait for a processor, in hundredths; nil before it was heard.
@@ -33,8 +36,9 @@ public struct MemberView: Hashable, Sendable {
         name: String, shortID: String, keyID: String, nodeID: NodeID, state: String, raft: String? = nil,
         cpus: UInt32, memoryBytes: UInt64, gpus: [GPU], freeGPUs: UInt32, address: String,
         roundTripMicroseconds: UInt64? = nil, labels: [Label], version: String, role: NodeRole,
-        drain: DrainOrder? = nil, notice: String? = nil, loadHundredths: UInt64? = nil
+        drain: DrainOrder? = nil, closed: String? = nil, notice: String? = nil, loadHundredths: UInt64? = nil
     ) {
+        self.closed = closed
         self.notice = notice
         self.loadHundredths = loadHundredths
         self.name = name
@@ -77,6 +81,7 @@ extension MemberView: CBORCodable {
         drain = try map.optional(16)
         notice = try map.optional(17)
         loadHundredths = try map.optional(18)
+        closed = try map.optional(19)
     }
 
     public var cbor: CBOR {
@@ -99,6 +104,7 @@ extension MemberView: CBORCodable {
         map.set(16, drain)
         map.set(17, notice)
         map.set(18, loadHundredths)
+        map.set(19, closed)
         return .map(map)
     }
 }

@@ -14,11 +14,12 @@ public struct UpRequest: Hashable, Sendable {
     public var simulatedGPUs: String?
     public var leastProfile: SandboxProfile?
     public var allowedMounts: [String]?
+    public var owner: OwnerWishes?
 
     public init(
         meshName: String? = nil, nodeName: String? = nil, labels: [Label] = [], listen: String? = nil,
         port: UInt16? = nil, simulatedGPUs: String? = nil, leastProfile: SandboxProfile? = nil,
-        allowedMounts: [String]? = nil
+        allowedMounts: [String]? = nil, owner: OwnerWishes? = nil
     ) {
         self.meshName = meshName
         self.nodeName = nodeName
@@ -28,6 +29,7 @@ public struct UpRequest: Hashable, Sendable {
         self.simulatedGPUs = simulatedGPUs
         self.leastProfile = leastProfile
         self.allowedMounts = allowedMounts
+        self.owner = owner
     }
 }
 
@@ -42,6 +44,7 @@ extension UpRequest: CBORCodable {
         simulatedGPUs = try map.optional(6)
         leastProfile = try map.optional(7)
         allowedMounts = try map.optional(8)
+        owner = try map.optional(9)
     }
 
     public var cbor: CBOR {
@@ -54,6 +57,7 @@ extension UpRequest: CBORCodable {
         map.set(6, simulatedGPUs)
         map.set(7, leastProfile)
         map.set(8, allowedMounts)
+        map.set(9, owner)
         return .map(map)
     }
 }

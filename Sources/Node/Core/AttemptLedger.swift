@@ -177,6 +177,9 @@ struct AttemptLedger: Sendable {
         } else if attempt.stay == .over, current.phase != .ended, current.stopping == nil {
             held[key]?.stopping = .moved
             steps.append(.stop(key, .moved))
+        } else if attempt.stay == .evicted, current.phase != .ended, !(current.stopping?.isHasty ?? false) {
+            held[key]?.stopping = .evicted
+            steps.append(.stop(key, .evicted))
         }
     }
 
@@ -237,6 +240,8 @@ struct WantedAttempt: Hashable, Sendable {
         case toItsEnd
         /// The node is drained: it goes on elsewhere.
         case over
+        /// The owner of the host wants it alone, at once.
+        case evicted
     }
 
     init(

@@ -21,11 +21,14 @@ extension NodeCore {
         }
     }
 
+    /// Where the owner wants the host alone everything goes at once.
+    ///
     /// Of a drained node, what can go on from a checkpoint goes as soon as there is room elsewhere; the rest may come to
     /// its end, but not after the deadline. What must never be repeated is never moved.
     private func stay(
         of key: AttemptKey, _ spec: JobSpec?, _ drain: DrainOrder?, wallClock: Int64
     ) -> WantedAttempt.Stay {
+        guard !isClosed else { return .evicted }
         guard let drain, let spec else { return .asLongAsItTakes }
         guard drain.kind == .drain, spec.retry != .never else { return .toItsEnd }
         if let deadline = drain.deadline, deadline <= wallClock { return .over }

@@ -51,6 +51,8 @@ public struct NodeCore: Sendable {
     var wallClockOffset: Int64?
     var clocks = ClockWatch()
     private var isLeaving = false
+    /// The owner of this host wants it alone.
+    var isClosed = false
     /// The comparison after the deadline of the drain has been made.
     var drainIsOver = false
     /// Whether the state, or what is held here, may have changed since the two were compared.
@@ -188,6 +190,9 @@ public struct NodeCore: Sendable {
         case .facts(let facts): gossip(.facts(facts), at: now, into: &effects)
         case .recall(let rumours): gossip(.restore(rumours), at: now, into: &effects)
         case .goodbye: gossip(.leave, at: now, into: &effects)
+        case .closed(let isClosed):
+            self.isClosed = isClosed
+            isComparisonDue = true
         case .leave, .stay:
             if case .leave = input { isLeaving = true } else { isLeaving = false }
             isComparisonDue = true

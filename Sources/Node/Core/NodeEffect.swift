@@ -55,13 +55,20 @@ public enum AttemptStop: Hashable, Sendable {
     case cancelled
     /// It goes on elsewhere, because this node is drained: signal, grace, kill, and what it saved last travels.
     case moved
+    /// It goes on elsewhere, because the owner of this host wants it alone: signal, a second, kill.
+    case evicted
+
+    /// How long an attempt that is asked to end for this may take before it is killed; nil: as long as its job says.
+    public var grace: Interval? { self == .evicted ? .seconds(1) : nil }
+    /// Whether it ends an attempt sooner than an eviction would.
+    var isHasty: Bool { self == .superseded || self == .evicted }
 
     /// What is reported of an attempt that ended because of it.
     var outcome: Outcome {
         switch self {
         case .superseded: .lost
         case .cancelled: .cancelled
-        case .moved: .moved
+        case .moved, .evicted: .moved
         }
     }
 
@@ -70,7 +77,7 @@ public enum AttemptStop: Hashable, Sendable {
         switch self {
         case .superseded: .lost
         case .cancelled: outcome
-        case .moved: outcome.isSuccess ? outcome : .moved
+        case .moved, .evicted: outcome.isSuccess ? outcome : .moved
         }
     }
 }

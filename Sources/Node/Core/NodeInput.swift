@@ -55,6 +55,8 @@ public enum NodeInput: Sendable {
     case leave
     /// It does not leave after all.
     case stay
+    /// From now on, or no longer, the owner of this host wants it alone.
+    case closed(Bool)
 }
 
 /// An attempt that a supervisor of this host held when the daemon started.

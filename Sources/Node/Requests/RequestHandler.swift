@@ -74,6 +74,12 @@ struct RequestHandler {
             try requireAdministrator()
             try await DrainService(node: node, user: caller.name).carryOut(request) { try await reply(.drain($0)) }
             try await reply(.done)
+        case .label(let request):
+            try requireAdministrator()
+            let views = MemberViews(node: node)
+            let member = try views.member(named: request.node)
+            _ = try await node.driver.carryOut(.label(member.nodeID, set: request.set, removed: request.removed))
+            try await reply(.member(try views.member(named: request.node)))
         case .ping(let request):
             try await MemberWatch(node: node).ping(request) { try await reply(.pong($0)) }
             try await reply(.done)

@@ -157,7 +157,7 @@ final class AttemptRunner: @unchecked Sendable {
         }
         switch stop {
         case .superseded: link.send(.kill(key))
-        case .cancelled, .moved: link.send(.cancel(key, grace: nil))
+        case .cancelled, .moved, .evicted: link.send(.cancel(key, grace: stop.grace))
         }
     }
 

@@ -77,9 +77,7 @@ public final class Daemon: @unchecked Sendable {
         levels = options.levels
         identity = try NodeIdentity(options.directory)
         settings = try DaemonSettings.read(options.directory, options: options)
-        host = try HostFacts(
-            simulated: settings.simulatedGPUs, policy: settings.policy, supervisors: options.directory.supervisors,
-            loop: loop)
+        host = try HostFacts(settings, supervisors: options.directory.supervisors, loop: loop)
         startedAt = loop.now
     }
 
@@ -96,8 +94,10 @@ public final class Daemon: @unchecked Sendable {
     }
 
     private func start() async throws {
-        host.devices.onChange = { [self] in node?.devicesChanged() }
+        host.devices.onChange = { [self] in node?.hostChanged() }
         host.devices.start(log)
+        host.owner.onChange = { [self] in node?.hostChanged() }
+        host.owner.start(log)
         try await listen()
         if var membership = try MeshMembership.read(directory) {
             try membership.check(identity, directory)
@@ -115,6 +115,7 @@ public final class Daemon: @unchecked Sendable {
     private func stop() async {
         local?.stop()
         host.devices.stop()
+        host.owner.stop()
         await node?.handOverLeadership()
         listener?.close()
         responder?.close()

@@ -15,6 +15,8 @@ struct DaemonSettings: Hashable, Sendable, CBORCodable {
     var leastProfile: SandboxProfile?
     /// As `--allow-mount` took them.
     var allowedMounts: [String] = []
+    /// As `--idle-only`, `--hours` and `--share` took it.
+    var owner = OwnerPolicy()
 
     init() {}
 
@@ -25,6 +27,7 @@ struct DaemonSettings: Hashable, Sendable, CBORCodable {
         simulatedGPUs = try map.optional(3)
         leastProfile = try map.optional(4)
         allowedMounts = try map.optional(5) ?? []
+        owner = OwnerPolicy().changed(by: try map.optional(6) ?? OwnerWishes())
     }
 
     var cbor: CBOR {
@@ -34,6 +37,7 @@ struct DaemonSettings: Hashable, Sendable, CBORCodable {
         map.set(3, simulatedGPUs)
         map.set(4, leastProfile)
         map.set(5, allowedMounts.isEmpty ? nil : allowedMounts)
+        map.set(6, owner == OwnerPolicy() ? nil : OwnerWishes(owner))
         return .map(map)
     }
 
@@ -50,6 +54,7 @@ struct DaemonSettings: Hashable, Sendable, CBORCodable {
         if let mounts = request.allowedMounts, mounts != allowedMounts {
             flags += mounts.map { "--allow-mount \($0)" }
         }
+        flags += request.owner?.flags(differingFrom: owner) ?? []
         return flags
     }
 
@@ -68,6 +73,7 @@ struct DaemonSettings: Hashable, Sendable, CBORCodable {
         if let simulated = options.simulatedGPUs { settings.simulatedGPUs = simulated }
         if let least = options.leastProfile { settings.leastProfile = least }
         if let mounts = options.allowedMounts { settings.allowedMounts = mounts }
+        settings.owner = settings.owner.changed(by: options.owner)
         return settings
     }
 }
@@ -95,6 +101,7 @@ public struct DaemonOptions: Sendable {
     public var leastProfile: SandboxProfile?
     /// nil: as last time.
     public var allowedMounts: [String]?
+    public var owner: OwnerWishes
     public var eventLoop: EventLoops.Preference
     /// Which levels of the protocol it says it speaks; another than its own is for tests of mixed versions.
     public var levels: ProtocolLevels
@@ -102,7 +109,8 @@ public struct DaemonOptions: Sendable {
     public init(
         directory: DataDirectory, listen: String? = nil, port: UInt16? = nil, simulatedGPUs: String? = nil,
         leastProfile: SandboxProfile? = nil, allowedMounts: [String]? = nil,
-        eventLoop: EventLoops.Preference = .automatic, levels: ProtocolLevels = .current
+        owner: OwnerWishes = OwnerWishes(), eventLoop: EventLoops.Preference = .automatic,
+        levels: ProtocolLevels = .current
     ) {
         self.directory = directory
         self.listen = listen
@@ -110,6 +118,7 @@ public struct DaemonOptions: Sendable {
         self.simulatedGPUs = simulatedGPUs
         self.leastProfile = leastProfile
         self.allowedMounts = allowedMounts
+        self.owner = owner
         self.eventLoop = eventLoop
         self.levels = levels
     }

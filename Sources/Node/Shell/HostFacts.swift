@@ -10,19 +10,22 @@ struct HostFacts: Sendable {
     let capabilities: HostCapabilities
     /// What its owner lets jobs do.
     let policy: HostPolicy
+    /// Whether its owner lets them do anything.
+    let owner: HostOwner
     private let cpuMillis: UInt64
     private let memoryBytes: UInt64
 
     /// - Parameters:
-    ///   - simulated: devices that are not there, as `--simulate-gpus` took them; nil: those of this host.
+    ///   - settings: how the daemon was asked to run.
     ///   - supervisors: the directory below which this daemon's supervisors have theirs.
-    init(simulated: String?, policy: HostPolicy, supervisors: String, loop: any EventLoop) throws {
-        self.policy = policy
+    init(_ settings: DaemonSettings, supervisors: String, loop: any EventLoop) throws {
+        policy = settings.policy
+        owner = try HostOwner(settings.owner, loop)
         let inventory = HostInventory.current()
         name = inventory.hostName
         cpuMillis = UInt64(inventory.cpus) * 1_000
         memoryBytes = inventory.memoryBytes
-        if let simulated {
+        if let simulated = settings.simulatedGPUs {
             devices = HostDevices(simulated: try SimulatedGPUs.parse(simulated, node: inventory.hostName), loop)
         } else {
             devices = try HostDevices(DeviceSurvey(supervisors: supervisors), loop)
@@ -31,5 +34,10 @@ struct HostFacts: Sendable {
     }
 
     /// What jobs may have of it now.
-    var capacity: Capacity { Capacity(cpuMillis: cpuMillis, memoryBytes: memoryBytes, gpus: devices.gpus) }
+    var capacity: Capacity {
+        let gpus = devices.gpus
+        return Capacity(
+            cpuMillis: owner.policy.part(of: cpuMillis), memoryBytes: owner.policy.part(of: memoryBytes),
+            gpus: Array(gpus.prefix(Int(owner.policy.part(of: UInt64(gpus.count))))), closed: owner.reason)
+    }
 }

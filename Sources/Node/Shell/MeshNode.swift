@@ -176,6 +176,7 @@ final class MeshNode: @unchecked Sendable {
         let adopted = try await runner.adopt()
         for attempt in adopted { shipper.follow(attempt.key) }
         driver.start(adopted: adopted)
+        driver.input(.closed(host.owner.wantsHostAlone))
         peers.start()
         shipper.start()
         gossip.start()
@@ -355,10 +356,11 @@ final class MeshNode: @unchecked Sendable {
 
     private static let transferPatience = Interval.seconds(1)
 
-    /// A device was lost, found, or is used by somebody else.
-    func devicesChanged() {
+    /// A device was lost, found, or is used by somebody else; or the owner of the host came or went.
+    func hostChanged() {
         announced = false
         gossip.tell()
+        driver.input(.closed(host.owner.wantsHostAlone))
         if driver.core.hasCaughtUp { announce() }
     }
 
@@ -369,7 +371,7 @@ final class MeshNode: @unchecked Sendable {
         announcedLevel = state.level
         if record.standsDown { standUp() }
         if record.levels != levels { announceLevels() }
-        let capacity = state.level < 2 ? host.capacity.plain : host.capacity
+        let capacity = host.capacity.told(atLevel: state.level)
         let own = membership.addresses
         // What was seen before a restart counts until it is seen anew.
         let isKnown = seenHosts.isEmpty && !record.addresses.isEmpty && record.addresses.allSatisfy(own.contains)

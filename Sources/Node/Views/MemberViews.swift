@@ -48,7 +48,7 @@ struct MemberViews {
             freeGPUs: UInt32(clamping: free?.gpus.count ?? 0), address: record.addresses.first ?? "-",
             roundTripMicroseconds: node.peers.roundTrip(to: record.id).map { UInt64(max(0, $0.nanoseconds / 1_000)) },
             labels: record.labels, version: record.version, role: record.role,
-            drain: record.drain, notice: notice(record),
+            drain: record.drain, closed: record.capacity.closed, notice: notice(record),
             loadHundredths: node.gossip.report(of: record.id)?.loadHundredths)
     }
 
@@ -80,7 +80,7 @@ struct MemberViews {
         case .alive, nil: break
         }
         switch record.drain?.kind {
-        case nil: return "alive"
+        case nil: return record.capacity.closed == nil ? "alive" : "closed"
         case .cordon: return "cordoned"
         case .drain: return node.state.attempts(on: record.id).isEmpty ? "drained" : "draining"
         }

@@ -15,7 +15,7 @@ enum OutcomeText {
         case .lost: "host lost"
         case .cancelled: "cancelled"
         case .returned: "given back before it began"
-        case .moved: "moved away from a node that is drained"
+        case .moved: "moved: its node was drained, or its owner came back"
         case .deviceFailed(let text): text
         }
     }
@@ -27,7 +27,13 @@ enum OutcomeText {
         switch outcome {
         case .exited: return nil
         case .signalled: return nil
-        case .cancelled, .returned, .moved: return nil
+        case .cancelled, .returned: return nil
+        case .moved:
+            guard spec.retry == .never else { return nil }
+            return APIFailure(
+                code: "job.preempted",
+                message: "the owner of \(node) wanted it back under job \(job), which is not to be retried",
+                hint: "without --retry never it would have gone on elsewhere", exitCode: code)
         case .outOfMemory(let limit):
             return APIFailure(
                 code: "job.out_of_memory", message: "job \(job) used more than its \(ByteSize.text(limit)) of memory",

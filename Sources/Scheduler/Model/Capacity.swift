@@ -7,15 +7,20 @@ public struct Capacity: Hashable, Sendable, CBORCodable {
     public var memoryBytes: UInt64
     /// In the order of their index.
     public var gpus: [GPU]
+    /// Why its owner lets jobs use nothing of it for now; nil: they may.
+    public var closed: String?
 
-    public init(cpuMillis: UInt64, memoryBytes: UInt64, gpus: [GPU] = []) {
+    public init(cpuMillis: UInt64, memoryBytes: UInt64, gpus: [GPU] = [], closed: String? = nil) {
         self.cpuMillis = cpuMillis
         self.memoryBytes = memoryBytes
         self.gpus = gpus
+        self.closed = closed
     }
 
-    /// As a mesh of level 1 knows it: devices without their place in the machine, and none that has an obstacle.
+    /// As a mesh of level 1 knows it: devices without their place in the machine, and none that has an obstacle; nothing
+    /// at all of a host that is closed.
     public var plain: Capacity {
+        guard closed == nil else { return Capacity(cpuMillis: 0, memoryBytes: 0) }
         var plain = self
         plain.gpus = gpus.compactMap { gpu in
             guard gpu.obstacle == nil else { return nil }
@@ -26,11 +31,18 @@ public struct Capacity: Hashable, Sendable, CBORCodable {
         return plain
     }
 
+    /// The level of the protocol that has words for it.
+    public var level: UInt64 { closed != nil ? 3 : self == plain ? 1 : 2 }
+
+    /// As a mesh of this level can be told.
+    public func told(atLevel level: UInt64) -> Capacity { self.level <= level ? self : plain }
+
     public init(cbor: CBOR) throws(CodecError) {
         let map = try cbor.requireMap()
         cpuMillis = try map.require(1)
         memoryBytes = try map.require(2)
         gpus = try map.optional(3) ?? []
+        closed = try map.optional(4)
     }
 
     public var cbor: CBOR {
@@ -38,6 +50,7 @@ public struct Capacity: Hashable, Sendable, CBORCodable {
         map.set(1, cpuMillis)
         map.set(2, memoryBytes)
         map.set(3, gpus)
+        map.set(4, closed)
         return .map(map)
     }
 }

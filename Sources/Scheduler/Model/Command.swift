@@ -49,6 +49,8 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case revoke(NodeID, by: String)
     /// A job stands still, by whose wish, or with nil goes on.
     case pause(JobID, by: String?)
+    /// Labels of a node get other values or come to it, and those of these names go.
+    case label(NodeID, set: [Label], removed: [String])
     /// Of a version newer than ours; it is refused when applied. Kept as it came.
     case unrecognised(CBOR)
 
@@ -90,6 +92,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 22: self = .drain(try map.require(1), try map.optional(2))
         case 23: self = .revoke(try map.require(1), by: try map.require(2))
         case 30: self = .pause(try map.require(1), by: try map.optional(2))
+        case 24: self = .label(try map.require(1), set: try map.require(2), removed: try map.require(3))
         default: self = .unrecognised(cbor)
         }
     }
@@ -144,6 +147,12 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case .drain(let node, let order): return Command.pair(22, node, order)
         case .revoke(let node, let person): return Command.pair(23, node, person)
         case .pause(let job, let person): return Command.pair(30, job, person)
+        case .label(let node, let labels, let names):
+            return .kind(24) {
+                $0.set(1, node)
+                $0.set(2, labels)
+                $0.set(3, names)
+            }
         case .unrecognised(let cbor): return cbor
         }
     }

@@ -58,7 +58,9 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
     public var mayRunWork: Bool { role != .client && revocation == nil }
 
     /// Whether new work may be placed there now.
-    public var takesWork: Bool { presence == .present && drain == nil && mayRunWork }
+    public var takesWork: Bool {
+        presence == .present && drain == nil && capacity.closed == nil && mayRunWork
+    }
 
     /// Whether its seat among the voters should go to another node.
     public var givesSeatAway: Bool { standsDown || drain?.kind == .drain || revocation != nil }

@@ -12,6 +12,8 @@ public enum SchedulerError: Error, Hashable, Sendable {
     case tooManyNodes
     /// What a joiner says about itself cannot be right.
     case badNode(String)
+    /// Labels that a node cannot have, and why.
+    case badLabels(String)
     /// Its key was revoked when it was this member's.
     case revoked(name: String, at: String)
     case alreadyFounded(mesh: String)
@@ -61,6 +63,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .tooManyWaiting: return "mesh.join.too_many_waiting"
         case .tooManyNodes: return "mesh.join.mesh_full"
         case .badNode: return "mesh.join.bad_node"
+        case .badLabels: return "node.labels.invalid"
         case .revoked: return "mesh.join.revoked"
         case .alreadyFounded: return "mesh.already_founded"
         case .notFounded: return "mesh.not_founded"
@@ -101,6 +104,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .tooManyWaiting: return "too many nodes wait to be approved"
         case .tooManyNodes: return "the mesh has as many nodes as it can hold"
         case .badNode(let what): return "the node cannot be admitted: \(what)"
+        case .badLabels(let what): return "a node cannot be labelled so: \(what)"
         case .revoked(let name, let at): return "the key of this host was revoked, as \(name), at \(at)"
         case .alreadyFounded(let mesh): return "this is mesh \(mesh) already"
         case .notFounded: return "the mesh has not been founded"
@@ -149,6 +153,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .tooManyInvitations: return "wait until some have expired"
         case .tooManyWaiting: return "on a member, see who waits: swarmlet members, then swarmlet approve NAME"
         case .tooManyNodes: return "remove one that is gone for good: swarmlet node remove NAME"
+        case .badLabels: return "labels are short words to choose hosts by: swarmlet node labels NODE rack=a"
         case .badNode: return "start the daemon there again with its own data directory"
         case .revoked:
             return
@@ -188,7 +193,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
     public static func exitCode(ofCode code: String) -> Int32 {
         switch code {
         case "job.never_fits", "job.no_command", "job.no_tasks", "job.too_many_tasks", "job.too_large",
-            "config.unknown_key", "config.bad_key", "config.bad_value", "config.too_large":
+            "config.unknown_key", "config.bad_key", "config.bad_value", "config.too_large", "node.labels.invalid":
             return 2
         case "job.not_found", "job.task_not_found", "node.not_found", "mesh.approve.not_found": return 3
         default: return 125

@@ -60,9 +60,9 @@ extension Command {
         case .unrecognised: nil
         // A host that does not know of sandboxes would run it without.
         case .submit(let spec): spec.sandbox == nil ? 1 : 2
-        case .updateNode(_, _, let capacity, _): capacity == capacity.plain ? 1 : 2
+        case .updateNode(_, _, let capacity, _): capacity.level
         case .report(_, let reports): reports.reduce(1) { max($0, $1.level) }
-        case .pause: 3
+        case .pause, .label: 3
         default: 1
         }
     }

@@ -127,6 +127,24 @@ extension SchedulerState {
         events.append(.nodeChanged(id))
     }
 
+    mutating func label(
+        _ id: NodeID, set labels: [Label], removed names: [String], _ events: inout [StateEvent]
+    ) throws(SchedulerError) {
+        let position = try memberPosition(id)
+        var node = nodeRows[position].record
+        node.labels.removeAll { label in names.contains(label.name) || labels.contains { $0.name == label.name } }
+        node.labels = (node.labels + labels).sorted()
+        guard node.labels.count <= SchedulerLimits.factsMax else {
+            throw .badLabels("it would have \(node.labels.count) labels, and may have \(SchedulerLimits.factsMax)")
+        }
+        for label in labels where label.name.isEmpty || label.name.utf8.count + label.value.utf8.count > 256 {
+            throw .badLabels("the name is missing, or it is longer than 256 bytes with its value")
+        }
+        guard node.labels != nodeRows[position].record.labels else { return }
+        nodeRows[position].record = node
+        events.append(.nodeChanged(id))
+    }
+
     mutating func drain(
         _ id: NodeID, _ order: DrainOrder?, _ events: inout [StateEvent]
     ) throws(SchedulerError) {
@@ -242,6 +260,7 @@ extension SchedulerState {
         }
         var node = node
         node.labels.sort()
+        node.capacity.closed = node.capacity.closed.map { String($0.prefix(SchedulerLimits.drainReasonMax)) }
         node.capacity.gpus.sort { $0.index < $1.index }
         for (first, second) in zip(node.capacity.gpus, node.capacity.gpus.dropFirst()) where first.index == second.index
         {

@@ -116,6 +116,7 @@ public struct SchedulerState: Sendable {
         case .levels(let node, let levels): try setLevels(of: node, levels, &events)
         case .raiseLevel(let level): raise(to: level, &events)
         case .drain(let node, let order): try drain(node, order, &events)
+        case .label(let node, let labels, let names): try label(node, set: labels, removed: names, &events)
         case .revoke(let node, let person): try revoke(node, by: person, &events)
         case .pause(let job, let person): try pause(job, by: person, &events)
         case .tick: break

@@ -23,6 +23,7 @@ enum DaemonCommand {
             directory: try DataDirectory.chosen(invocation), listen: invocation.text("listen"),
             port: invocation.count("port").map { UInt16($0) }, simulatedGPUs: invocation.text("simulate-gpus"),
             leastProfile: HostFlags.leastProfile(invocation), allowedMounts: try HostFlags.allowedMounts(invocation),
+            owner: try HostFlags.owner(invocation),
             eventLoop: try eventLoop(), levels: try levels())
         do {
             try Daemon.run(options)

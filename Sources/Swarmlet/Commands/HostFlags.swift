@@ -13,7 +13,41 @@ enum HostFlags {
         Flag(
             "allow-mount", .text(placeholder: "PATH[:rw]"), occurrence: .repeated,
             "let jobs mount it and what is below (- for nothing)"),
+        Flag(
+            "idle-only", .text(placeholder: "RULE"), occurrence: .repeated,
+            "only while you are away: input[=5m], load=CPUS, command=PATH (- always)"),
+        Flag(
+            "hours", .text(placeholder: "SPAN"), occurrence: .repeated,
+            "jobs only then: 'mon-fri 19:00-07:00', 'sat,sun 00:00-24:00' (- always)"),
+        Flag("share", .count(placeholder: "PERCENT", 1...100), "of CPUs, memory and GPUs for jobs (default 100)"),
     ]
+
+    /// What was said about the owner of this host.
+    static func owner(_ invocation: Invocation) throws(CommandError) -> OwnerWishes {
+        var wishes = OwnerWishes(share: invocation.count("share"))
+        if invocation.has("idle-only") { wishes.idle = try rules("idle-only", invocation, IdleRule.init) }
+        if invocation.has("hours") { wishes.hours = try rules("hours", invocation, OpeningHours.init) }
+        return wishes
+    }
+
+    private static func rules<Rule>(
+        _ flag: String, _ invocation: Invocation, _ parse: (String) -> Rule?
+    ) throws(CommandError) -> [Rule] {
+        let texts = invocation.texts(flag)
+        if texts == ["-"] { return [] }
+        var rules: [Rule] = []
+        for text in texts {
+            guard let rule = parse(text) else {
+                let expectation =
+                    flag == "hours"
+                    ? "DAYS HH:MM-HH:MM, such as 'mon-fri 19:00-07:00'"
+                    : "input=DURATION (10s or more), load=CPUS or command=PATH"
+                throw .badValue(flag: "--\(flag)", value: text, expectation: expectation, command: "up")
+            }
+            rules.append(rule)
+        }
+        return rules
+    }
 
     static func leastProfile(_ invocation: Invocation) -> SandboxProfile? {
         invocation.text("least-profile").flatMap { SandboxProfile(name: $0) }
@@ -42,13 +76,14 @@ enum HostFlags {
         ] + daemon
 
     /// The same flags for the daemon that is started in the background.
-    static func forwarded(_ invocation: Invocation) -> [String] {
+    static func forwarded(_ invocation: Invocation) throws(CommandError) -> [String] {
         var words: [String] = []
         if let listen = invocation.text("listen") { words += ["--listen", listen] }
         if let port = invocation.count("port") { words += ["--port", "\(port)"] }
         if let simulated = invocation.text("simulate-gpus") { words += ["--simulate-gpus", simulated] }
         if let least = invocation.text("least-profile") { words += ["--least-profile", least] }
         for mount in invocation.texts("allow-mount") { words += ["--allow-mount", mount] }
+        for pair in try owner(invocation).words { words += pair }
         return words
     }
 }

@@ -50,7 +50,7 @@ enum InspectText {
                     let end = drain.deadline.map { ", until \(Timestamp.rfc3339(Instant(nanoseconds: $0)))" } ?? ""
                     return "no: \(drain.kind) by \(drain.by) since \(since)\(end)"
                         + (drain.reason.isEmpty ? "" : ": \(drain.reason)")
-                }
+                } ?? member.closed.map { "no: \($0)" }
             ),
             ("inactive", member.notice),
             ("hardware", StatusText.hardware(member.cpus, member.memoryBytes, member.gpus)),

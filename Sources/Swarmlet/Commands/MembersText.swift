@@ -72,6 +72,7 @@ enum MembersText {
                     ])
                 } ?? .null
             ),
+            ("closed", .optional(member.closed)),
         ])
     }
 }

@@ -10,7 +10,9 @@ enum NodeCommand {
             .init("swarmlet node drain lynx --deadline 10m", "before lynx is rebooted"),
             .init("swarmlet node uncordon lynx", "after it"),
         ],
-        subcommands: [NodeHealth.list, NodeHealth.inspect, NodeHealth.health, drain, cordon, uncordon, remove, revoke])
+        subcommands: [
+            NodeHealth.list, NodeHealth.inspect, NodeHealth.health, drain, cordon, uncordon, labels, remove, revoke,
+        ])
 
     private static let drain = Command(
         "node drain", summary: "Place nothing new on a host and let what runs there end or move",
@@ -47,6 +49,20 @@ enum NodeCommand {
         operands: .words(placeholder: "NODE", least: 1, most: 1),
         examples: [.init("swarmlet node uncordon lynx", "lynx is back")], run: uncordon)
 
+    private static let labels = Command(
+        "node labels", summary: "Show the labels of a host, and change them",
+        operands: .words(placeholder: "NODE [NAME=VALUE|NAME-]", least: 1, most: 64),
+        details: [
+            """
+            NAME=VALUE gives a label, NAME- takes it away. Seats among the voters are spread over the labels owner and
+            rack. What was typed at up or join counts once, when the host is admitted.
+            """
+        ],
+        examples: [
+            .init("swarmlet node labels lynx", "show them"),
+            .init("swarmlet node labels lynx rack=b gpu-", "lynx was moved, and lost its card"),
+        ], run: labels)
+
     private static let remove = Command(
         "node remove", summary: "Remove a dead host, and all that was meant for it",
         operands: .words(placeholder: "NODE", least: 1, most: 1),
@@ -73,6 +89,44 @@ enum NodeCommand {
 
     private static func remove(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
         try end(.remove(invocation.operands[0]), "removed", invocation, terminal)
+    }
+
+    private static func labels(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
+        let node = invocation.operands[0]
+        var pairs: [ParsedValue.Pair] = []
+        var removed: [String] = []
+        for word in invocation.operands.dropFirst() {
+            if word.hasSuffix("-"), !word.utf8.contains(UInt8(ascii: "=")), word.utf8.count > 1 {
+                removed.append(String(word.dropLast()))
+            } else if case .pairs(let more)? = ParsedValue(word, for: .labels) {
+                pairs += more
+            } else {
+                throw .badValue(
+                    flag: "NAME=VALUE", value: word, expectation: "NAME=VALUE to give a label or NAME- to take it away",
+                    command: "node labels")
+            }
+        }
+        if let pair = pairs.first(where: { removed.contains($0.name) }) {
+            throw .conflict(
+                message: "\(pair.name)=\(pair.value ?? "") and \(pair.name)- say different things",
+                hint: "keep one of them. See: swarmlet node labels --help")
+        }
+        let request: APIRequest =
+            pairs.isEmpty && removed.isEmpty
+            ? .inspectNode(node) : .label(LabelRequest(node: node, set: Labels.sorted(pairs), removed: removed))
+        guard case .member(let member) = try LocalClient.call(request, try DataDirectory.chosen(invocation)) else {
+            throw .badAnswer(reason: "another reply than a member")
+        }
+        if terminal.format == .json {
+            try terminal.result(
+                .object([
+                    ("schema_version", .integer(1)), ("node", .string(member.name)),
+                    ("labels", .object(member.labels.map { ($0.name, .string($0.value)) })),
+                ]))
+        } else {
+            for label in member.labels { try terminal.result("\(label.name)=\(label.value)\n") }
+        }
+        return ExitCode.success
     }
 
     private static func revoke(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {

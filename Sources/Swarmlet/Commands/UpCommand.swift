@@ -21,13 +21,14 @@ enum UpCommand {
 
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
         let directory = try DataDirectory.chosen(invocation)
-        try DaemonStarter(directory).ensureRunning(HostFlags.forwarded(invocation), terminal)
+        try DaemonStarter(directory).ensureRunning(try HostFlags.forwarded(invocation), terminal)
         if terminal.canAsk, try isInNoMesh(directory) { try askWhereOthersAre(terminal) }
         let request = UpRequest(
             meshName: invocation.text("mesh"), nodeName: invocation.text("name"),
             labels: Labels.sorted(invocation.pairs("labels")), listen: invocation.text("listen"),
             port: invocation.count("port").map { UInt16($0) }, simulatedGPUs: invocation.text("simulate-gpus"),
-            leastProfile: HostFlags.leastProfile(invocation), allowedMounts: try HostFlags.allowedMounts(invocation))
+            leastProfile: HostFlags.leastProfile(invocation), allowedMounts: try HostFlags.allowedMounts(invocation),
+            owner: try HostFlags.owner(invocation))
         guard case .status(let status) = try LocalClient.call(.up(request), directory) else {
             throw .badAnswer(reason: "another reply than a status")
         }

@@ -48,6 +48,7 @@ enum APIExamples {
             .revoke("owl"), .remove("owl"), .ping(PingRequest(node: "owl", count: 3, pauseMilliseconds: 10)),
             .events(EventsRequest(follow: true)), .doctorPeer("owl"), .doctorReport,
             .pause(PauseRequest(job: 1, isPaused: true)),
+            .label(LabelRequest(node: "owl", set: [Label(name: "rack", value: "b")], removed: ["gpu"])),
         ] + transfers.map(APIRequest.transfer)
 
     static let member = MemberView(

@@ -43,7 +43,8 @@ extension MeshSimulation {
         if machines[machine - 1].daemon?.preparing.contains(key) == true {
             machines[machine - 1].daemon?.preparing.removeAll { $0 == key }
             machines[machine - 1].daemon?.ready.removeAll { $0 == key }
-            return report(key, .ended(stop == .superseded ? .lost : stop == .moved ? .moved : .cancelled), on: machine)
+            return report(
+                key, .ended(stop == .superseded ? .lost : stop == .cancelled ? .cancelled : .moved), on: machine)
         }
         machines[machine - 1].daemon?.stops[key] = stop
         switch stop {
@@ -52,7 +53,7 @@ extension MeshSimulation {
             // The order takes its way, and a process that waits for a dead file server dies late; the page is at once.
             let dies = below(4) == 0 ? between(30, 3_000) : between(0, 30)
             schedule(.kill(machine, hostBoot: machines[machine - 1].hostBoot, key), in: dies)
-        case .cancelled, .moved:
+        case .cancelled, .moved, .evicted:
             machines[machine - 1].supervisors.cancel(key, grace: between(0, 300), now: now)
             superviseLater(machine)
         }

@@ -36,6 +36,7 @@ extension MeshSimulation {
         }
         tell("host \(machine) starts its daemon as \(id)")
         adopt(machine)
+        handle(machine, .closed(machines[machine - 1].isClosed))
         let skew = Int64.random(in: -2_000_000_000...2_000_000_000, using: &random)
         handle(machine, .wallClock(Self.epoch + now.nanoseconds + skew))
     }

@@ -55,6 +55,7 @@ extension MeshSimulation {
         if below(3) == 0 { addArray() }
         schedule(.read, in: between(0, 500))
         addChangesOfVoters()
+        addOwners()
     }
 
     /// Seats change while everything else goes on: the dead are replaced soon, hosts drain and come back, the number of

@@ -172,6 +172,8 @@ public final class MeshSimulation {
         case .flow(let machine): machines[machine - 1].isLogStalled = false
         case .unclog(let machine): unclog(machine)
         case .killed(let machine): if isChaos { kill(machine) }
+        case .owner(let machine, let isThere): owner(machine, isThere: isThere && isChaos)
+        case .announce(let machine): announce(machine)
         }
     }
 

@@ -18,6 +18,8 @@ struct SimulatedMachine {
     var hostBoot: UInt64 = 0
     /// The host hears and says nothing until then, but its supervisors go on: a stalled daemon.
     var stalledUntil = Instant.zero
+    /// Its owner wants it alone, which its daemon knows at once and tells the mesh when it can.
+    var isClosed = false
     /// No entries of the log pass to or from this host.
     var isLogStalled = false
     /// What everything on its way to this host takes longer: a queue in a switch that is too long.
@@ -68,4 +70,7 @@ enum MeshEvent {
     case flow(Int)
     case unclog(Int)
     case killed(Int)
+    /// The owner of this host comes, or goes.
+    case owner(Int, isThere: Bool)
+    case announce(Int)
 }

@@ -22,6 +22,7 @@
 #include "sandbox.h"
 #include "attempt.h"
 #include "process.h"
+#include "owner.h"
 #include "host.h"
 #include "nvml.h"
 #include "terminal.h"
