@@ -9,7 +9,8 @@ enum EventsCommand {
         details: [
             """
             As this host saw it since its daemon started, the newest 1024: join, suspect (and who said so), alive, dead,
-            left (its daemon stopped, or it left the mesh), facts (what a host says of itself has changed), removed. With --json one object a line.
+            left (its daemon stopped, or it left the mesh), facts (what a host says of itself has changed), removed. With
+            --json one object a line.
             """
         ],
         examples: [
