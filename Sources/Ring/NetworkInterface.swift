@@ -7,6 +7,9 @@ public struct NetworkInterface: Hashable, Sendable {
     /// With port 0.
     public let address: SocketAddress
 
+    /// The kernel's number of the interface; 0 where it is gone.
+    var index: UInt32 { if_nametoindex(name) }
+
     /// Whether the kernel has IPv6 at all.
     public static var hasIPv6: Bool {
         let socket = Glibc.socket(AF_INET6, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)

@@ -1,4 +1,5 @@
 import Codec
+import Mesh
 
 @testable import Node
 
@@ -24,6 +25,8 @@ public enum Fuzzer: String, CaseIterable, Sendable {
     case handshake
     /// A message of a member of the mesh.
     case message
+    /// What a member says of itself, and a list of members as it is kept on disk.
+    case facts
     /// What is said at a first contact.
     case admission
     /// A request to the daemon.
@@ -55,6 +58,7 @@ public enum Fuzzer: String, CaseIterable, Sendable {
         case .discovery: DiscoveryFuzzing.message(bytes)
         case .handshake: SessionFuzzing.handshake(bytes)
         case .message: Fuzzer.hasOneMeaning(NodeMessage.self, bytes)
+        case .facts: Fuzzer.facts(bytes)
         case .admission: Fuzzer.admission(bytes)
         case .request: Fuzzer.hasOneMeaning(APIRequest.self, bytes[...], limits: APILimits.message)
         case .reply: Fuzzer.hasOneMeaning(APIReply.self, bytes[...], limits: APILimits.message)
@@ -65,6 +69,18 @@ public enum Fuzzer: String, CaseIterable, Sendable {
         case .node: NodeFuzzing.messages(bytes)
         case .texts: TextFuzzing.texts(bytes)
         }
+    }
+
+    private static func facts(_ bytes: [UInt8]) -> String? {
+        if let report = taken({ () throws(CodecError) in try MemberReport(encoded: bytes) }) {
+            if report.text.isEmpty || report.facts.count > SwimConstants.factBytesMax {
+                return "a report out of bounds"
+            }
+            return hasOneMeaning(MemberReport.self, bytes)
+        }
+        guard let list = taken({ () throws(CodecError) in try SwimRumour.recalled(bytes) }) else { return nil }
+        let again = taken { () throws(CodecError) in try SwimRumour.recalled(SwimRumour.saved(list)) }
+        return again == list ? nil : "a list of members does not survive being written"
     }
 
     /// The first byte says what the rest is.

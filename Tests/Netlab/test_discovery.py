@@ -10,7 +10,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from base import LabCase  # noqa: E402
+from base import LabCase, meshes  # noqa: E402
 
 SECONDS = 30
 
@@ -59,6 +59,14 @@ class Discovery(LabCase):
         self.assertIn("first contact with the mesh", said)
         self.assertIn(f"swarmlet approve {second.name}", said)
 
+    def test_hosts_without_ipv4_find_the_mesh_too(self):
+        lab = self.lab(2, h1={"only6": True}, h2={"only6": True})
+        first, second = lab.nodes
+        first.found("lab")
+        # An interface that has just come up has no address on its link before the kernel has asked for others with it.
+        meshes.wait_until(lambda: f"[{first.addresses[0]}]:7717" in lab.attempt(second, "join").stderr,
+                          "the mesh is found", SECONDS, 0.2)
+
     def test_up_beside_a_mesh_asks_once(self):
         lab = self.lab(2)
         first, second = lab.nodes
@@ -77,7 +85,8 @@ class Discovery(LabCase):
         lab = self.lab(1)
         host = lab.nodes[0]
         host.nft("add chain inet lab out { type filter hook output priority 0; }\n"
-                 "add rule inet lab out ip daddr 224.0.0.0/4 drop\n")
+                 "add rule inet lab out ip daddr 224.0.0.0/4 drop\n"
+                 "add rule inet lab out ip6 daddr ff02::fb drop\n")
         done = lab.attempt(host, "join")
         self.assertIn("cannot ask for meshes: its networks take no multicast [mesh.join.none_nearby]", done.stderr)
         host.nft("flush chain inet lab out\n")

@@ -10,31 +10,31 @@ public final class MeshResponder: @unchecked Sendable {
     private static let pause = Interval.seconds(1)
 
     private let loop: any EventLoop
-    private let socket: Int32
+    private let sockets: [Int32]
     private let announcement: () -> MeshAnnouncement?
     private var isClosed = false
     private var answers = 0
     private var answersSince = Instant.zero
 
     /// - Parameters:
-    ///   - hosts: addresses of this host; it answers on the networks of those of IPv4. Throws where that is none.
+    ///   - hosts: addresses of this host; it answers on their networks. Throws where it can be heard on none.
     ///   - announcement: what to say now; nil: nothing.
     public init(
         _ loop: any EventLoop, on hosts: [SocketAddress], _ announcement: @escaping () -> MeshAnnouncement?
     ) throws(RingError) {
         self.loop = loop
         self.announcement = announcement
-        socket = try MulticastSocket.listen(on: hosts)
-        loop.spawn("answers about the mesh") { await self.answerAll() }
+        sockets = try MulticastSocket.listen(on: hosts)
+        for socket in sockets { loop.spawn("answers about the mesh") { await self.answerAll(socket) } }
     }
 
     public func close() {
         guard !isClosed else { return }
         isClosed = true
-        loop.close(socket)
+        for socket in sockets { loop.close(socket) }
     }
 
-    private func answerAll() async {
+    private func answerAll(_ socket: Int32) async {
         while !isClosed {
             do throws(RingError) {
                 let (bytes, asker) = try await loop.receiveDatagram(socket, maximum: 1_500)

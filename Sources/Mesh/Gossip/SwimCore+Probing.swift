@@ -89,6 +89,8 @@ extension SwimCore {
         for helper in helpers {
             send(.pingRequest(number, target: target), to: helper, into: &effects)
         }
+        // Of two datagrams that may be lost one is more likely to arrive.
+        if probes[index].sentAt < now { send(.ping(number), to: target, into: &effects) }
         // Where a firewall or a small MTU eats datagrams, the session may still be there (memberlist's TCP fallback).
         send(.ping(number), to: target, over: .stream, into: &effects)
     }

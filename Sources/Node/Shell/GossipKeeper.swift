@@ -90,14 +90,8 @@ final class GossipKeeper: @unchecked Sendable {
         savedUpTo = last
         let rumours = node.driver.core.swim.saved
         let file = node.directory.gossip
-        do {
-            let thread = try DedicatedThread("gossip list")
-            defer { thread.finish() }
-            if let failure = try await thread.perform({ Self.write(rumours, to: file) }) {
-                node.log.warning("what is known of the members is not kept: \(failure.message)")
-            }
-        } catch {
-            node.log.warning("what is known of the members is not kept: \(error.message)")
+        if let failure = await node.loop.offload({ Self.write(rumours, to: file) }) {
+            node.log.warning("what is known of the members is not kept: \(failure.message)")
         }
     }
 

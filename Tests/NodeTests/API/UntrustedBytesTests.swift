@@ -1,6 +1,7 @@
 import Codec
 import Fuzzing
 import Mesh
+import Scheduler
 import Tokens
 import Testing
 
@@ -49,5 +50,9 @@ struct UntrustedBytesTests {
             heard[start...].prefix(20).flatMap { [UInt8($0.sender.rawValue - 2), 5] + $0.message.encoded() }
         }
         #expect(Fuzzer.node.flaw(from: Array(seeds), rounds: 200, seed: 6) == nil)
+        let report = MemberReport(
+            role: .client, version: "0.1", capacity: Capacity(cpuMillis: 4_000, memoryBytes: 1 << 33),
+            loadHundredths: 150, labels: [Label(name: "rack", value: "a")])
+        #expect(Fuzzer.facts.flaw(from: [report.facts, SwimRumour.saved(mesh[1].swim.saved)], seed: 7) == nil)
     }
 }
