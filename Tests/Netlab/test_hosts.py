@@ -64,10 +64,6 @@ class Hosts(LabCase):
             lab.wait_alive(host, 5, seconds=60, voters=3)
         self.assertEqual(lab.job(lab.nodes[4], job).state, "succeeded")
 
-
-if __name__ == "__main__":
-    unittest.main()
-
     @long_test
     def test_thirteen_hosts_of_which_three_die_at_once_and_all_lose_power_later(self):
         lab = self.mesh(13)
@@ -87,3 +83,7 @@ if __name__ == "__main__":
         for host in lab.nodes:
             lab.wait_alive(host, 13, seconds=120)
         self.assert_runs(lab, lab.nodes[12])
+
+
+if __name__ == "__main__":
+    unittest.main()
