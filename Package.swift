@@ -53,7 +53,8 @@ let package = Package(
         // Floor 5
         .executableTarget(
             name: "Swarmlet", dependencies: ["Node", "GPUBackend", "Mesh", "Scheduler", "Ring", "Codec", "CLinux"],
-            swiftSettings: product,
+            // Typed at by people: small before fast.
+            swiftSettings: product + [.unsafeFlags(["-Osize"], .when(configuration: .release))],
             linkerSettings: [
                 .unsafeFlags(
                     ["-use-ld=lld", "-Xlinker", "--icf=all", "-Xlinker", "--no-export-dynamic"],
