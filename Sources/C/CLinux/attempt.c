@@ -1,7 +1,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "CLinux.h"
+#include "attempt_job.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -31,19 +32,13 @@ enum {
     JOB_STACK = 64 * 1024,
 };
 
-/// Shared with the vforked child, which writes why the command could not run.
-struct failure {
-    int layer;
-    int error;
-};
-
 static int64_t unix_time(void) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static void tell(const struct clinux_message *message) {
+void clinux_tell(const struct clinux_message *message) {
     // The socket holds more messages than an attempt ever sends, so this does not block; a dead supervisor is noticed by
     // the loop.
     while (send(CONTROL, message, sizeof *message, MSG_NOSIGNAL) < 0 && errno == EINTR) {}
@@ -56,7 +51,7 @@ static _Noreturn void refuse_step(struct clinux_refusal refused) {
         .error = refused.error,
         .step = refused.step,
         .at_nanoseconds = unix_time()};
-    tell(&message);
+    clinux_tell(&message);
     _exit(125);
 }
 
@@ -97,15 +92,6 @@ static void arrange_descriptors(int control, int output, int error_output) {
 }
 
 // -- The command: from vfork to exec, on a stack of its own, sharing memory with the first process --
-
-struct job {
-    const struct clinux_attempt *attempt;
-    const char *const *arguments;
-    const char *const *candidates;
-    /// Of Landlock; -1 for none.
-    int rules;
-    struct failure failure;
-};
 
 static int fail(struct job *job, int layer, int error) {
     job->failure.layer = layer;
@@ -174,6 +160,13 @@ static void confine(struct job *job) {
     if (error) fail(job, CLINUX_LAYER_SECCOMP, error);
 }
 
+/// Those of somebody who looks on, instead of the attempt's.
+static void take_streams(struct job *job) {
+    for (int i = 0; i < CLINUX_HAND_DESCRIPTORS; i++)
+        if (dup2(job->streams[i], i) < 0) fail(job, CLINUX_LAYER_DESCRIPTORS, errno);
+    if (job->has_terminal && ioctl(0, TIOCSCTTY, 0) < 0) fail(job, CLINUX_LAYER_SESSION, errno);
+}
+
 static int run_job(void *context) {
     struct job *job = context;
     const struct clinux_attempt *attempt = job->attempt;
@@ -192,15 +185,17 @@ static int run_job(void *context) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail(job, CLINUX_LAYER_NO_NEW_PRIVILEGES, errno);
     umask(022);
     if (chdir(attempt->working_directory) < 0) fail(job, CLINUX_LAYER_WORKING_DIRECTORY, errno);
+    if (job->streams) take_streams(job);
     reset_signals();
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (sandbox) confine(job);
     // As execvp(3) searches: what is missing is passed over, what may not be executed is remembered.
+    const char *const *environment = job->environment ? job->environment : attempt->environment;
     error = ENOENT;
     for (int i = 0; job->candidates[i]; i++) {
-        execve(job->candidates[i], (char *const *)job->arguments, (char *const *)attempt->environment);
+        execve(job->candidates[i], (char *const *)job->arguments, (char *const *)environment);
         if (errno == ENOENT || errno == ENOTDIR) continue;
         error = errno;
         if (errno != EACCES) break;
@@ -248,12 +243,17 @@ static void signal_all(int isolation, pid_t job, int number) {
     kill(isolation == CLINUX_ISOLATION_GROUP ? -job : -1, number);
 }
 
-static void obey(int isolation, pid_t job) {
-    char order;
-    ssize_t length = recv(CONTROL, &order, 1, MSG_DONTWAIT);
+static void obey(const struct clinux_attempt *attempt, int rules, pid_t job) {
+    static char packet[CLINUX_HAND_BYTES];
+    int isolation = attempt->isolation;
+    int descriptors[CLINUX_HAND_DESCRIPTORS];
+    size_t count = 0;
+    ssize_t length =
+        clinux_receive_descriptors(CONTROL, packet, sizeof packet, descriptors, CLINUX_HAND_DESCRIPTORS, &count);
     if (length < 0) return;
     if (length == 0) end(isolation);  // the supervisor is gone, and its attempts go with it
-    switch (order) {
+    if (length > 1) return clinux_hands_obey(attempt, rules, packet, (size_t)length, descriptors, (int)count);
+    switch (packet[0]) {
     case CLINUX_ORDER_TERMINATE: signal_all(isolation, job, SIGTERM); break;
     case CLINUX_ORDER_STOP: signal_all(isolation, job, SIGSTOP); break;
     case CLINUX_ORDER_CONTINUE: signal_all(isolation, job, SIGCONT); break;
@@ -266,7 +266,10 @@ static int reap(pid_t job, int *status) {
     int one, has_ended = 0;
     pid_t ended;
     while ((ended = waitpid(-1, &one, WNOHANG)) > 0) {
-        if (ended != job) continue;
+        if (ended != job) {
+            clinux_hands_reaped(ended, one);
+            continue;
+        }
         *status = one;
         has_ended = 1;
     }
@@ -278,17 +281,17 @@ static _Noreturn void report(int isolation, enum clinux_message_kind kind, int s
         .kind = kind,
         .status = status,
         .at_nanoseconds = unix_time()};
-    tell(&message);
+    clinux_tell(&message);
     end(isolation);
 }
 
 /// Obeys and collects until the job has ended; how it did.
-static int watch(int isolation, pid_t job) {
+static int watch(const struct clinux_attempt *attempt, int rules, pid_t job) {
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
     int signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (signals < 0) end(isolation);
+    if (signals < 0) end(attempt->isolation);
     struct pollfd watched[2] = {{.fd = CONTROL, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     for (;;) {
         int status;
@@ -301,7 +304,7 @@ static int watch(int isolation, pid_t job) {
             struct signalfd_siginfo ignored;
             while (read(signals, &ignored, sizeof ignored) > 0) {}
         }
-        if (watched[0].revents) obey(isolation, job);
+        if (watched[0].revents) obey(attempt, rules, job);
     }
 }
 
@@ -339,35 +342,43 @@ static int enter_sandbox(const struct clinux_attempt *attempt) {
     return rules;
 }
 
-/// It goes on to signal and to reap, and can do nothing else to the host.
-static void disarm(void) {
+/// It goes on to signal and to reap, and to start what people run beside the command, as the same user. It can do nothing
+/// else to the host.
+static void disarm(const struct clinux_attempt *attempt) {
+    if (attempt->isolation == CLINUX_ISOLATION_USER_NAMESPACE) clinux_drop_bounding_set();
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct kept[2];
     memset(kept, 0, sizeof kept);
     kept[0].permitted = kept[0].effective = 1U << CAP_KILL;
+    if (attempt->change_user) kept[0].permitted = kept[0].effective |= 1U << CAP_SETUID | 1U << CAP_SETGID;
     // Without the right to it there is nothing to give up.
     syscall(SYS_capset, &header, kept);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
+pid_t clinux_job_start(struct job *job) {
+    static char stack[JOB_STACK] __attribute__((aligned(16)));
+    pid_t pid = clone(run_job, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, job);
+    if (pid < 0) return -errno;
+    // Memory was shared until the command replaced it: what it wrote is visible here.
+    if (!job->failure.layer) return pid;
+    waitpid(pid, NULL, 0);
+    return 0;
+}
+
 /// Returns when the command runs.
 static pid_t start(struct job given) {
-    static char stack[JOB_STACK] __attribute__((aligned(16)));
     static struct job job;
     job = given;
-    pid_t pid = clone(run_job, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &job);
-    if (pid < 0) refuse(CLINUX_LAYER_CLONE, errno);
-    // Memory was shared until the command replaced it: what it wrote is visible here.
-    if (job.failure.layer) {
-        waitpid(pid, NULL, 0);
-        refuse(job.failure.layer, job.failure.error);
-    }
+    pid_t pid = clinux_job_start(&job);
+    if (pid < 0) refuse(CLINUX_LAYER_CLONE, -pid);
+    if (pid == 0) refuse(job.failure.layer, job.failure.error);
     return pid;
 }
 
 static void tell_started(void) {
     struct clinux_message message = {.kind = CLINUX_MESSAGE_STARTED, .at_nanoseconds = unix_time()};
-    tell(&message);
+    clinux_tell(&message);
 }
 
 /// Runs the setup command to its end, and leaves nothing of it but the files that it made.
@@ -376,7 +387,7 @@ static void set_up(const struct clinux_attempt *attempt, int rules) {
     pid_t pid = start((struct job){
         .attempt = attempt, .arguments = attempt->setup, .candidates = candidates, .rules = rules});
     tell_started();
-    int status = watch(attempt->isolation, pid);
+    int status = watch(attempt, rules, pid);
     if (status != 0) report(attempt->isolation, CLINUX_MESSAGE_SETUP_FAILED, status);
     if (attempt->isolation == CLINUX_ISOLATION_GROUP) kill_descendants();
     else kill(-1, SIGKILL);
@@ -419,13 +430,12 @@ static _Noreturn void first_process(const struct clinux_attempt *attempt, int co
     pid_t pid = start((struct job){
         .attempt = attempt, .arguments = attempt->arguments, .candidates = attempt->candidates, .rules = rules});
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    if (attempt->sandbox) disarm();
-    if (rules >= 0) close(rules);
+    if (attempt->sandbox) disarm(attempt);
     close(0);
     close(OUTPUT);
     close(ERROR_OUTPUT);
     if (!attempt->setup) tell_started();
-    report(isolation, CLINUX_MESSAGE_ENDED, watch(isolation, pid));
+    report(isolation, CLINUX_MESSAGE_ENDED, watch(attempt, rules, pid));
 }
 
 /// fork(2) with more flags, into a version 2 group if there is one; -errno.

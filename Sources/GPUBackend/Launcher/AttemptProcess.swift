@@ -104,6 +104,12 @@ struct AttemptProcess {
         _ = Glibc.send(control, &byte, 1, Int32(MSG_NOSIGNAL))
     }
 
+    /// Passes an order on, and its descriptors; nil, or the error.
+    func send(_ packet: [UInt8], _ descriptors: [Int32]) -> Int32? {
+        let sent = clinux_send_descriptors(control, packet, packet.count, descriptors, descriptors.count)
+        return sent < 0 ? Int32(-sent) : nil
+    }
+
     /// What it said since the last look.
     func nextMessage() -> clinux_message? {
         var message = clinux_message()

@@ -32,6 +32,8 @@ final class RunningAttempt {
     var frozenTold = false
     /// Its descriptors are closed, and their numbers may already be those of another attempt.
     private(set) var isFinished = false
+    /// What became of what somebody does beside it, not told yet.
+    private var handNews: [SupervisorEvent] = []
     private var openStreams: Set<LogStream> = [.output, .error]
     private var grownPipes: Set<LogStream> = []
 
@@ -59,6 +61,10 @@ final class RunningAttempt {
                 timeLimitAt = spec.timeLimit.map { now + $0 }
                 began = true
             case CLINUX_MESSAGE_REFUSED: refusal = message
+            case CLINUX_MESSAGE_HAND_ENDED:
+                handNews.append(.handEnded(key, hand: message.hand, exitCode: Self.exitCode(message.status)))
+            case CLINUX_MESSAGE_HAND_REFUSED:
+                handNews.append(.handRefused(key, hand: message.hand, SandboxLayer.refusal(message, spec)))
             case CLINUX_MESSAGE_SETUP_FAILED:
                 report = message
                 failedInSetup = true
@@ -66,6 +72,38 @@ final class RunningAttempt {
             }
         }
         return began
+    }
+
+    // -- Beside it --
+
+    /// Has something done inside of it.
+    func obey(_ order: HandOrder, _ descriptors: [Int32]) {
+        let refusal: HandRefusal
+        if startedAt == nil || hasReported || frozenSince != nil || isPaused {
+            refusal = .notRunning
+        } else if let packet = order.packet(for: spec) {
+            guard let error = process.send(packet, descriptors) else { return }
+            refusal = HandRefusal(code: "host.system", message: "the order was not taken: \(ErrorText.of(error))")
+        } else {
+            refusal = .tooLong
+        }
+        handNews.append(.handRefused(key, hand: order.hand, refusal))
+    }
+
+    /// What people ran beside it ends with the daemon that they asked.
+    func endHands() {
+        let order = HandOrder(key: key, hand: 0, kind: .signal(SIGKILL))
+        if startedAt != nil, !hasReported, let packet = order.packet(for: spec) { _ = process.send(packet, []) }
+    }
+
+    func takeHandNews() -> [SupervisorEvent] {
+        defer { handNews = [] }
+        return handNews
+    }
+
+    private static func exitCode(_ status: Int32) -> Int32 {
+        var value: Int32 = 0
+        return clinux_wait_status(status, &value) == 2 ? 128 + value : value
     }
 
     // -- Output --

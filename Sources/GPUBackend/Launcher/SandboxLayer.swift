@@ -36,6 +36,24 @@ enum SandboxLayer {
         }
     }
 
+    /// Why something was not done beside the command.
+    static func refusal(_ refusal: clinux_message, _ spec: AttemptSpec) -> HandRefusal {
+        let why = ErrorText.of(refusal.error)
+        switch UInt32(refusal.layer) {
+        case CLINUX_LAYER_EXECUTE.rawValue where refusal.error == ENOENT:
+            return HandRefusal(
+                code: "job.command_not_found", message: "there is no such command where the job runs", exitCode: 127)
+        case CLINUX_LAYER_EXECUTE.rawValue:
+            return HandRefusal(
+                code: "job.command_not_executable", message: "the command cannot be executed: \(why)", exitCode: 126)
+        case CLINUX_LAYER_NETWORK.rawValue:
+            return .portClosed(refusal.error)
+        default:
+            let name = names[Int(refusal.layer)] ?? "sandbox"
+            return HandRefusal(code: "host.sandbox.\(name)", message: "the host refused \(name): \(why)")
+        }
+    }
+
     /// For a person.
     static func text(_ refusal: clinux_message, _ sandbox: PreparedSandbox?) -> String {
         "\(name(refusal, sandbox)) refused: \(ErrorText.of(refusal.error))"

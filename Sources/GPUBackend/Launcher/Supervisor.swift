@@ -181,6 +181,7 @@ final class Supervisor {
             // Another source of the same poll may have reaped it.
             if attempt.isFinished { return }
             if attempt.readMessages(now: HostClock.sinceBoot()) { try tellStarted(attempt) }
+            unsent += attempt.takeHandNews()
             // A closed control socket stays readable; its end is near, and the signal of it comes.
             try reap(attempt)
         case .output(let attempt, let stream): attempt.readOutput(stream, buffer: buffer, limit: 4)
@@ -266,6 +267,7 @@ final class Supervisor {
         guard wait4(attempt.process.process, &status, WNOHANG, &usage) == attempt.process.process else { return }
         let now = HostClock.sinceBoot()
         if attempt.readMessages(now: now) { try tellStarted(attempt) }
+        unsent += attempt.takeHandNews()
         let result = attempt.finish(status: status, usage: usage, buffer: buffer, now: now)
         if let group = attempt.group { pool.giveBack(group) }
         running.removeAll { $0 === attempt }
@@ -409,6 +411,7 @@ final class Supervisor {
                 paths = SupervisorPaths(directory: directory)
                 journal.path = paths.journal
             }
+            for attempt in running { attempt.endHands() }
             // What was not sent yet is part of the replay.
             unsent = []
             peer.isWelcome = true
@@ -429,8 +432,22 @@ final class Supervisor {
         case .acknowledge(let key): try acknowledge(key)
         case .shutdown: isShuttingDown = true
         case .pause(let key): if case .running(let attempt)? = entries[key] { attempt.pause() }
+        case .hand(let order): obey(order, from: peer)
         case .resume(let key): if case .running(let attempt)? = entries[key] { attempt.resume() }
         }
+    }
+
+    private func obey(_ order: HandOrder, from peer: SupervisorPeer) {
+        guard let descriptors = peer.takeDescriptors(order.descriptorCount) else {
+            return SupervisorMain.say("an order came without its descriptors")
+        }
+        defer { for descriptor in descriptors { close(descriptor) } }
+        guard case .running(let attempt)? = entries[order.key] else {
+            unsent.append(.handRefused(order.key, hand: order.hand, .notRunning))
+            return
+        }
+        attempt.obey(order, descriptors)
+        unsent += attempt.takeHandNews()
     }
 
     private func tell(_ entry: Entry, key: AttemptKey) {

@@ -15,6 +15,10 @@ public enum SupervisorEvent: Hashable, Sendable, CBORCodable {
     case thawed(AttemptKey)
     /// A start was not accepted, nothing was run, and it may be asked again: `reason` is a stable code.
     case declined(AttemptKey, reason: String)
+    /// What somebody ran beside the command has ended.
+    case handEnded(AttemptKey, hand: UInt32, exitCode: Int32)
+    /// It was not done: `code` is stable, `message` a sentence.
+    case handRefused(AttemptKey, hand: UInt32, HandRefusal)
 
     /// The reasons of `declined`.
     public static let leaseExpired = "host.lease_expired"
@@ -31,6 +35,8 @@ public enum SupervisorEvent: Hashable, Sendable, CBORCodable {
         case 5: self = .frozen(try map.require(1))
         case 6: self = .thawed(try map.require(1))
         case 7: self = .declined(try map.require(1), reason: try map.require(2))
+        case 8: self = .handEnded(try map.require(1), hand: try map.require(2), exitCode: try Int32(from: map, key: 3))
+        case 9: self = .handRefused(try map.require(1), hand: try map.require(2), try map.require(3))
         default: throw .invalid("no supervisor event \(kind)")
         }
     }
@@ -62,6 +68,16 @@ public enum SupervisorEvent: Hashable, Sendable, CBORCodable {
             map.set(0, UInt64(7))
             map.set(1, key)
             map.set(2, reason)
+        case .handEnded(let key, let hand, let exitCode):
+            map.set(0, UInt64(8))
+            map.set(1, key)
+            map.set(2, hand)
+            map.set(3, Int64(exitCode))
+        case .handRefused(let key, let hand, let refusal):
+            map.set(0, UInt64(9))
+            map.set(1, key)
+            map.set(2, hand)
+            map.set(3, refusal)
         }
         return .map(map)
     }

@@ -7,6 +7,8 @@ final class SupervisorPeer {
     var frames = SupervisorFrames<SupervisorRequest>()
     /// It said hello.
     var isWelcome = false
+    /// What came beside its messages, in the same order.
+    private var descriptors: [Int32] = []
     private var output: [UInt8] = []
     private var sent = 0
     /// A daemon that takes nothing for so long is cut off: on its return everything is repeated.
@@ -41,15 +43,29 @@ final class SupervisorPeer {
 
     /// Takes what is there into `frames`; false at the end.
     func receive(buffer: UnsafeMutableRawBufferPointer) throws(HostError) -> Bool {
-        let count = recv(socket, buffer.baseAddress, min(buffer.count, 65536), 0)
+        var found = [Int32](repeating: -1, count: 16)
+        var foundCount = 0
+        let count = clinux_receive_descriptors(
+            socket, buffer.baseAddress, min(buffer.count, 65536), &found, found.count, &foundCount)
+        descriptors += found.prefix(foundCount)
         if count > 0 {
             frames.append(buffer[..<count])
             return true
         }
         if count == 0 { return false }
-        if errno == EAGAIN || errno == EINTR { return true }
-        throw .system(operation: "recv", path: "supervisor socket", errorNumber: errno)
+        if count == -Int(EAGAIN) { return true }
+        throw .system(operation: "recvmsg", path: "supervisor socket", errorNumber: Int32(-count))
     }
 
-    func close() { Glibc.close(socket) }
+    /// Those that came with a message; nil where they are missing.
+    func takeDescriptors(_ count: Int) -> [Int32]? {
+        guard descriptors.count >= count else { return nil }
+        defer { descriptors.removeFirst(count) }
+        return Array(descriptors.prefix(count))
+    }
+
+    func close() {
+        for descriptor in descriptors { Glibc.close(descriptor) }
+        Glibc.close(socket)
+    }
 }

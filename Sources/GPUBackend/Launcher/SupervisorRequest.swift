@@ -19,6 +19,8 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
     /// It stands still until `resume`. Of version 2, as is `resume`.
     case pause(AttemptKey)
     case resume(AttemptKey)
+    /// Something beside the command of an attempt, with descriptors. Of version 2.
+    case hand(HandOrder)
 
     /// The version of this protocol: the answer to `hello` says which one the supervisor knows.
     public static let version: UInt32 = 2
@@ -35,6 +37,7 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
         case 6: self = .shutdown
         case 7: self = .pause(try map.require(1))
         case 8: self = .resume(try map.require(1))
+        case 9: self = .hand(try map.require(1))
         default: throw .invalid("no supervisor request \(kind)")
         }
     }
@@ -66,6 +69,9 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
         case .resume(let key):
             map.set(0, UInt64(8))
             map.set(1, key)
+        case .hand(let order):
+            map.set(0, UInt64(9))
+            map.set(1, order)
         }
         return .map(map)
     }

@@ -31,6 +31,7 @@ public enum APIReply: Hashable, Sendable {
     case pong(PongView)
     case events(EventsView)
     case doctorReport(DoctorReport)
+    case hand(HandOutput)
 }
 
 extension APIReply: CBORCodable {
@@ -60,6 +61,7 @@ extension APIReply: CBORCodable {
         case 23: self = .pong(try PongView(cbor: content))
         case 24: self = .events(try EventsView(cbor: content))
         case 25: self = .doctorReport(try DoctorReport(cbor: content))
+        case 30: self = .hand(try HandOutput(cbor: content))
         default: throw .invalid("reply \(number) is not known to this version")
         }
     }
@@ -89,6 +91,7 @@ extension APIReply: CBORCodable {
         case .pong(let view): numbered(23, view.cbor)
         case .events(let view): numbered(24, view.cbor)
         case .doctorReport(let report): numbered(25, report.cbor)
+        case .hand(let output): numbered(30, output.cbor)
         }
     }
 }

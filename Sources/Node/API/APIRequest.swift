@@ -57,11 +57,15 @@ public enum APIRequest: Hashable, Sendable {
     case pause(PauseRequest)
     /// Answered with the member as it is then.
     case label(LabelRequest)
+    /// Something beside the command of a job that runs.
+    case hand(HandRequest)
+    /// To something that was begun so.
+    case handInput(HandInput)
 
     /// Whether the caller has more to send before the answer is complete.
     var isConversation: Bool {
         switch self {
-        case .submit, .join, .raftSnapshot: true
+        case .submit, .join, .raftSnapshot, .hand: true
         default: false
         }
     }
@@ -119,6 +123,8 @@ extension APIRequest: CBORCodable {
         case 34: self = .doctorReport
         case 40: self = .pause(try PauseRequest(cbor: content))
         case 35: self = .label(try LabelRequest(cbor: content))
+        case 41: self = .hand(try HandRequest(cbor: content))
+        case 42: self = .handInput(try HandInput(cbor: content))
         default: throw .invalid("request \(number) is not known to this version")
         }
     }
@@ -160,6 +166,8 @@ extension APIRequest: CBORCodable {
         case .doctorReport: numbered(34)
         case .pause(let request): numbered(40, request.cbor)
         case .label(let request): numbered(35, request.cbor)
+        case .hand(let request): numbered(41, request.cbor)
+        case .handInput(let input): numbered(42, input.cbor)
         }
     }
 }

@@ -9,12 +9,18 @@ public struct FollowRequest: Hashable, Sendable {
     public var cursor: OutputCursor
     /// The newest attempt whose placement has been told already.
     public var seenAttempt: UInt32
+    /// Of an attempt that runs, what it has written already is left out.
+    public var fromNow: Bool
 
-    public init(job: JobID, task: UInt32 = 0, cursor: OutputCursor = OutputCursor(), seenAttempt: UInt32 = 0) {
+    public init(
+        job: JobID, task: UInt32 = 0, cursor: OutputCursor = OutputCursor(), seenAttempt: UInt32 = 0,
+        fromNow: Bool = false
+    ) {
         self.job = job
         self.task = task
         self.cursor = cursor
         self.seenAttempt = seenAttempt
+        self.fromNow = fromNow
     }
 }
 
@@ -25,6 +31,7 @@ extension FollowRequest: CBORCodable {
         task = try map.require(2)
         cursor = try map.require(3)
         seenAttempt = try map.require(4)
+        fromNow = try map.optional(5) ?? false
     }
 
     public var cbor: CBOR {
@@ -33,6 +40,7 @@ extension FollowRequest: CBORCodable {
         map.set(2, task)
         map.set(3, cursor)
         map.set(4, seenAttempt)
+        map.set(5, fromNow ? true : nil)
         return .map(map)
     }
 }

@@ -13,6 +13,8 @@ final class FollowSession: @unchecked Sendable {
     private let task: TaskKey
     private let events: LoopQueue<FollowEvent>
     private let cursor: OutputCursor
+    /// The first attempt that is seen is shown from where it is.
+    private var fromNow: Bool
     private var toldAttempt: UInt32
     private var toldLost: UInt32
     private var toldReason: String?
@@ -36,6 +38,7 @@ final class FollowSession: @unchecked Sendable {
         job = request.job
         task = TaskKey(job: request.job, index: request.task)
         cursor = request.cursor
+        fromNow = request.fromNow && request.cursor.place == nil
         toldAttempt = request.seenAttempt
         toldLost = request.seenAttempt
         events = LoopQueue(node.loop, capacity: 64)
@@ -66,6 +69,7 @@ final class FollowSession: @unchecked Sendable {
             guard let state = await node.state(knowing: job), let record = state.job(job),
                 let current = state.task(task)
             else { return }
+            if current.attempts.last?.startedAt == nil { fromNow = false }
             try await tell(record, current)
             if record.isEnded {
                 try await drain(current)
@@ -147,7 +151,9 @@ final class FollowSession: @unchecked Sendable {
         let key = AttemptKey(task, attempt: attempt.number)
         let place = cursor.attempt == attempt.number ? cursor.place : nil
         // Who looks on has seen what there was when the node was lost.
-        let request = OutputRequest(key: key, node: attempt.node, place: place, follow: true, takesCopy: false)
+        let request = OutputRequest(
+            key: key, node: attempt.node, place: place, follow: true, tailLines: fromNow ? 0 : nil, takesCopy: false)
+        fromNow = false
         pump = node.loop.spawn("output of \(job)") { [self] in
             var hasFailed = false
             do {

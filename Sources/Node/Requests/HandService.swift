@@ -14,9 +14,47 @@ struct HandService {
         case .pause:
             try requireFreezer()
             try await stream.send(APIReply.done.encoded())
+        case .hand(let request):
+            guard let attempt = request.attempt else { throw NodeError.malformedRequest("no attempt is named") }
+            let key = AttemptKey(job: request.job, task: request.task, attempt: attempt)
+            try await carryOut(request, key, stream)
         default: throw NodeError.malformedRequest("expected something to do with an attempt")
         }
         await stream.finish()
+    }
+
+    /// Does it where the attempt runs, and carries what is said both ways.
+    func carryOut(_ request: HandRequest, of job: JobRecord, _ stream: any MessageStream) async throws {
+        guard request.task < job.spec.tasks else { throw NodeError.taskNotFound(request.job, request.task) }
+        let task = TaskKey(job: request.job, index: request.task)
+        guard let live = node.state.task(task)?.liveAttempt, job.pausedBy == nil else {
+            throw APIFailure(.notRunning, of: AttemptKey(task, attempt: 0))
+        }
+        let key = AttemptKey(task, attempt: live.number)
+        guard live.node != node.id else { return try await carryOut(request, key, stream) }
+        var passed = request
+        passed.attempt = live.number
+        let there = try await node.peers.openStream(.hands, to: live.node)
+        defer { there.cancel() }
+        try await there.send(APIRequest.hand(passed).encoded())
+        let forth = node.loop.spawn("hand to \(live.node)") {
+            do {
+                while let bytes = try await stream.receive() { try await there.send(bytes) }
+            } catch {
+                // The other side is told by the end of the stream.
+            }
+            if !Task.isCancelled { there.cancel() }
+        }
+        defer { forth.cancel() }
+        while let bytes = try await there.receive() { try await stream.send(bytes) }
+    }
+
+    private func carryOut(_ request: HandRequest, _ key: AttemptKey, _ stream: any MessageStream) async throws {
+        switch request.kind {
+        case .run(let arguments, let terminal):
+            try await HandSession.run(arguments, terminal, of: key, node, stream)
+        case .connect(let port): try await HandConnection.run(port: port, of: key, node, stream)
+        }
     }
 
     /// Throws where a host that runs an attempt of the job cannot hold it still so that the job does not notice.

@@ -32,7 +32,7 @@ struct RequestHandler {
         // What was acknowledged anywhere in the mesh before this question is part of its answer.
         if RequestHandler.reads(request) { try await node.refresh() }
         switch request {
-        case .version, .status, .up, .join, .leave, .doctor, .doctorPeer, .doctorReport, .transfer:
+        case .version, .status, .up, .join, .leave, .doctor, .doctorPeer, .doctorReport, .transfer, .handInput:
             throw NodeError.malformedRequest("this request is the daemon's own")
         case .members: try await reply(.members(MemberViews(node: node).members()))
         case .invite(let request): try await reply(.invitation(try invite(request)))
@@ -52,6 +52,10 @@ struct RequestHandler {
         case .inspectNode(let name): try await reply(.member(try MemberViews(node: node).member(named: name)))
         case .cancel(let request): try await cancel(request)
         case .pause(let request): try await pause(request)
+        case .hand(let request):
+            let job = try await ownJob(request.job, to: "work beside")
+            guard !job.isEnded else { throw SchedulerError.jobEnded(request.job, job.counts.summary) }
+            try await HandService(node: node).carryOut(request, of: job, stream)
         case .wait(let jobs): try await wait(jobs)
         case .fetch(let request): try await fetch(request)
         case .settings:
@@ -122,7 +126,7 @@ struct RequestHandler {
     private static func reads(_ request: APIRequest) -> Bool {
         switch request {
         case .members, .follow, .followArray, .logs, .jobs, .inspectJob, .inspectNode, .cancel, .wait, .fetch,
-            .settings, .pause:
+            .settings, .pause, .hand:
             true
         default: false
         }

@@ -47,7 +47,7 @@ extension AttemptRunner {
             case .ended(let key, let result): adopted[key] = adopt(key, endedWith: result)
             case .frozen(let key): attempts[key]?.isFrozen = true
             case .thawed(let key): attempts[key]?.isFrozen = false
-            case .welcome, .declined: break
+            case .welcome, .declined, .handEnded, .handRefused: break
             case .replayed: isReplayed = true
             case nil: isGone = true
             }

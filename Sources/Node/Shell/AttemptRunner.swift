@@ -21,6 +21,10 @@ final class AttemptRunner: @unchecked Sendable {
     private var lease = Instant(nanoseconds: .min)
     /// Jobs whose page stands still, because an attempt of theirs was replaced and is not gone yet.
     private var heldBack: [JobID] = []
+    /// What people do beside attempts, by number.
+    var hands: [UInt32: Hand] = [:]
+    /// Not from 1: a supervisor may still tell of those of the daemon before this one.
+    var lastHand = UInt32(truncatingIfNeeded: EventLoops.wallClock.nanoseconds >> 16)
     let leaseMoved: LoopSignal
     let spare: SpareSupervisor
     /// Whom the jobs run as that are here, so that an array does not look it up for every task.
@@ -264,6 +268,9 @@ final class AttemptRunner: @unchecked Sendable {
             case .ended(let key, let result): finish(key, result)
             case .frozen(let key): setFrozen(key, true)
             case .thawed(let key): setFrozen(key, false)
+            case .handEnded(_, let hand, let code): handEnded(hand, .exited(code))
+            case .handRefused(let key, let hand, let refusal):
+                handEnded(hand, .refused(APIFailure(refusal, of: key)))
             case .declined(let key, let reason): declined(key, reason: reason)
             }
         }
@@ -299,6 +306,7 @@ final class AttemptRunner: @unchecked Sendable {
     func finish(_ key: AttemptKey, _ result: AttemptResult) {
         guard let running = attempts[key], running.stage != .ended else { return }
         running.stage = .ended
+        endHands(of: key)
         node.driver.changes.notify()
         let end = running.stop?.outcome(afterEnd: result.outcome) ?? result.outcome
         let outcome = node.host.devices.cause(of: end, holding: node.state.attempt(key)?.gpus, level: node.state.level)

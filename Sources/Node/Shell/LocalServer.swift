@@ -102,6 +102,11 @@ final class LocalServer: @unchecked Sendable {
             try await loop.answer(stream) { [self] in try await answer(asked, caller, stream) }
             return false
         }
+        if case .hand = asked {
+            // What the caller still says belongs to it, so no call can follow.
+            try await answer(asked, caller, stream)
+            return false
+        }
         do {
             try await answer(asked, caller, stream)
         } catch {

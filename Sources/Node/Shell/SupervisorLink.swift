@@ -1,5 +1,7 @@
+import CLinux
 import Codec
 import GPUBackend
+import Glibc
 import Ring
 import Scheduler
 
@@ -19,8 +21,14 @@ final class SupervisorLink: @unchecked Sendable {
 
     private let loop: any EventLoop
     private let socket: Int32
-    private let outgoing: LoopQueue<[UInt8]>
+    private let outgoing: LoopQueue<Piece>
     private var isClosed = false
+
+    /// Bytes on their way, and the descriptors that go with the first of them, which are ours to close.
+    private struct Piece: Sendable {
+        var bytes: [UInt8]
+        var descriptors: [Int32] = []
+    }
 
     /// Requests to one supervisor that may wait to be written: more than it keeps attempts.
     private static let outgoingMax = 16_384
@@ -44,7 +52,16 @@ final class SupervisorLink: @unchecked Sendable {
     }
 
     func send(_ request: SupervisorRequest) {
-        if !outgoing.offer(SupervisorFrames<SupervisorRequest>.frame(request)) { close() }
+        if !outgoing.offer(Piece(bytes: SupervisorFrames<SupervisorRequest>.frame(request))) { close() }
+    }
+
+    /// Takes the descriptors, whatever comes of it.
+    func send(_ order: HandOrder, passing descriptors: [Int32]) {
+        let bytes = SupervisorFrames<SupervisorRequest>.frame(.hand(order))
+        guard !isClosed, outgoing.offer(Piece(bytes: bytes, descriptors: descriptors)) else {
+            for descriptor in descriptors { Glibc.close(descriptor) }
+            return close()
+        }
     }
 
     func close() {
@@ -56,15 +73,41 @@ final class SupervisorLink: @unchecked Sendable {
 
     private func write() async {
         do {
-            while var bytes = try await outgoing.next() {
+            while var piece = try await outgoing.next() {
                 // What waits already goes with it.
-                while outgoing.count > 0, bytes.count < SupervisorLink.sendBytes, let more = try await outgoing.next() {
-                    bytes += more
+                while outgoing.count > 0, piece.bytes.count < SupervisorLink.sendBytes,
+                    let more = try await outgoing.next()
+                {
+                    if !more.descriptors.isEmpty {
+                        try await loop.send(socket, piece.bytes, deadline: nil)
+                        piece = more
+                        break
+                    }
+                    piece.bytes += more.bytes
                 }
-                try await loop.send(socket, bytes, deadline: nil)
+                if piece.descriptors.isEmpty {
+                    try await loop.send(socket, piece.bytes, deadline: nil)
+                } else {
+                    try await pass(piece)
+                }
             }
         } catch {
             close()
+        }
+        while let left = outgoing.poll() { for descriptor in left.descriptors { Glibc.close(descriptor) } }
+    }
+
+    private func pass(_ piece: Piece) async throws {
+        defer { for descriptor in piece.descriptors { Glibc.close(descriptor) } }
+        while true {
+            let sent = clinux_send_descriptors(
+                socket, piece.bytes, piece.bytes.count, piece.descriptors, piece.descriptors.count)
+            if sent > 0 {
+                guard sent < piece.bytes.count else { return }
+                return try await loop.send(socket, Array(piece.bytes[sent...]), deadline: nil)
+            }
+            guard sent == -Int(EAGAIN) else { throw RingError.system("sendmsg", Int32(-sent)) }
+            try await loop.writable(socket, deadline: nil)
         }
     }
 

@@ -10,6 +10,8 @@ import Node
 final class LocalClient {
     private let descriptor: Int32
     private var received: [UInt8] = []
+    /// What `sendSoon` took and the socket did not take yet.
+    private var outgoing: [UInt8] = []
 
     /// Longer messages are refused; the list of files of a very large tree comes near it.
     private static let limits = CBORLimits(
@@ -35,10 +37,37 @@ final class LocalClient {
         return try client.reply()
     }
 
-    func send(_ request: APIRequest) throws(CommandError) {
+    func send(_ request: APIRequest) throws(CommandError) { try write(Self.framed(request)) }
+
+    private static func framed(_ request: APIRequest) -> [UInt8] {
         let message = request.cbor.encoded()
         let length = UInt32(message.count).littleEndian
-        try write(withUnsafeBytes(of: length) { Array($0) } + message)
+        return withUnsafeBytes(of: length) { Array($0) } + message
+    }
+
+    /// Sends while `next` waits, so that who is not being read can still be heard.
+    func sendSoon(_ request: APIRequest) { outgoing += Self.framed(request) }
+
+    /// Whether something waits to be sent: a sender of much should wait for it.
+    var isSending: Bool { !outgoing.isEmpty }
+
+    /// Sends from another thread than the one that receives; false when the connection is gone.
+    func post(_ request: APIRequest) -> Bool {
+        do throws(CommandError) {
+            try write(Self.framed(request), readsRefusal: false)
+            return true
+        } catch { return false }
+    }
+
+    /// Lets a thread that waits for a reply find the end of the connection.
+    func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
+    private func flush() throws(CommandError) {
+        let count = outgoing.withUnsafeBytes {
+            Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT.rawValue))
+        }
+        if count > 0 { outgoing.removeFirst(count) }
+        if count < 0, errno != EAGAIN, errno != EINTR { throw try refusalBeforeLoss() }
     }
 
     /// Waits for the next reply. A failure, the end of the connection and what cannot be understood are thrown.
@@ -47,7 +76,7 @@ final class LocalClient {
             switch try next(signals: nil, until: nil) {
             case .reply(let reply): return reply
             case .closed: throw .connectionLost(reason: "it closed the connection")
-            case .signal, .deadline: continue
+            case .signal, .deadline, .input: continue
             }
         }
     }
@@ -58,30 +87,41 @@ final class LocalClient {
         case signal(Int32)
         case deadline
         case closed
+        /// The other descriptor can be read.
+        case input
     }
 
     /// Waits for a reply, a signal or a point of the boot clock, whichever comes first; a signal goes before a reply.
-    func next(signals: Signals?, until deadline: Instant?) throws(CommandError) -> Event {
+    /// With `input`, that descriptor is waited for as well.
+    func next(
+        signals: Signals?, until deadline: Instant?, input: Int32? = nil
+    ) throws(CommandError) -> Event {
         while true {
             if let signal = signals?.next() { return .signal(signal) }
             if let reply = try decoded() { return .reply(reply) }
-            switch Self.wait(for: descriptor, signals: signals, until: deadline) {
+            if isSending { try flush() }
+            switch Self.wait(for: descriptor, signals: signals, until: deadline, input: input, sends: isSending) {
             case .deadline: return .deadline
             case .signal: continue
             case .readable: if try !fill() { return .closed }
+            case .input: return .input
+            case .writable: continue
             }
         }
     }
 
     enum Readiness {
-        case readable, signal, deadline
+        case readable, writable, signal, deadline, input
     }
 
     /// Waits until a descriptor (nil: none) can be read, a signal waits, or the deadline passes.
-    static func wait(for descriptor: Int32?, signals: Signals?, until deadline: Instant?) -> Readiness {
+    static func wait(
+        for descriptor: Int32?, signals: Signals?, until deadline: Instant?, input: Int32? = nil, sends: Bool = false
+    ) -> Readiness {
         var descriptors = [
             pollfd(fd: signals?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: descriptor ?? -1, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: descriptor ?? -1, events: Int16(sends ? POLLIN | POLLOUT : POLLIN), revents: 0),
+            pollfd(fd: input ?? -1, events: Int16(POLLIN), revents: 0),
         ]
         while true {
             var milliseconds: Int32 = -1
@@ -90,8 +130,10 @@ final class LocalClient {
                 guard left > 0 else { return .deadline }
                 milliseconds = Int32(min(left / 1_000_000 + 1, 3_600_000))
             }
-            guard poll(&descriptors, 2, milliseconds) > 0 else { continue }
-            return descriptors[0].revents != 0 ? .signal : .readable
+            guard poll(&descriptors, 3, milliseconds) > 0 else { continue }
+            if descriptors[0].revents != 0 { return .signal }
+            if descriptors[1].revents & ~Int16(POLLOUT) != 0 { return .readable }
+            return descriptors[2].revents != 0 ? .input : .writable
         }
     }
 
@@ -124,13 +166,18 @@ final class LocalClient {
         return count != 0
     }
 
-    private func write(_ bytes: [UInt8]) throws(CommandError) {
+    private func write(_ bytes: [UInt8], readsRefusal: Bool = true) throws(CommandError) {
         var done = 0
         while done < bytes.count {
             let count = bytes.withUnsafeBytes {
                 Glibc.send(descriptor, $0.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL))
             }
-            if count >= 0 { done += count } else if errno != EINTR { throw try refusalBeforeLoss() }
+            if count >= 0 {
+                done += count
+            } else if errno != EINTR {
+                guard readsRefusal else { throw .connectionLost(reason: SystemError.text(errno)) }
+                throw try refusalBeforeLoss()
+            }
         }
     }
 

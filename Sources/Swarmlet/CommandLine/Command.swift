@@ -37,6 +37,8 @@ struct Command: Sendable {
         case words(placeholder: String, least: Int, most: Int)
         /// Everything from the first word that is no flag, or after `--`, belongs to the job.
         case jobCommand
+        /// The same after the id of a job.
+        case inJob
     }
 
     init(
@@ -81,6 +83,7 @@ struct Command: Sendable {
         case .none: return "swarmlet \(name)\(options)"
         case .words(let placeholder, _, _): return "swarmlet \(name)\(options) \(placeholder)"
         case .jobCommand: return "swarmlet \(name)\(options) [--] COMMAND [ARGUMENT...]"
+        case .inJob: return "swarmlet \(name)\(options) JOB [--] COMMAND [ARGUMENT...]"
         }
     }
 }

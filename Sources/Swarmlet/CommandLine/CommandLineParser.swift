@@ -30,14 +30,24 @@ struct CommandLineParser {
                 try parseShort(word)
             } else {
                 operands.append(word)
-                if case .jobCommand = command.operands {
-                    operands.append(contentsOf: words)
-                    break
+                switch command.operands {
+                case .jobCommand: takeRest()
+                case .inJob where operands.count == 1 && words.first == "--":
+                    words.removeFirst()
+                    takeRest()
+                case .inJob: takeRest()
+                case .none, .words: continue
                 }
             }
         }
         if values["help"] == nil { try checkOperands() }
         return Invocation(command: command, operands: operands, values: values)
+    }
+
+    /// What follows is not ours to read.
+    private mutating func takeRest() {
+        operands.append(contentsOf: words)
+        words = []
     }
 
     private mutating func parseLong(_ word: String) throws(CommandError) {
@@ -99,6 +109,10 @@ struct CommandLineParser {
             if operands.count > most { throw .extraOperand(value: operands[most], command: command.name) }
         case .jobCommand:
             if operands.isEmpty { throw .missingOperand(what: "COMMAND", command: command.name, example: example) }
+        case .inJob:
+            guard operands.count < 2 else { return }
+            let what = operands.isEmpty ? "JOB" : "COMMAND"
+            throw .missingOperand(what: what, command: command.name, example: example)
         }
     }
 }

@@ -69,7 +69,7 @@ final class ArrayFollower {
             case .reply(.follow(.output(let chunk))): try show(chunk)
             case .reply: throw .badAnswer(reason: "another reply than the end of a job")
             case .closed: throw .connectionLost(reason: "it closed the connection")
-            case .deadline: try showProgress()
+            case .deadline, .input: try showProgress()
             case .signal(let number):
                 if let code = try interrupts.act(on: number, directory, terminal) { return .left(code) }
             }

@@ -70,7 +70,7 @@ struct Interrupts {
             return nil
         case .detach:
             collector?.startInBackground(terminal)
-            terminal.note("detached from job \(job). Come back: swarmlet logs -f \(job)")
+            terminal.note("detached from job \(job). Come back: swarmlet attach \(job)")
             return ExitCode.success
         case .giveUp:
             terminal.warn("job \(job) is being cancelled. See: swarmlet ps")

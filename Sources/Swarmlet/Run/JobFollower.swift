@@ -8,6 +8,9 @@ final class JobFollower {
     private let directory: DataDirectory
     private let job: JobID
     private let spec: JobSpec
+    /// Only what is written from now on is shown of an attempt that runs.
+    private let fromNow: Bool
+    var task: UInt32 = 0
     private let signals: Signals
     private let terminal: Terminal
     private var interrupts: Interrupts
@@ -15,25 +18,31 @@ final class JobFollower {
     private var cursor = OutputCursor()
     private var seenAttempt: UInt32 = 0
 
-    init(_ directory: DataDirectory, _ job: JobID, _ spec: JobSpec, _ signals: Signals, _ terminal: Terminal) {
+    init(
+        _ directory: DataDirectory, _ job: JobID, _ spec: JobSpec, _ signals: Signals, _ terminal: Terminal,
+        fromNow: Bool = false
+    ) {
         self.directory = directory
         self.job = job
         self.spec = spec
+        self.fromNow = fromNow
         self.signals = signals
         self.terminal = terminal
         interrupts = Interrupts(job: job, isInteractive: terminal.stderrIsInteractive)
     }
 
-    /// - Parameter results: the directory that files named by `--out` go to.
-    func follow(_ place: RunSession.Place, results: String) throws(CommandError) -> Int32 {
+    /// - Parameter results: the directory that files named by `--out` go to; nil: somebody else sees to them.
+    func follow(_ place: RunSession.Place, results: String?) throws(CommandError) -> Int32 {
         interrupts.place = place
-        interrupts.collector = ResultCollector.needed(directory, job, spec, place: results)
+        if let results { interrupts.collector = ResultCollector.needed(directory, job, spec, place: results) }
         var patience = ReconnectPatience(isSubmitted: true)
         while true {
             do throws(CommandError) {
                 let client = try LocalClient(directory)
                 try client.send(
-                    .follow(FollowRequest(job: job, task: 0, cursor: cursor, seenAttempt: seenAttempt)))
+                    .follow(
+                        FollowRequest(
+                            job: job, task: task, cursor: cursor, seenAttempt: seenAttempt, fromNow: fromNow)))
                 switch try follow(client, &patience) {
                 case .left(let code): return code
                 case .ended(let end): return try finish(end, results: results)
@@ -59,7 +68,7 @@ final class JobFollower {
             case .reply(.follow(let event)):
                 patience = ReconnectPatience(isSubmitted: true)
                 try show(event)
-            case .reply(.done), .deadline: continue
+            case .reply(.done), .deadline, .input: continue
             case .reply: throw .badAnswer(reason: "another reply than what happens to the job")
             case .closed: throw .connectionLost(reason: "it closed the connection")
             case .signal(let number):
@@ -101,9 +110,9 @@ final class JobFollower {
 
     // MARK: The end
 
-    private func finish(_ end: JobEnded, results: String) throws(CommandError) -> Int32 {
+    private func finish(_ end: JobEnded, results: String?) throws(CommandError) -> Int32 {
         var place: String?
-        if end.results != nil { place = try ResultFetcher(directory, terminal).fetch(job, into: results) }
+        if end.results != nil, let results { place = try ResultFetcher(directory, terminal).fetch(job, into: results) }
         terminal.clearProgress()
         if let failure = end.failure {
             terminal.report(.refused(LocalCommand.explained(failure, command: spec.command[0])))

@@ -114,7 +114,7 @@ final class RunSession {
                 // Once everything is sent the job may exist already, so its number is waited for; asked twice, not.
                 guard mayExist, waitingSignal == nil else { return .interrupted(number) }
                 waitingSignal = number
-            case .deadline: continue
+            case .deadline, .input: continue
             }
         }
     }

@@ -21,6 +21,7 @@
 
 #include "sandbox.h"
 #include "attempt.h"
+#include "hands.h"
 #include "process.h"
 #include "owner.h"
 #include "host.h"

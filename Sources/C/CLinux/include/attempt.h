@@ -90,6 +90,10 @@ enum clinux_message_kind {
     CLINUX_MESSAGE_ENDED = 3,
     /// The setup command failed, so the command was not run: `status` is that of wait(2).
     CLINUX_MESSAGE_SETUP_FAILED = 4,
+    /// What somebody ran beside the command ended: `hand`, `status`.
+    CLINUX_MESSAGE_HAND_ENDED = 5,
+    /// It could not be done: `hand`, `layer`, `error`.
+    CLINUX_MESSAGE_HAND_REFUSED = 6,
 };
 
 /// What the first process of an attempt tells the supervisor over the control socket.
@@ -100,6 +104,7 @@ struct clinux_message {
     int32_t status;
     /// The number of the mount that was refused, -1 where it is something else.
     int32_t step;
+    uint32_t hand;
     /// Unix time.
     int64_t at_nanoseconds;
 };
@@ -112,6 +117,11 @@ enum clinux_order {
     CLINUX_ORDER_STOP = 's',
     CLINUX_ORDER_CONTINUE = 'c',
     CLINUX_ORDER_KILL = 'k',
+    /// Those below are longer than a byte and begin with clinux_hand_head (hands.h). Three descriptors come with this one.
+    CLINUX_ORDER_RUN_HAND = 'x',
+    CLINUX_ORDER_SIGNAL_HAND = 'q',
+    /// A socket comes with it, over which the connection goes back.
+    CLINUX_ORDER_CONNECT = 'p',
 };
 
 /// Clones the first process of an attempt, in its control groups. It waits for CLINUX_ORDER_GO on the control socket

@@ -1,0 +1,37 @@
+// What the first process of an attempt starts, and how: shared by attempt.c and hands.c, and by nobody else.
+#pragma once
+#include "CLinux.h"
+
+/// Shared with the vforked child, which writes why the command could not run.
+struct failure {
+    int layer;
+    int error;
+};
+
+struct job {
+    const struct clinux_attempt *attempt;
+    const char *const *arguments;
+    const char *const *candidates;
+    /// NULL: the attempt's.
+    const char *const *environment;
+    /// Of Landlock; -1 for none.
+    int rules;
+    /// Its standard input, output and error; NULL: those of the first process.
+    const int *streams;
+    /// 1: its standard input is the terminal of its session.
+    int has_terminal;
+    struct failure failure;
+};
+
+/// Returns when the command runs: its process, or 0 with the reason in `failure`, or -errno.
+pid_t clinux_job_start(struct job *job);
+
+/// Tells the supervisor.
+void clinux_tell(const struct clinux_message *message);
+
+/// What somebody wants done beside the command, from a packet that begins with clinux_hand_head. Takes the descriptors.
+void clinux_hands_obey(
+    const struct clinux_attempt *attempt, int rules, const char *packet, size_t length, int *descriptors, int count);
+
+/// 1 where the process that has ended was started for somebody, who is told.
+int clinux_hands_reaped(pid_t process, int status);
