@@ -1,7 +1,16 @@
 """What people do with jobs that run: pause them, look at what they used, work beside them."""
 
+import fcntl
 import os
+import pty
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
 import sys
+import termios
 import time
 import unittest
 
@@ -18,6 +27,166 @@ with open("written", "wb") as file:
 while time.process_time() < 1.5:
     pass
 """
+
+# Answers each line with itself, upper case; the number of the port is its argument.
+SERVES = """
+import socket, sys, threading
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("listening", flush=True)
+def answer(connection):
+    with connection, connection.makefile("rwb") as lines:
+        for line in lines:
+            lines.write(line.upper())
+            lines.flush()
+while True:
+    threading.Thread(target=answer, args=(server.accept()[0],)).start()
+"""
+STATUS = "NoNewPrivs Seccomp CapEff CapPrm CapBnd CapInh CapAmb Uid Gid Groups".split()
+
+
+class Beside(MeshCase):
+    """On two hosts; what is typed is typed on both, so on one of them it goes through the other."""
+
+    node_count = 2
+
+    def sleeping(self, *flags, command=("sh", "-c", "echo ready; sleep 600")):
+        job = self.submit("--no-send", *flags, "--", *command)
+        meshes.wait_until(lambda: self.mesh.command(self.node, "logs", str(job)), "it is ready")
+        self.addCleanup(lambda: self.mesh.attempt(self.node, "cancel", str(job)))
+        return job
+
+    def both(self):
+        """This test on every node, as a sub-test."""
+        for node in self.mesh.nodes:
+            with self.subTest(node=node.name):
+                yield node
+
+    def exec(self, node, *arguments, stdin=None):
+        return self.mesh.attempt(node, "exec", *arguments, stdin=stdin)
+
+    def test_a_command_runs_where_the_job_runs_and_its_exit_code_and_streams_are_its_own(self):
+        job = self.sleeping("-e", "COLOUR=red")
+        for node in self.both():
+            done = self.exec(node, str(job), "--", "sh", "-c",
+                             "echo $SWARMLET_JOB_ID $COLOUR; pwd >&2; cat; ps ax | grep -c 'sleep 600'; exit 7")
+            self.assertEqual(done.returncode, 7, done.stderr)
+            out = done.stdout.split("\n")
+            self.assertEqual(out[0], f"{job} red")
+            self.assertGreaterEqual(int(out[1]), 1)
+            self.assertRegex(done.stderr, rf"/work/{job}\.0\.1\n")
+            done = self.exec(node, "-i", str(job), "--", "sh", "-c", "tr a-z A-Z | wc -c", stdin="x" * 300_000)
+            self.assertEqual((done.returncode, done.stdout.strip()), (0, "300000"), done.stderr)
+            self.assert_refused(self.exec(node, str(job), "--", "no-such-thing"), 127, "job.command_not_found")
+            done = self.exec(node, str(job), "--", "sh", "-c", "kill -9 $$")
+            self.assertEqual(done.returncode, 137)
+
+    def test_a_command_has_no_more_rights_than_the_job(self):
+        shows = "cat /proc/self/status; readlink /proc/self/ns/*"
+        for profile in ("none", "standard", "strict"):
+            if profile == "strict" and "strict" not in self.mesh.attempt(self.node, "doctor").stdout:
+                continue
+            with self.subTest(profile=profile):
+                job = self.sleeping("--profile", profile, command=("sh", "-c", shows + "; echo ready; sleep 600"))
+                meshes.wait_until(lambda: "ready" in self.mesh.command(self.node, "logs", str(job)), "it has shown all")
+                done = self.exec(self.node, str(job), "--", "sh", "-c", shows)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                own, beside = (
+                    ([line for line in text.splitlines() if line.split(":")[0] in STATUS],
+                     sorted(line for line in text.splitlines() if re.fullmatch(r"[a-z_]+:\[\d+\]", line)))
+                    for text in (self.mesh.command(self.node, "logs", str(job)), done.stdout))
+                self.assertEqual(len(own[0]), len(STATUS))
+                self.assertEqual(own, beside)
+
+    def test_a_terminal_is_one_with_its_window_and_its_keys(self):
+        job = self.sleeping()
+        for node in self.both():
+            process, terminal = pty.fork()
+            if process == 0:
+                arguments = self.mesh.arguments(node, ["exec", "-it", str(job), "--", "bash", "--norc", "-i"])
+                os.execve(self.mesh.binary, [self.mesh.binary, *arguments], self.mesh.environment | {"TERM": "vt100"})
+            seen = b""
+
+            def until(text):
+                nonlocal seen
+                deadline = time.monotonic() + 20
+                while text not in seen:
+                    self.assertLess(time.monotonic(), deadline, f"{text} in {seen}")
+                    if select.select([terminal], [], [], 1)[0]:
+                        seen += os.read(terminal, 65536)
+                seen = seen[seen.index(text) + len(text):]
+
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
+            until(b"$ ")
+            os.write(terminal, b"stty size; echo $TERM:$((6*7)); tty >/dev/tty; test -t 0 && echo is-one\r")
+            until(b"33 111")
+            until(b"vt100:42")
+            until(b"is-one\r\n")
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 99, 0, 0))
+            os.write(terminal, b"stty size\r")
+            until(b"44 99")
+            # Ctrl-C is for the program there.
+            os.write(terminal, b"sleep 100; echo interrupted $?\r")
+            until(b"echo interrupted $?\r\n")
+            time.sleep(0.2)
+            os.write(terminal, b"\x03")
+            until(b"$ ")
+            os.write(terminal, b"exit 5\r")
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), 5)
+            os.close(terminal)
+
+    def test_what_is_left_of_a_command_ends_when_its_caller_goes(self):
+        job = self.sleeping()
+        for node in self.both():
+            command = [self.mesh.binary, *self.mesh.arguments(node, ["exec", str(job), "--", "sleep", "4711"])]
+            caller = subprocess.Popen(command, env=self.mesh.environment, stdin=subprocess.DEVNULL)
+            there = lambda: self.exec(self.node, str(job), "--", "pgrep", "-fx", "sleep 4711").returncode == 0  # noqa: E731
+            meshes.wait_until(there, "it runs")
+            caller.send_signal(signal.SIGKILL)
+            caller.wait()
+            meshes.wait_until(lambda: not there(), "it is gone")
+
+    def test_who_comes_back_sees_what_follows_and_gets_the_exit_code(self):
+        job = self.sleeping(command=("sh", "-c", "echo before; while ! test -e go; do sleep 0.05; done; echo after; exit 9"))
+        followers = []
+        for node in self.mesh.nodes:
+            command = [self.mesh.binary, *self.mesh.arguments(node, ["attach", str(job)])]
+            followers.append(subprocess.Popen(command, env=self.mesh.environment, stdin=subprocess.DEVNULL, text=True,
+                                              stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        # An end without a cancel: it detaches, and the job goes on.
+        followers[0].send_signal(signal.SIGHUP)
+        self.assertEqual(followers[0].wait(20), 0)
+        time.sleep(0.5)
+        self.assertEqual(self.exec(self.node, str(job), "--", "touch", "go").returncode, 0)
+        out, _ = followers[1].communicate(timeout=30)
+        self.assertEqual((followers[1].returncode, out), (9, "after\n"))
+        self.assertEqual(self.mesh.attempt(self.node, "attach", str(job)).returncode, 9)
+        self.assert_refused(self.exec(self.node, str(job), "--", "true"), 125, "job.ended")
+        self.assert_refused(self.mesh.attempt(self.node, "attach", "4242"), 3)
+
+    def test_ports_of_a_job_are_reached_through_any_member_even_of_one_without_network(self):
+        for network in ("off", "on"):
+            port = meshes.free_port()
+            job = self.sleeping("--network", network, command=("python3", "-c", SERVES, str(port)))
+            for node in self.both():
+                command = [self.mesh.binary,
+                           *self.mesh.arguments(node, ["port-forward", str(job), f"0:{port}", "0:1"])]
+                forward = subprocess.Popen(command, env=self.mesh.environment, stdin=subprocess.DEVNULL, text=True,
+                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                self.addCleanup(forward.stdout.close)
+                self.addCleanup(forward.stderr.close)
+                local, closed = (int(forward.stdout.readline().rsplit(":", 1)[1]) for _ in range(2))
+                connections = [socket.create_connection(("127.0.0.1", local), 10) for _ in range(5)]
+                for number, connection in enumerate(connections):
+                    with connection, connection.makefile("rwb") as lines:
+                        text = f"line {number} ".encode() * 20_000 + b"\n"
+                        lines.write(text)
+                        lines.flush()
+                        self.assertEqual(lines.readline(), text.upper())
+                with socket.create_connection(("127.0.0.1", closed), 10) as nobody:
+                    self.assertEqual(nobody.recv(1), b"")
+                forward.send_signal(signal.SIGINT)
+                self.assertEqual(forward.wait(20), 0)
+                self.assertIn("job.port_closed", forward.stderr.read())
 
 
 @unittest.skipUnless(os.geteuid() == 0, "only root's daemons are sure to have a freezer")

@@ -2,7 +2,7 @@
 
   scripts/bench                   everything
   scripts/bench size submit       some: size rss start join submit tasks recovery raft-core raft raft-recovery
-                                  session classes sandbox gossip
+                                  session classes sandbox adopt logs idle gossip
   scripts/bench recovery --runs 5 fewer repetitions than the default of each
 
 A machine that does other work measures that too: compare a value with the peer or limit of the same run, not with a
@@ -18,6 +18,7 @@ import sys
 import time
 
 import gossip_bench
+import hands_bench
 import mesh as meshes
 import processes
 import raft_bench
@@ -231,7 +232,8 @@ BENCHES = {"size": bench_size, "rss": bench_rss, "start": bench_start, "join": g
            "raft": raft_bench.bench_raft, "raft-recovery": raft_bench.bench_raft_recovery,
            "state": state_bench.bench_state,
            "session": wire_bench.bench_session, "classes": wire_bench.bench_classes,
-           "sandbox": sandbox_bench.bench_sandbox, "gossip": gossip_bench.bench_gossip}
+           "sandbox": sandbox_bench.bench_sandbox, "adopt": hands_bench.bench_adopt,
+           "logs": hands_bench.bench_logs, "idle": hands_bench.bench_idle, "gossip": gossip_bench.bench_gossip}
 
 
 def main():
