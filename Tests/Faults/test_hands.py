@@ -55,18 +55,12 @@ class Beside(MeshCase):
         self.addCleanup(lambda: self.mesh.attempt(self.node, "cancel", str(job)))
         return job
 
-    def both(self):
-        """This test on every node, as a sub-test."""
-        for node in self.mesh.nodes:
-            with self.subTest(node=node.name):
-                yield node
-
     def exec(self, node, *arguments, stdin=None):
         return self.mesh.attempt(node, "exec", *arguments, stdin=stdin)
 
     def test_a_command_runs_where_the_job_runs_and_its_exit_code_and_streams_are_its_own(self):
         job = self.sleeping("-e", "COLOUR=red")
-        for node in self.both():
+        for node in self.mesh.nodes:
             done = self.exec(node, str(job), "--", "sh", "-c",
                              "echo $SWARMLET_JOB_ID $COLOUR; pwd >&2; cat; ps ax | grep -c 'sleep 600'; exit 7")
             self.assertEqual(done.returncode, 7, done.stderr)
@@ -99,7 +93,7 @@ class Beside(MeshCase):
 
     def test_a_terminal_is_one_with_its_window_and_its_keys(self):
         job = self.sleeping()
-        for node in self.both():
+        for node in self.mesh.nodes:
             process, terminal = pty.fork()
             if process == 0:
                 arguments = self.mesh.arguments(node, ["exec", "-it", str(job), "--", "bash", "--norc", "-i"])
@@ -136,7 +130,7 @@ class Beside(MeshCase):
 
     def test_what_is_left_of_a_command_ends_when_its_caller_goes(self):
         job = self.sleeping()
-        for node in self.both():
+        for node in self.mesh.nodes:
             command = [self.mesh.binary, *self.mesh.arguments(node, ["exec", str(job), "--", "sleep", "4711"])]
             caller = subprocess.Popen(command, env=self.mesh.environment, stdin=subprocess.DEVNULL)
             there = lambda: self.exec(self.node, str(job), "--", "pgrep", "-fx", "sleep 4711").returncode == 0  # noqa: E731
@@ -152,10 +146,12 @@ class Beside(MeshCase):
             command = [self.mesh.binary, *self.mesh.arguments(node, ["attach", str(job)])]
             followers.append(subprocess.Popen(command, env=self.mesh.environment, stdin=subprocess.DEVNULL, text=True,
                                               stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        for follower in followers:
+            meshes.wait_until(lambda: self.blocks_hangup(follower.pid), "it takes signals as it should")
+        time.sleep(1)
         # An end without a cancel: it detaches, and the job goes on.
         followers[0].send_signal(signal.SIGHUP)
         self.assertEqual(followers[0].wait(20), 0)
-        time.sleep(0.5)
         self.assertEqual(self.exec(self.node, str(job), "--", "touch", "go").returncode, 0)
         out, _ = followers[1].communicate(timeout=30)
         self.assertEqual((followers[1].returncode, out), (9, "after\n"))
@@ -163,11 +159,17 @@ class Beside(MeshCase):
         self.assert_refused(self.exec(self.node, str(job), "--", "true"), 125, "job.ended")
         self.assert_refused(self.mesh.attempt(self.node, "attach", "4242"), 3)
 
+    @staticmethod
+    def blocks_hangup(process):
+        with open(f"/proc/{process}/status", encoding="utf-8") as status:
+            mask = next(line.split()[1] for line in status if line.startswith("SigBlk:"))
+        return int(mask, 16) & 1 << signal.SIGHUP - 1
+
     def test_ports_of_a_job_are_reached_through_any_member_even_of_one_without_network(self):
         for network in ("off", "on"):
             port = meshes.free_port()
             job = self.sleeping("--network", network, command=("python3", "-c", SERVES, str(port)))
-            for node in self.both():
+            for node in self.mesh.nodes:
                 command = [self.mesh.binary,
                            *self.mesh.arguments(node, ["port-forward", str(job), f"0:{port}", "0:1"])]
                 forward = subprocess.Popen(command, env=self.mesh.environment, stdin=subprocess.DEVNULL, text=True,
@@ -184,9 +186,9 @@ class Beside(MeshCase):
                         self.assertEqual(lines.readline(), text.upper())
                 with socket.create_connection(("127.0.0.1", closed), 10) as nobody:
                     self.assertEqual(nobody.recv(1), b"")
+                self.assertIn("job.port_closed", forward.stderr.readline())
                 forward.send_signal(signal.SIGINT)
                 self.assertEqual(forward.wait(20), 0)
-                self.assertIn("job.port_closed", forward.stderr.read())
 
 
 @unittest.skipUnless(os.geteuid() == 0, "only root's daemons are sure to have a freezer")

@@ -74,8 +74,8 @@ final class SupervisorLink: @unchecked Sendable {
     private func write() async {
         do {
             while var piece = try await outgoing.next() {
-                // What waits already goes with it.
-                while outgoing.count > 0, piece.bytes.count < SupervisorLink.sendBytes,
+                // What waits already goes with it, unless it has descriptors: those go with the bytes that name them.
+                while piece.descriptors.isEmpty, outgoing.count > 0, piece.bytes.count < SupervisorLink.sendBytes,
                     let more = try await outgoing.next()
                 {
                     if !more.descriptors.isEmpty {

@@ -48,8 +48,8 @@ final class LocalClient {
     /// Sends while `next` waits, so that who is not being read can still be heard.
     func sendSoon(_ request: APIRequest) { outgoing += Self.framed(request) }
 
-    /// Whether something waits to be sent: a sender of much should wait for it.
-    var isSending: Bool { !outgoing.isEmpty }
+    /// Whether something waits to be sent.
+    private var isSending: Bool { !outgoing.isEmpty }
 
     /// Sends from another thread than the one that receives; false when the connection is gone.
     func post(_ request: APIRequest) -> Bool {
@@ -64,7 +64,7 @@ final class LocalClient {
 
     private func flush() throws(CommandError) {
         let count = outgoing.withUnsafeBytes {
-            Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT.rawValue))
+            Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
         }
         if count > 0 { outgoing.removeFirst(count) }
         if count < 0, errno != EAGAIN, errno != EINTR { throw try refusalBeforeLoss() }
@@ -92,7 +92,7 @@ final class LocalClient {
     }
 
     /// Waits for a reply, a signal or a point of the boot clock, whichever comes first; a signal goes before a reply.
-    /// With `input`, that descriptor is waited for as well.
+    /// With `input`, that descriptor is waited for as well, while nothing waits to be sent.
     func next(
         signals: Signals?, until deadline: Instant?, input: Int32? = nil
     ) throws(CommandError) -> Event {
@@ -100,6 +100,7 @@ final class LocalClient {
             if let signal = signals?.next() { return .signal(signal) }
             if let reply = try decoded() { return .reply(reply) }
             if isSending { try flush() }
+            let input = isSending ? nil : input
             switch Self.wait(for: descriptor, signals: signals, until: deadline, input: input, sends: isSending) {
             case .deadline: return .deadline
             case .signal: continue

@@ -59,8 +59,7 @@ enum ExecCommand {
         var takesInput = passesInput
         if !passesInput, !hasTerminal { client.sendSoon(.handInput(.bytes(Bytes([])))) }
         while true {
-            let input: Int32? = takesInput && !client.isSending ? 0 : nil
-            switch try client.next(signals: signals, until: nil, input: input) {
+            switch try client.next(signals: signals, until: nil, input: takesInput ? 0 : nil) {
             case .reply(.hand(.bytes(let stream, let bytes))):
                 try terminal.pass(bytes.array, to: stream == 2 ? .stderr : .stdout)
             case .reply(.hand(.ended(let code))): return code

@@ -50,10 +50,13 @@ enum PortForwardCommand {
         while true {
             var polled = [pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0)]
             polled += forwards.map { pollfd(fd: $0.listening, events: Int16(POLLIN), revents: 0) }
-            guard poll(&polled, nfds_t(polled.count), -1) > 0 else { continue }
+            // Their threads do not speak: what failed is told here, soon.
+            let isReady = poll(&polled, nfds_t(polled.count), counter.isIdle ? -1 : 200) > 0
+            while let failure = counter.takeFailure() { terminal.report(failure) }
+            guard isReady else { continue }
             if let number = signals.next() { return number == SIGINT ? ExitCode.success : ExitCode.signalled(number) }
             for (forward, entry) in zip(forwards, polled.dropFirst()) where entry.revents != 0 {
-                let socket = accept4(forward.listening, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+                let socket = accept(forward.listening, nil, nil)
                 guard socket >= 0 else { continue }
                 guard counter.begin(below: connectionsMax) else {
                     close(socket)
@@ -64,7 +67,6 @@ enum PortForwardCommand {
                     job: reference.job, task: reference.task ?? 0, kind: .connect(port: forward.port))
                 try start(ForwardedConnection(socket, directory, request), counter)
             }
-            while let failure = counter.takeFailure() { terminal.report(failure) }
         }
     }
 
@@ -122,6 +124,13 @@ enum PortForwardCommand {
             defer { pthread_mutex_unlock(&lock) }
             open -= 1
             if let failure, failures.count < 16 { failures.append(failure) }
+        }
+
+        /// Nothing is open and nothing is to be told.
+        var isIdle: Bool {
+            pthread_mutex_lock(&lock)
+            defer { pthread_mutex_unlock(&lock) }
+            return open == 0 && failures.isEmpty
         }
 
         func takeFailure() -> CommandError? {

@@ -49,6 +49,12 @@ enum APIExamples {
             .events(EventsRequest(follow: true)), .doctorPeer("owl"), .doctorReport,
             .pause(PauseRequest(job: 1, isPaused: true)),
             .label(LabelRequest(node: "owl", set: [Label(name: "rack", value: "b")], removed: ["gpu"])),
+            .hand(
+                HandRequest(
+                    job: 1, task: 2, attempt: 3,
+                    kind: .run(arguments: ["sh"], terminal: HandTerminal(name: "vt100", rows: 24, columns: 80)))),
+            .hand(HandRequest(job: 1, kind: .connect(port: 80))), .handInput(.bytes(Bytes([1, 2]))),
+            .handInput(.window(rows: 24, columns: 80)), .handInput(.signal(2)),
         ] + transfers.map(APIRequest.transfer)
 
     static let member = MemberView(
@@ -119,6 +125,8 @@ enum APIExamples {
                             name: "owl", shortID: "Xk7dM2qp", raft: "voter", committed: 8, behind: 1,
                             heardMilliseconds: 20, state: "ok")
                     ], staleMilliseconds: 5)),
+            .hand(.connected), .hand(.bytes(stream: 1, Bytes([1]))), .hand(.bytes(stream: 2, Bytes([]))),
+            .hand(.ended(exitCode: 137)),
             .settings(SettingsView(settings: [setting], staleMilliseconds: 4)), drain,
             .pong(PongView(node: "owl", shortID: "Xk7dM2qp", address: "a:1", path: "direct", microseconds: 300)),
             .events(EventsView(missed: 2, events: [EventView(at: 1, node: "owl", event: "dead", detail: "silent")])),
