@@ -87,7 +87,7 @@ struct KeyboardTests {
         let session = try Session(["run", "--no-send", "x"], try Self.daemon(cancels))
         #expect(session.waits(for: "attempt 1 on lynx"))
         session.press(Self.controlBackslash)
-        #expect(session.waits(for: "detached from job 2. Come back: swarmlet logs -f 2"))
+        #expect(session.waits(for: "detached from job 2. Come back: swarmlet attach 2"))
         #expect(try session.exitCode() == 0)
         #expect(cancels.count == 0)
     }

@@ -55,8 +55,8 @@ struct UsageTests {
             message: "--image is not in this version",
             hint: "a job sees the programs of its host; name an interpreter that is there, such as python3"),
         Slip(
-            words: ["attach", "2"], code: "usage.not_yet", message: "attach is not in this version",
-            hint: "follow its output with: swarmlet logs -f JOB; take its exit code with: swarmlet wait JOB"),
+            words: ["explain", "2"], code: "usage.not_yet", message: "explain is not in this version",
+            hint: "why a job waits is in the column REASON of: swarmlet ps; what is free: swarmlet members"),
     ]
 
     @Test("a slip names its code, and the exit code is 2", arguments: slips)
