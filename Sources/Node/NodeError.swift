@@ -11,6 +11,10 @@ public enum NodeError: Error, Hashable, Sendable {
     /// Where an invitation leads lives another mesh now.
     case invitationLeadsElsewhere(address: String, mesh: String)
     case noLeader(seconds: Int)
+    /// None of the ports at which gangs meet is free on this node.
+    case noPort(node: String)
+    /// This node knows no address of its own at which others reach it.
+    case noMeetingPoint(node: String)
     case jobNotFound(JobID)
     case taskNotFound(JobID, UInt32)
     case nodeNotFound(String)
@@ -100,6 +104,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .notInMesh: "mesh.none"
         case .alreadyInMesh, .invitationLeadsElsewhere: "mesh.join.other_mesh"
         case .noLeader: "mesh.no_leader"
+        case .noPort: "job.gang.no_port"
+        case .noMeetingPoint: "job.gang.no_address"
         case .jobNotFound: "job.not_found"
         case .taskNotFound: "job.task_not_found"
         case .nodeNotFound: "node.not_found"
@@ -168,6 +174,8 @@ public enum NodeError: Error, Hashable, Sendable {
                 + (invitation.map { "the invitation is for mesh \($0)" } ?? "and a node is in one mesh only")
         case .invitationLeadsElsewhere(let address, let mesh):
             "the node at \(address) belongs to another mesh than \(mesh), which the invitation is for"
+        case .noPort(let node): "every port of \(node) at which a gang could meet is taken"
+        case .noMeetingPoint(let node): "\(node) knows no address at which the other nodes of the gang would reach it"
         case .noLeader(let seconds): "the mesh has had no leader for \(seconds) s"
         case .jobNotFound(let job): "there is no job \(job)"
         case .taskNotFound(let job, let task): "job \(job) has no task \(task)"
@@ -251,6 +259,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .alreadyInMesh(let name, _, _, _): "to give up mesh \(name): swarmlet leave --forget, then join again"
         case .invitationLeadsElsewhere(_, let mesh):
             "make a new invitation on a node of mesh \(mesh): swarmlet invite"
+        case .noPort: "see who has ports 21000 to 28999 there: ss -ltn"
+        case .noMeetingPoint: "start its daemon with the address that others reach: --listen ADDRESS"
         case .noLeader: "a majority of the voters must be reachable: swarmlet members"
         case .jobNotFound, .taskNotFound: "what there is: swarmlet ps -a"
         case .nodeNotFound: "what there is: swarmlet members"

@@ -21,7 +21,7 @@ struct ModelTests {
     static let outcomes: [Outcome] = [
         .exited(3), .signalled(9), .outOfMemory(limitBytes: 7), .timeLimit, .commandNotFound(path: "/bin"),
         .commandNotExecutable(reason: "no x"), .hostFailed(code: "host.full", message: "m"), .lost, .cancelled,
-        .returned, .moved,
+        .returned, .moved, .gangEnded,
     ]
     static let commands: [Command] = [
         .configure(key: "user.x", value: "1", by: "ana"), .configure(key: "user.x", value: nil, by: "ana"),
@@ -59,6 +59,7 @@ struct ModelTests {
         .levels(NodeID(3), ProtocolLevels(lowest: 1, highest: 2)),
         .drain(NodeID(3), DrainOrder(kind: .drain, patience: 9, by: "sam", reason: "driver")), .drain(NodeID(3), nil),
         .revoke(NodeID(3), by: "sam"), .label(NodeID(3), set: [Label(name: "rack", value: "b")], removed: ["gpu"]),
+        .rankReady(key, nil), .rankReady(key, MeetingPoint(address: "10.0.0.1", port: 21_000)),
     ]
 
     @Test("an entry is the same after encoding and decoding", arguments: commands.indices)

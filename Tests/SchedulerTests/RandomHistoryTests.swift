@@ -82,6 +82,10 @@ struct RandomHistory {
             cpuMillis: UInt64(below(6)) * 500, memoryBytes: below(2) == 0 ? nil : UInt64(below(8)) << 30,
             gpus: UInt32(max(0, below(5) - 2)), gpuMemoryBytes: below(3) == 0 ? 16 << 30 : nil)
         spec.tasks = [1, 1, 1, 3, 3, 0, 300, 12][below(8)]
+        if below(4) == 0, let gang = GangSpec(nodes: UInt32(1 + below(3)), tasksPerNode: UInt32(1 + below(2))) {
+            spec.gang = gang
+            spec.tasks = gang.ranks
+        }
         spec.retry = [.never, .times(0), .times(2)][below(3)]
         spec.allowPending = below(2) == 0
         spec.checkpoint = below(2) == 0 ? nil : CheckpointPolicy(directory: "c", keep: UInt32(below(3)))
@@ -91,9 +95,9 @@ struct RandomHistory {
 
     private mutating func randomOutcome() -> Outcome {
         [
-            .exited(0), .exited(1), .signalled(9), .lost, .cancelled, .timeLimit,
+            .exited(0), .exited(1), .signalled(9), .lost, .cancelled, .timeLimit, .gangEnded, .moved,
             .hostFailed(code: "host.full", message: ""),
-        ][below(7)]
+        ][below(9)]
     }
 
     private mutating func randomCommand() -> Command {
@@ -117,7 +121,10 @@ struct RandomHistory {
                 default: .ended(randomOutcome())
                 }
             return .report(node, [AttemptReport(attempt: key, kind: kind, at: Int64(below(1000)))])
-        case 20: return .nodeLost(anyNode())
+        case 20:
+            guard below(2) == 0 else { return .nodeLost(anyNode()) }
+            let point = below(2) == 0 ? MeetingPoint(address: "a", port: UInt16(below(9))) : nil
+            return .rankReady(anyAttempt(), point)
         case 21, 22: return .nodeReturned(anyNode())
         case 23: return below(4) == 0 ? .removeNode(anyNode()) : .admit(newNode(), invitation: nil)
         case 32, 33: return .pause(UInt64(1 + below(20)), by: below(2) == 0 ? "ana" : nil)

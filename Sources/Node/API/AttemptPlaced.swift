@@ -12,11 +12,16 @@ public struct AttemptPlaced: Hashable, Sendable {
     public var millisecondsSinceLoss: UInt64?
     /// Its share of the node's memory.
     public var memoryBytes: UInt64
+    /// Of a gang: the names of its nodes, and how many ranks are on each; else empty, and 1.
+    public var nodes: [String]
+    public var tasksPerNode: UInt32
 
     public init(
         number: UInt32, node: String, gpus: [String], resumesFrom: UInt64? = nil,
-        millisecondsSinceLoss: UInt64? = nil, memoryBytes: UInt64
+        millisecondsSinceLoss: UInt64? = nil, memoryBytes: UInt64, nodes: [String] = [], tasksPerNode: UInt32 = 1
     ) {
+        self.nodes = nodes
+        self.tasksPerNode = tasksPerNode
         self.number = number
         self.node = node
         self.gpus = gpus
@@ -35,6 +40,8 @@ extension AttemptPlaced: CBORCodable {
         resumesFrom = try map.optional(4)
         millisecondsSinceLoss = try map.optional(5)
         memoryBytes = try map.require(6)
+        nodes = try map.optional(7) ?? []
+        tasksPerNode = try map.optional(8) ?? 1
     }
 
     public var cbor: CBOR {
@@ -45,6 +52,8 @@ extension AttemptPlaced: CBORCodable {
         map.set(4, resumesFrom)
         map.set(5, millisecondsSinceLoss)
         map.set(6, memoryBytes)
+        map.set(7, nodes.isEmpty ? nil : nodes)
+        map.set(8, tasksPerNode == 1 ? nil : tasksPerNode)
         return .map(map)
     }
 }

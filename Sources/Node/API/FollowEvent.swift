@@ -17,6 +17,7 @@ public enum FollowEvent: Hashable, Sendable {
     case outputMissing(node: String)
     /// Somebody paused it, or with nil lets it go on.
     case paused(by: String?)
+    case rankEnded(RankEnded)
 }
 
 extension FollowEvent: CBORCodable {
@@ -33,6 +34,7 @@ extension FollowEvent: CBORCodable {
         case 8: self = .task(try UInt32(cbor: content))
         case 9: self = .outputMissing(node: try String(cbor: content))
         case 10: self = .paused(by: content == .null ? nil : try String(cbor: content))
+        case 11: self = .rankEnded(try RankEnded(cbor: content))
         default: throw .invalid("event \(number) is not known to this version")
         }
     }
@@ -49,6 +51,7 @@ extension FollowEvent: CBORCodable {
         case .task(let task): numbered(8, task.cbor)
         case .outputMissing(let node): numbered(9, node.cbor)
         case .paused(let person): numbered(10, person?.cbor ?? .null)
+        case .rankEnded(let ended): numbered(11, ended.cbor)
         }
     }
 }

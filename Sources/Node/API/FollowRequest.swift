@@ -11,11 +11,14 @@ public struct FollowRequest: Hashable, Sendable {
     public var seenAttempt: UInt32
     /// Of an attempt that runs, what it has written already is left out.
     public var fromNow: Bool
+    /// Of a gang: where the output of its ranks goes on, from rank 0 on; those that are not named begin.
+    public var rankCursors: [OutputCursor]
 
     public init(
         job: JobID, task: UInt32 = 0, cursor: OutputCursor = OutputCursor(), seenAttempt: UInt32 = 0,
-        fromNow: Bool = false
+        fromNow: Bool = false, rankCursors: [OutputCursor] = []
     ) {
+        self.rankCursors = rankCursors
         self.job = job
         self.task = task
         self.cursor = cursor
@@ -32,6 +35,7 @@ extension FollowRequest: CBORCodable {
         cursor = try map.require(3)
         seenAttempt = try map.require(4)
         fromNow = try map.optional(5) ?? false
+        rankCursors = try map.optional(6) ?? []
     }
 
     public var cbor: CBOR {
@@ -41,6 +45,7 @@ extension FollowRequest: CBORCodable {
         map.set(3, cursor)
         map.set(4, seenAttempt)
         map.set(5, fromNow ? true : nil)
+        map.set(6, rankCursors.isEmpty ? nil : rankCursors)
         return .map(map)
     }
 }

@@ -10,11 +10,14 @@ public struct JobDetail: Hashable, Sendable {
     public var checkpoints: [CheckpointView]
     public var results: ResultsView?
     public var workingTree: Digest?
+    /// nil: its tasks start when there is room for them.
+    public var gang: GangView?
 
     public init(
         view: JobView, command: [String], resources: ResourcesView, attempts: [AttemptView],
-        checkpoints: [CheckpointView], results: ResultsView? = nil, workingTree: Digest? = nil
+        checkpoints: [CheckpointView], results: ResultsView? = nil, workingTree: Digest? = nil, gang: GangView? = nil
     ) {
+        self.gang = gang
         self.view = view
         self.command = command
         self.resources = resources
@@ -35,6 +38,7 @@ extension JobDetail: CBORCodable {
         checkpoints = try map.require(5)
         results = try map.optional(6)
         workingTree = try map.optional(7)
+        gang = try map.optional(8)
     }
 
     public var cbor: CBOR {
@@ -46,6 +50,7 @@ extension JobDetail: CBORCodable {
         map.set(5, checkpoints)
         map.set(6, results)
         map.set(7, workingTree)
+        map.set(8, gang)
         return .map(map)
     }
 }

@@ -9,8 +9,11 @@ public struct LogChunk: Hashable, Sendable {
     public var bytes: Bytes
     /// Where to go on after this chunk.
     public var next: OutputCursor
+    /// Of which rank it is, where those of several come together.
+    public var rank: UInt32?
 
-    public init(stream: UInt8, time: Int64, bytes: Bytes, next: OutputCursor) {
+    public init(stream: UInt8, time: Int64, bytes: Bytes, next: OutputCursor, rank: UInt32? = nil) {
+        self.rank = rank
         self.stream = stream
         self.time = time
         self.bytes = bytes
@@ -30,6 +33,7 @@ extension LogChunk: CBORCodable {
         time = try map.require(2)
         bytes = try map.require(3)
         next = try map.require(4)
+        rank = try map.optional(5)
     }
 
     public var cbor: CBOR {
@@ -38,6 +42,7 @@ extension LogChunk: CBORCodable {
         map.set(2, time)
         map.set(3, bytes)
         map.set(4, next)
+        map.set(5, rank)
         return .map(map)
     }
 }

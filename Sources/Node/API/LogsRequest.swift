@@ -14,11 +14,14 @@ public struct LogsRequest: Hashable, Sendable {
     public var cursor: OutputCursor?
     /// Of one member to another: what it keeps of the log of a third.
     public var isOfCopy: Bool
+    /// Of a gang: what all ranks wrote, each piece with its rank.
+    public var allRanks: Bool
 
     public init(
         job: JobID, task: UInt32 = 0, attempt: UInt32? = nil, follow: Bool = false, tailLines: UInt64? = nil,
-        cursor: OutputCursor? = nil, isOfCopy: Bool = false
+        cursor: OutputCursor? = nil, isOfCopy: Bool = false, allRanks: Bool = false
     ) {
+        self.allRanks = allRanks
         self.job = job
         self.task = task
         self.attempt = attempt
@@ -39,6 +42,7 @@ extension LogsRequest: CBORCodable {
         tailLines = try map.optional(5)
         cursor = try map.optional(6)
         isOfCopy = try map.optional(7) ?? false
+        allRanks = try map.optional(8) ?? false
     }
 
     public var cbor: CBOR {
@@ -50,6 +54,7 @@ extension LogsRequest: CBORCodable {
         map.set(5, tailLines)
         map.set(6, cursor)
         if isOfCopy { map.set(7, isOfCopy) }
+        if allRanks { map.set(8, allRanks) }
         return .map(map)
     }
 }

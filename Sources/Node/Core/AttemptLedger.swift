@@ -154,6 +154,8 @@ struct AttemptLedger: Sendable {
             if attempt.hasStarted {
                 // It ran here and no supervisor knows it: the host was reset. It must be replaced, not begun anew.
                 end(key, .lost, at: wallClock)
+            } else if let stop = attempt.gangStop, !attempt.isCancelled {
+                end(key, stop.outcome, at: wallClock)
             } else if attempt.isCancelled {
                 end(key, .cancelled, at: wallClock)
             } else if attempt.stay != .asLongAsItTakes {
@@ -174,6 +176,9 @@ struct AttemptLedger: Sendable {
         } else if attempt.isCancelled, current.phase != .ended, current.stopping == nil {
             held[key]?.stopping = .cancelled
             steps.append(.stop(key, .cancelled))
+        } else if let stop = attempt.gangStop, current.phase != .ended, mayEscalate(from: current.stopping, to: stop) {
+            held[key]?.stopping = stop
+            steps.append(.stop(key, stop))
         } else if attempt.stay == .over, current.phase != .ended, current.stopping == nil {
             held[key]?.stopping = .moved
             steps.append(.stop(key, .moved))
@@ -181,6 +186,11 @@ struct AttemptLedger: Sendable {
             held[key]?.stopping = .evicted
             steps.append(.stop(key, .evicted))
         }
+    }
+
+    /// What was asked to end in its own time is killed where the gang cannot wait for it.
+    private func mayEscalate(from stopping: AttemptStop?, to stop: AttemptStop) -> Bool {
+        stopping == nil || stopping == .moved && stop == .gangEnded
     }
 
     /// What waits begins where an attempt of its job has ended, in the order of the state, before the mesh has heard of
@@ -232,6 +242,8 @@ struct WantedAttempt: Hashable, Sendable {
     /// Its place in the line for room of its job; nil: it has room.
     var turn: UInt64?
     var stay: Stay
+    /// It has to end because another rank of its gang did; nil: it does not.
+    var gangStop: AttemptStop?
 
     /// Whether it may be here.
     enum Stay: Hashable, Sendable {
@@ -245,8 +257,10 @@ struct WantedAttempt: Hashable, Sendable {
     }
 
     init(
-        key: AttemptKey, hasStarted: Bool, isCancelled: Bool, turn: UInt64? = nil, stay: Stay = .asLongAsItTakes
+        key: AttemptKey, hasStarted: Bool, isCancelled: Bool, turn: UInt64? = nil, stay: Stay = .asLongAsItTakes,
+        gangStop: AttemptStop? = nil
     ) {
+        self.gangStop = gangStop
         self.stay = stay
         self.key = key
         self.hasStarted = hasStarted

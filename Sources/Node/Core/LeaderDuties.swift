@@ -34,6 +34,8 @@ struct LeaderDuties: Sendable {
     /// The round of placing that is under way, where the last one stopped, and when the next may begin.
     private var round: PlacementRound?
     private var lastStop: JobID?
+    /// The gang for which the last round kept room.
+    private var lastReserved: JobID?
     private var nextRound = Instant.zero
     /// Before then no lease can have run out.
     private var nextLossCheck = Instant.zero
@@ -76,6 +78,7 @@ struct LeaderDuties: Sendable {
         voters.hasten()
         round = nil
         lastStop = nil
+        lastReserved = nil
         nextLossCheck = .zero
     }
 
@@ -186,7 +189,9 @@ struct LeaderDuties: Sendable {
         if round == nil {
             guard mayPlace, now >= nextRound else { return nil }
             mayPlace = false
-            round = PlacementRound(avoid: id, limit: NodeConstants.placementsPerEntry, after: lastStop)
+            round = PlacementRound(
+                avoid: id, limit: NodeConstants.placementsPerEntry, after: lastStop,
+                reserved: lastReserved)
         }
         guard var current = exchange(&round, with: nil) else { return nil }
         guard current.advance(state, ahead: { pace.depth(of: $0) }, mayTake: { !grants.isCondemned($0) }) else {
@@ -194,6 +199,7 @@ struct LeaderDuties: Sendable {
             return nil
         }
         lastStop = current.stoppedAfter
+        lastReserved = current.reservedFor
         // Behind the jobs that one round looks at there may be one that fits.
         if lastStop != nil { mayPlace = true }
         guard current.placements.isEmpty else { return current.placements }

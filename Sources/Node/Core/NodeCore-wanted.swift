@@ -8,16 +8,17 @@ extension NodeCore {
 
     func wanted(wallClock: Int64) -> [WantedAttempt] {
         let drain = state.node(id)?.drain
-        var job: (id: JobID, spec: JobSpec?, isCancelled: Bool)?
+        var job: (id: JobID, spec: JobSpec?, isCancelled: Bool, gangStop: AttemptStop?)?
         return state.attempts(on: id).map { key in
             if job?.id != key.job {
                 let record = state.job(key.job)
-                job = (key.job, record?.spec, record?.cancelRequestedBy != nil)
+                job = (key.job, record?.spec, record?.cancelRequestedBy != nil, record?.gang?.ending?.stop)
             }
             let attempt = state.attempt(key)
             return WantedAttempt(
                 key: key, hasStarted: attempt?.startedAt != nil, isCancelled: job?.isCancelled ?? false,
-                turn: attempt?.turn, stay: stay(of: key, job?.spec, drain, wallClock: wallClock))
+                turn: attempt?.turn, stay: stay(of: key, job?.spec, drain, wallClock: wallClock),
+                gangStop: job?.gangStop)
         }
     }
 
@@ -32,7 +33,7 @@ extension NodeCore {
         guard let drain, let spec else { return .asLongAsItTakes }
         guard drain.kind == .drain, spec.retry != .never else { return .toItsEnd }
         if let deadline = drain.deadline, deadline <= wallClock { return .over }
-        guard spec.checkpoint != nil, Placement.room(state, for: key.taskKey) != nil else { return .toItsEnd }
+        guard spec.checkpoint != nil, Placement.hasRoom(state, for: key.taskKey) else { return .toItsEnd }
         return .over
     }
 
@@ -42,4 +43,9 @@ extension NodeCore {
         let (nanoseconds, overflow) = deadline.subtractingReportingOverflow(wallClockOffset)
         return overflow ? nil : Instant(nanoseconds: max(0, nanoseconds))
     }
+}
+
+extension GangEnding {
+    /// How the other ranks are ended: where the gang moves, in the time that it takes to save what they have done.
+    var stop: AttemptStop { outcome == .moved ? .moved : .gangEnded }
 }

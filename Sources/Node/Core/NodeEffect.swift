@@ -55,6 +55,8 @@ public enum AttemptStop: Hashable, Sendable {
     case cancelled
     /// It goes on elsewhere, because this node is drained: signal, grace, kill, and what it saved last travels.
     case moved
+    /// Another rank of its gang has ended: kill it, so that all can begin anew, or none goes on in vain.
+    case gangEnded
     /// It goes on elsewhere, because the owner of this host wants it alone: signal, a second, kill.
     case evicted
 
@@ -69,6 +71,7 @@ public enum AttemptStop: Hashable, Sendable {
         case .superseded: .lost
         case .cancelled: .cancelled
         case .moved, .evicted: .moved
+        case .gangEnded: .gangEnded
         }
     }
 
@@ -78,6 +81,8 @@ public enum AttemptStop: Hashable, Sendable {
         case .superseded: .lost
         case .cancelled: outcome
         case .moved, .evicted: outcome.isSuccess ? outcome : .moved
+        case .gangEnded:
+            if case .signalled = outcome { .gangEnded } else { outcome }
         }
     }
 }

@@ -68,11 +68,12 @@ struct DrainService {
             guard let spec = state.job(key.job)?.spec, let attempt = state.attempt(key), attempt.turn == nil else {
                 return nil
             }
-            let target = Placement.room(next, for: key.taskKey)
+            let target = spec.gang == nil ? Placement.room(next, for: key.taskKey) : nil
+            let hasRoom = Placement.hasRoom(next, for: key.taskKey)
             let isOverdue = order.patience == 0
-            let moves = spec.retry != .never && (isOverdue || spec.checkpoint != nil && target != nil)
+            let moves = spec.retry != .never && (isOverdue || spec.checkpoint != nil && hasRoom)
             var work = DrainView.Work(
-                job: key.job, task: spec.isArray ? key.task : nil,
+                job: key.job, task: spec.isArray || spec.gang != nil ? key.task : nil,
                 fate: spec.retry == .never ? .stays : moves ? .moves : .ends)
             if moves {
                 work.target = target.map(node.views.nodeName)

@@ -244,6 +244,9 @@ struct RequestHandler {
     private func follow(_ request: FollowRequest) async throws {
         let record = try job(request.job, in: try await state(knowing: request.job))
         guard request.task < record.spec.tasks else { throw NodeError.taskNotFound(request.job, request.task) }
+        if let gang = record.spec.gang {
+            return try await GangSession(request, gang, node: node).run { event in try await reply(.follow(event)) }
+        }
         try await FollowSession(request, node: node).run { event in try await reply(.follow(event)) }
     }
 
@@ -293,6 +296,9 @@ struct RequestHandler {
         let record = try job(request.job, in: known)
         guard request.task < record.spec.tasks, let task = known.task(TaskKey(job: request.job, index: request.task))
         else { throw NodeError.taskNotFound(request.job, request.task) }
+        if request.allRanks, let gang = record.spec.gang, gang.ranks > 1 {
+            return try await rankLogs(request, gang, record, in: known)
+        }
         let wanted = request.attempt ?? request.cursor?.attempt
         let attempt = wanted.map { number in task.attempts.first { $0.number == number } } ?? task.attempts.last
         guard let attempt else {
@@ -304,6 +310,32 @@ struct RequestHandler {
         if request.follow, !(state.job(request.job)?.isEnded ?? true) {
             return try await followLogs(request, attempt: attempt.number + 1)
         }
+        try await reply(.done)
+    }
+
+    /// What all ranks wrote, each piece with its rank.
+    private func rankLogs(
+        _ request: LogsRequest, _ gang: GangSpec, _ record: JobRecord, in known: SchedulerState
+    ) async throws {
+        if request.follow, request.attempt == nil, !record.isEnded {
+            let session = GangSession(
+                FollowRequest(job: request.job), gang, tailLines: request.tailLines, node: node)
+            try await session.run { event in
+                if case .output(let chunk) = event { try await reply(.log(chunk)) }
+            }
+            return try await reply(.done)
+        }
+        var wanted: [OutputRequest] = []
+        for rank in 0..<gang.ranks {
+            let task = known.task(TaskKey(job: request.job, index: rank))
+            let attempt = task?.attempts.last { $0.number == request.attempt ?? $0.number }
+            guard let attempt, attempt.startedAt != nil else { continue }
+            wanted.append(
+                OutputRequest(
+                    key: AttemptKey(job: request.job, task: rank, attempt: attempt.number), node: attempt.node,
+                    place: nil, follow: request.follow, tailLines: request.tailLines))
+        }
+        try await GangOutput(wanted, node: node).read { chunk in try await reply(.log(chunk)) }
         try await reply(.done)
     }
 

@@ -13,6 +13,8 @@ struct AttemptPlan: Sendable {
     let gpus: [GPU]
     /// Whom it runs as, where that was looked up for another attempt of the job.
     var account: Account?
+    /// Its place in its gang, once all ranks could begin; nil before, and of a job that is no gang.
+    var seat: GangSeat?
 
     /// The user of a job on this host.
     struct Account: Sendable {
@@ -32,6 +34,14 @@ struct AttemptPlan: Sendable {
     static func logPath(_ key: AttemptKey, in directory: DataDirectory) -> String {
         "\(directory.logs)/\(key.job)/\(key.task).\(key.attempt)"
     }
+
+    /// Whose checkpoints it goes on from: those of rank 0 are the gang's.
+    var checkpointTask: TaskKey { job.gang == nil ? key.taskKey : TaskKey(job: key.job, index: 0) }
+    /// Whether what it saves and leaves is kept: of a gang only what rank 0 does.
+    var isKept: Bool { job.gang == nil || key.task == 0 }
+
+    /// Whether files of it are results.
+    var hasOutputs: Bool { isKept && !job.outputs.isEmpty }
 
     /// Where the job writes what it can go on from; always there, so that a job need not ask whether it is wanted.
     var checkpointDirectory: String {
@@ -140,7 +150,12 @@ struct AttemptPlan: Sendable {
             ("HOME", account.home ?? workingDirectory), ("PWD", workingDirectory), ("TMPDIR", "/tmp"),
             ("LANG", "C.UTF-8"), ("USER", account.name),
         ]
+        if let seat { variables += seat.defaults }
         variables += job.environment.map { ($0.name, $0.value) }
+        if let seat {
+            let hostFile = "\(workingDirectory)/\(GangSeat.hostFileName)"
+            variables += seat.environment(of: key, ownGPUs: gpus.count, hostFile: hostFile)
+        }
         variables += [
             ("SWARMLET_JOB_ID", "\(key.job)"), ("SWARMLET_TASK_ID", "\(key.task)"),
             ("SWARMLET_TASKS", "\(job.tasks)"), ("SWARMLET_ATTEMPT", "\(key.attempt)"), ("SWARMLET_NODE", nodeName),
@@ -148,8 +163,8 @@ struct AttemptPlan: Sendable {
             ("SWARMLET_GPUS", gpus.map { "\($0.index)" }.joined(separator: ",")),
             // Simulated devices are no devices of CUDA's: a job must find none rather than somebody else's.
             // By UUID, because indices change their meaning between programs (CUDA C++ guide, environment variables).
-            ("CUDA_VISIBLE_DEVICES", Self.uuids(of: gpus, .nvidia)),
-            ("ROCR_VISIBLE_DEVICES", Self.uuids(of: gpus, .amd)),
+            ("CUDA_VISIBLE_DEVICES", Self.uuids(of: visibleGPUs, .nvidia)),
+            ("ROCR_VISIBLE_DEVICES", Self.uuids(of: visibleGPUs, .amd)),
         ]
         if gpus.contains(where: \.simulated) { variables.append(("SWARMLET_GPUS_SIMULATED", "1")) }
         if attempt.resumedFrom != nil { variables.append(("SWARMLET_RESUME", "1")) }
@@ -157,6 +172,12 @@ struct AttemptPlan: Sendable {
         for (index, variable) in variables.enumerated() { last[variable.0] = index }
         return variables.enumerated().filter { last[$0.element.0] == $0.offset }
             .map { "\($0.element.0)=\($0.element.1)" }
+    }
+
+    /// The devices that its process finds, in their order.
+    var visibleGPUs: [GPU] {
+        guard let seat, seat.seesAllDevices else { return gpus }
+        return seat.gpus
     }
 
     private static func uuids(of gpus: [GPU], _ maker: GPU.Maker) -> String {

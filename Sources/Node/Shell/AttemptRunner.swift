@@ -160,7 +160,7 @@ final class AttemptRunner: @unchecked Sendable {
             return
         }
         switch stop {
-        case .superseded: link.send(.kill(key))
+        case .superseded, .gangEnded: link.send(.kill(key))
         case .cancelled, .moved, .evicted: link.send(.cancel(key, grace: stop.grace))
         }
     }
@@ -191,8 +191,11 @@ final class AttemptRunner: @unchecked Sendable {
         accounts[key.job] = plan.account
         try await node.files.prepare(plan)
         try Task.checkCancellation()
+        if let gang = plan.job.gang { plan.seat = try await node.gangs.meet(key, gang) }
+        defer { node.gangs.letGo(key) }
         let spec = try plan.spec(
-            on: node.host.capabilities, node.host.policy, devices: node.host.devices.files(of: plan.attempt.gpus))
+            on: node.host.capabilities, node.host.policy,
+            devices: node.host.devices.files(of: plan.visibleGPUs.map(\.index).sorted()))
         while let turn = running.turn { try await turn.wait() }
         let link = try await self.link(for: key.job)
         while loop.now + NodeConstants.leaseToStart > lease || heldBack.contains(key.job) || isPaused(key.job) {
@@ -203,6 +206,7 @@ final class AttemptRunner: @unchecked Sendable {
         // From here on the attempt may run: only its supervisor knows what becomes of it.
         attempts[key]?.stage = .supervised
         link.page.extend(to: lease)
+        node.gangs.letGo(key)
         link.send(.start(spec))
     }
 
@@ -311,20 +315,16 @@ final class AttemptRunner: @unchecked Sendable {
         let end = running.stop?.outcome(afterEnd: result.outcome) ?? result.outcome
         let outcome = node.host.devices.cause(of: end, holding: node.state.attempt(key)?.gpus, level: node.state.level)
         // What was killed may have been killed while it saved.
-        if outcome == .moved {
-            running.leavesCheckpoint = true
-        } else if case .exited = outcome, !outcome.isSuccess {
-            running.leavesCheckpoint = true
-        } else {
-            running.watcher?.cancel()
-        }
-        let hasOutputs = outcome.isSuccess && node.state.job(key.job)?.spec.outputs.isEmpty == false
-        guard hasOutputs || running.watcher != nil else {
+        if case .exited = outcome { running.leavesCheckpoint = !outcome.isSuccess }
+        if outcome == .moved { running.leavesCheckpoint = true }
+        if !running.leavesCheckpoint { running.watcher?.cancel() }
+        let plan = outcome.isSuccess ? node.plan(for: key).flatMap { $0.hasOutputs ? $0 : nil } : nil
+        guard plan != nil || running.watcher != nil else {
             return ended(key, outcome: outcome, at: result.endedAt, usage: result.usage)
         }
         loop.spawn("results of \(key.job).\(key.task)") { [self] in
             if running.leavesCheckpoint { await running.watcher?.value }
-            if outcome.isSuccess, let plan = node.plan(for: key), !plan.job.outputs.isEmpty {
+            if let plan {
                 do {
                     try await node.files.collectResults(plan)
                 } catch {
@@ -389,7 +389,7 @@ final class AttemptRunner: @unchecked Sendable {
     func watchCheckpoints(of key: AttemptKey) {
         guard let running = attempts[key], running.watcher == nil,
             node.state.job(key.job)?.spec.checkpoint != nil, let plan = node.plan(for: key),
-            plan.job.checkpoint != nil
+            plan.job.checkpoint != nil, plan.isKept
         else { return }
         running.watcher = loop.spawn("checkpoints of \(key.job).\(key.task)") { [self] in
             await node.files.watchCheckpoints(plan) { running.leavesCheckpoint }

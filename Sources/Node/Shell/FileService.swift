@@ -37,13 +37,19 @@ final class FileService: @unchecked Sendable {
             }
             try await write(tree, into: working, owner: owner)
         }
+        if let gang = plan.job.gang {
+            let hosts = GangSeat.hostFile(node.gangs.hosts(of: plan.key, gang), gang)
+            try working.write(hosts, as: GangSeat.hostFileName, owner: user)
+        }
         let place = try JobDirectory.makeCheckpoint(of: plan, user: user)
         guard let number = plan.attempt.resumedFrom else { return }
-        guard let checkpoint = checkpoint(number, of: plan.key.taskKey) else {
+        // Ranks of one node share a directory outside of theirs: it is filled once, and none begins before all are ready.
+        if plan.hasCheckpointElsewhere, let gang = plan.job.gang, gang.localRank(of: plan.key.task) > 0 { return }
+        guard let checkpoint = checkpoint(number, of: plan.checkpointTask) else {
             throw NodeError.holderUnreachable(what: "checkpoint \(number) of job \(plan.key.job)", holders: [])
         }
         try await bring(checkpoint.tree, what: "checkpoint \(number) of job \(plan.key.job)") { [self] in
-            self.checkpoint(number, of: plan.key.taskKey)?.holders ?? []
+            self.checkpoint(number, of: plan.checkpointTask)?.holders ?? []
         }
         try await write(checkpoint.tree, into: place, owner: owner)
     }

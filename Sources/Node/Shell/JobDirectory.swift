@@ -56,6 +56,17 @@ final class JobDirectory: Sendable {
         return made
     }
 
+    /// Writes a small file in it, in the place of one of that name.
+    func write(_ bytes: [UInt8], as file: String, owner: JobUser?) throws(HostError) {
+        _ = unlinkat(descriptor, file, 0)
+        let path = "\(name)/\(file)"
+        let written = openat(descriptor, file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        guard written >= 0 else { throw JobDirectory.failure("create", path) }
+        defer { close(written) }
+        guard Glibc.write(written, bytes, bytes.count) == bytes.count else { throw JobDirectory.failure("write", path) }
+        if let owner, fchown(written, owner.user, owner.group) != 0 { throw JobDirectory.failure("chown", path) }
+    }
+
     /// The checkpoint directory of an attempt, nil where it is not there.
     static func checkpoint(of plan: AttemptPlan, user: JobUser?) throws -> JobDirectory? {
         guard !plan.hasCheckpointElsewhere else { return try elsewhere(plan, user: user) }

@@ -23,6 +23,7 @@ final class MeshNode: @unchecked Sendable {
     let history: History
     private(set) var runner: AttemptRunner!
     private(set) var files: FileService!
+    private(set) var gangs: GangService!
     private(set) var output: OutputService!
     private(set) var shipper: LogShipper!
     private(set) var gossip: GossipKeeper!
@@ -104,6 +105,7 @@ final class MeshNode: @unchecked Sendable {
         relays = RelayService(peers)
         runner = AttemptRunner(node: self)
         files = FileService(node: self)
+        gangs = GangService(node: self)
         output = OutputService(node: self)
         shipper = LogShipper(node: self)
         gossip = GossipKeeper(node: self)

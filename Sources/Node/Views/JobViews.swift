@@ -62,7 +62,12 @@ struct JobViews {
             resources: ResourcesView(
                 cpuMillis: asked.cpuMillis, memoryBytes: asked.memoryBytes, gpus: asked.gpus,
                 gpuMemoryBytes: asked.gpuMemoryBytes),
-            attempts: attempts, checkpoints: checkpoints, results: results, workingTree: job.spec.workingTree)
+            attempts: attempts, checkpoints: checkpoints, results: results, workingTree: job.spec.workingTree,
+            gang: job.spec.gang.map { gang in
+                GangView(
+                    nodes: gang.nodes, tasksPerNode: gang.tasksPerNode,
+                    masterAddress: job.gang?.meeting?.address, masterPort: job.gang?.meeting?.port)
+            })
     }
 
     func view(_ results: ResultFiles) -> ResultsView {

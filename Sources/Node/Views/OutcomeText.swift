@@ -17,6 +17,7 @@ enum OutcomeText {
         case .returned: "given back before it began"
         case .moved: "moved: its node was drained, or its owner came back"
         case .deviceFailed(let text): text
+        case .gangEnded: "ended with another rank"
         }
     }
 
@@ -27,7 +28,7 @@ enum OutcomeText {
         switch outcome {
         case .exited: return nil
         case .signalled: return nil
-        case .cancelled, .returned: return nil
+        case .cancelled, .returned, .gangEnded: return nil
         case .moved:
             guard spec.retry == .never else { return nil }
             return APIFailure(

@@ -51,6 +51,8 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case pause(JobID, by: String?)
     /// Labels of a node get other values or come to it, and those of these names go.
     case label(NodeID, set: [Label], removed: [String])
+    /// A rank of a gang could begin; of rank 0 with where the others meet it.
+    case rankReady(AttemptKey, MeetingPoint?)
     /// Of a version newer than ours; it is refused when applied. Kept as it came.
     case unrecognised(CBOR)
 
@@ -93,6 +95,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 23: self = .revoke(try map.require(1), by: try map.require(2))
         case 30: self = .pause(try map.require(1), by: try map.optional(2))
         case 24: self = .label(try map.require(1), set: try map.require(2), removed: try map.require(3))
+        case 26: self = .rankReady(try map.require(1), try map.optional(2))
         default: self = .unrecognised(cbor)
         }
     }
@@ -153,6 +156,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
                 $0.set(2, labels)
                 $0.set(3, names)
             }
+        case .rankReady(let attempt, let meeting): return Command.pair(26, attempt, meeting)
         case .unrecognised(let cbor): return cbor
         }
     }

@@ -16,6 +16,8 @@ public struct JobRecord: Hashable, Sendable {
     public var cancelRequestedBy: String?
     /// Who has it stand still; nil: it goes on.
     public var pausedBy: String?
+    /// How far the newest try of a gang has come; nil where none is placed, and of a job that is no gang.
+    public var gang: GangRecord?
 
     /// One word for all of its tasks.
     public var state: TaskState { counts.summary }

@@ -37,6 +37,8 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
     public var isArray: Bool
     /// How it is kept apart from its host; nil: as the host does it.
     public var sandbox: SandboxSpec?
+    /// Its tasks start together or not at all; nil: each when there is room for it.
+    public var gang: GangSpec?
     /// Keys of a newer version, kept as they came.
     public var unknown: CBORMap
 
@@ -45,7 +47,8 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         runAs: String? = nil, resources: Resources = Resources(), tasks: UInt32 = 1,
         timeLimitMilliseconds: UInt64? = nil, graceMilliseconds: UInt64 = 10_000, retry: RetryPolicy = .times(0),
         checkpoint: CheckpointPolicy? = nil, outputs: [String] = [], workingTree: Digest? = nil, submitNode: NodeID,
-        allowPending: Bool = false, isArray: Bool = false, sandbox: SandboxSpec? = nil, unknown: CBORMap = CBORMap()
+        allowPending: Bool = false, isArray: Bool = false, sandbox: SandboxSpec? = nil, gang: GangSpec? = nil,
+        unknown: CBORMap = CBORMap()
     ) {
         self.name = name
         self.command = command
@@ -66,6 +69,7 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         self.allowPending = allowPending
         self.isArray = isArray
         self.sandbox = sandbox
+        self.gang = gang
         self.unknown = unknown
     }
 
@@ -93,7 +97,9 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         allowPending = try map.optional(17) ?? false
         isArray = try map.optional(18) ?? false
         sandbox = try map.optional(19)
-        unknown = map.without(0...19)
+        gang = try map.optional(20)
+        unknown = map.without(0...20)
+        if let gang, gang.ranks != tasks { throw .invalid("a gang whose tasks are not its ranks") }
     }
 
     public var cbor: CBOR {
@@ -117,6 +123,16 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         map.set(17, allowPending)
         map.set(18, isArray)
         map.set(19, sandbox)
+        map.set(20, gang)
         return .map(map)
+    }
+}
+
+extension JobSpec {
+    /// Whether its command reaches the network of its host: members' jobs do where nothing is said, those of strangers
+    /// do not.
+    public var hasNetwork: Bool {
+        let profile = sandbox?.profile ?? .standard
+        return (sandbox?.network ?? (profile == .strict ? .off : .on)) == .on
     }
 }

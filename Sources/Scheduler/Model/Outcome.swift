@@ -20,6 +20,8 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
     case moved
     /// It failed when a device that it held failed: in words which, and how.
     case deviceFailed(String)
+    /// Another rank of its gang had ended.
+    case gangEnded
 
     /// What a shell would say: 0 to 255.
     public var exitCode: Int32 {
@@ -31,7 +33,7 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
         case .commandNotFound: return 127
         case .commandNotExecutable: return 126
         case .hostFailed: return 125
-        case .lost, .returned, .moved, .deviceFailed: return 75
+        case .lost, .returned, .moved, .deviceFailed, .gangEnded: return 75
         case .cancelled: return 130
         }
     }
@@ -54,6 +56,7 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
         case 9: self = .returned
         case 10: self = .moved
         case 11: self = .deviceFailed(try map.require(1))
+        case 12: self = .gangEnded
         default: throw .unknownKind("Outcome", kind)
         }
     }
@@ -76,6 +79,7 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
         case .returned: return .kind(9)
         case .moved: return .kind(10)
         case .deviceFailed(let text): return .kind(11) { $0.set(1, text) }
+        case .gangEnded: return .kind(12)
         }
     }
 }

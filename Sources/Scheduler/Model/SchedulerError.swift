@@ -30,6 +30,12 @@ public enum SchedulerError: Error, Hashable, Sendable {
     case queueFull
     /// No member could ever hold it, not even when empty.
     case neverFits(asks: String, nearest: String, wayOut: String)
+    /// So many members that each could hold its ranks there are not, not even when empty.
+    case gangNeverFits(asks: String, able: String, nearest: String, wayOut: String)
+    /// What is asked of a gang cannot be.
+    case badGang(String)
+    /// Its ranks could not meet.
+    case gangWithoutNetwork
     case jobNotFound(JobID)
     case taskNotFound(JobID, UInt32)
     case jobEnded(JobID, TaskState)
@@ -75,7 +81,9 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .tooManyTasks: return "job.too_many_tasks"
         case .tooLarge: return "job.too_large"
         case .queueFull: return "job.queue_full"
-        case .neverFits: return "job.never_fits"
+        case .neverFits, .gangNeverFits: return "job.never_fits"
+        case .badGang: return "job.bad_gang"
+        case .gangWithoutNetwork: return "job.gang_without_network"
         case .jobNotFound: return "job.not_found"
         case .taskNotFound: return "job.task_not_found"
         case .jobEnded: return "job.ended"
@@ -121,6 +129,10 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .queueFull: return "the mesh holds as many unfinished jobs as it can"
         case .neverFits(let asks, let nearest, _):
             return "no member could ever hold a task that asks for \(asks): the nearest is \(nearest)"
+        case .gangNeverFits(let asks, let able, let nearest, _):
+            return "the mesh could never hold a gang that asks for \(asks): \(able); \(nearest)"
+        case .badGang(let what): return "the gang cannot be: \(what)"
+        case .gangWithoutNetwork: return "the ranks of a gang meet over the network, and this job is to have none"
         case .jobNotFound(let job): return "no job \(job)"
         case .taskNotFound(let job, let index): return "job \(job) has no task \(index)"
         case .jobEnded(let job, let state): return "job \(job) has ended: \(state.name)"
@@ -169,7 +181,11 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .tooManyTasks: return "split it into several jobs"
         case .tooLarge: return "pass large values in a file of the working directory"
         case .queueFull: return "wait for some to end, or cancel some: swarmlet cancel ID"
-        case .neverFits(_, _, let wayOut): return wayOut
+        case .neverFits(_, _, let wayOut), .gangNeverFits(_, _, _, let wayOut): return wayOut
+        case .badGang:
+            return
+                "ask for at least one node and at most \(GangSpec.ranksMax) tasks in all: --nodes 2 --tasks-per-node 4"
+        case .gangWithoutNetwork: return "give it the network of its hosts: --network on"
         case .jobNotFound, .taskNotFound: return "see all jobs: swarmlet ps -a"
         case .jobEnded(let job, _): return "see how it ended: swarmlet inspect \(job)"
         case .attemptStale: return "a newer attempt goes on with the work; nothing is to be done"
@@ -193,7 +209,8 @@ public enum SchedulerError: Error, Hashable, Sendable {
     public static func exitCode(ofCode code: String) -> Int32 {
         switch code {
         case "job.never_fits", "job.no_command", "job.no_tasks", "job.too_many_tasks", "job.too_large",
-            "config.unknown_key", "config.bad_key", "config.bad_value", "config.too_large", "node.labels.invalid":
+            "job.bad_gang", "job.gang_without_network", "config.unknown_key", "config.bad_key", "config.bad_value",
+            "config.too_large", "node.labels.invalid":
             return 2
         case "job.not_found", "job.task_not_found", "node.not_found", "mesh.approve.not_found": return 3
         default: return 125

@@ -21,6 +21,8 @@ public enum StateEvent: Hashable, Sendable {
     case attemptEnded(AttemptKey, Outcome)
     /// The attempt was given up because its node is lost or left.
     case attemptLost(AttemptKey, NodeID)
+    /// Ranks of it are ready, or one has ended and the others have to.
+    case gangChanged(JobID)
     case jobEnded(JobID)
     /// An ended job became too old to be kept here.
     case jobForgotten(JobID)

@@ -55,7 +55,7 @@ struct Fit: Hashable {
             asks: describe(resources), nearest: "\(member.name) with \(describe(member.capacity))", wayOut: wayOut)
     }
 
-    private static func isNearer(
+    static func isNearer(
         _ left: (member: NodeRecord, fit: Fit), than right: (member: NodeRecord, fit: Fit), _ resources: Resources
     ) -> Bool {
         if left.fit.lackCount != right.fit.lackCount { return left.fit.lackCount < right.fit.lackCount }

@@ -41,6 +41,7 @@ extension Placement {
     /// Why tasks of a job wait, for `ps`; nil where none does.
     public static func reason(_ state: SchedulerState, job: JobID) -> String? {
         guard let position = state.jobRows.find(job), !state.jobRows[position].pending.isEmpty else { return nil }
+        if let gang = state.jobRows[position].spec.value.gang { return reason(state, state.jobRows[position], gang) }
         let resources = state.jobRows[position].spec.value.resources
         var isAnyPresent = false
         var fitsNow = false

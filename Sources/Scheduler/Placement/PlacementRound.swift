@@ -3,7 +3,9 @@ import Codec
 /// One round of placing, in slices: best fit over CPUs, memory and GPUs, jobs in the order they came.
 ///
 /// With many nodes and many waiting jobs a round takes longer than anything may hold the control ring, so it stops
-/// after a slice and goes on with the state as it is then. A job whose tasks fit nowhere does not hold up later ones.
+/// after a slice and goes on with the state as it is then. A job whose tasks fit nowhere does not hold up later ones,
+/// but for the first gang that waits: what it needs is kept on the nodes that will have it soonest, so that small jobs do
+/// not pass it by for ever.
 /// Nothing here is replicated, so it may change between versions. The round works on copies of what is free; `apply`
 /// checks each placement again.
 public struct PlacementRound: Sendable {
@@ -17,6 +19,8 @@ public struct PlacementRound: Sendable {
     public private(set) var placements: [Placement] = []
     /// The last job that was looked at, where more wait behind it than one round looks at.
     public private(set) var stoppedAfter: JobID?
+    /// The gang for which room is kept; nil where none waits for room.
+    public private(set) var reservedFor: JobID?
     /// How much was looked at, in the units of `sliceWork`.
     public private(set) var work = 0
 
@@ -30,6 +34,10 @@ public struct PlacementRound: Sendable {
     private var examined = 0
     /// Where the search for the task's room stands.
     private var search: Search?
+    /// Where the search for the nodes of the gang stands.
+    private var gangSearch: GangSearch?
+    /// Behind which job the round goes on once it has looked at the gang for which room was kept before.
+    private var resumesAfter: JobID?
     /// The room that was best for such a task; only asked for one at a time, never walked through.
     private var lastRooms: [Wish: Int] = [:]
     /// Requests that fitted nowhere in this round; only asked whether it holds one, never walked through.
@@ -73,10 +81,15 @@ public struct PlacementRound: Sendable {
     ///   - avoid: taken only where it is no worse than others: the leader itself.
     ///   - limit: placements at most.
     ///   - after: where the round before this one stopped.
-    public init(avoid: NodeID? = nil, limit: Int, after: JobID? = nil) {
+    ///   - reserved: the gang for which that one kept room: it is looked at first.
+    public init(avoid: NodeID? = nil, limit: Int, after: JobID? = nil, reserved: JobID? = nil) {
         self.avoid = avoid
         self.limit = limit
         job = after.map { $0 + 1 } ?? 0
+        if let after, let reserved, reserved <= after {
+            job = reserved
+            resumesAfter = after
+        }
     }
 
     /// Goes on for a slice; true when the round is over.
@@ -129,9 +142,14 @@ public struct PlacementRound: Sendable {
             return finish()
         }
         if waiting != job {
+            if resumesAfter != nil { return nextJob() }
             job = waiting
             task = 0
             search = nil
+            gangSearch = nil
+        }
+        if let gang = state.jobRows[position].spec.value.gang {
+            return place(gang, state.jobRows[position], state, end)
         }
         let resources = state.jobRows[position].spec.value.resources
         guard let index = state.jobRows[position].pending.range(from: task)?.lowerBound else { return nextJob() }
@@ -172,11 +190,13 @@ public struct PlacementRound: Sendable {
         work += 4
         examined += 1
         search = nil
+        gangSearch = nil
         if examined >= Self.jobsExaminedMax {
-            stoppedAfter = job
+            stoppedAfter = resumesAfter ?? job
             return finish()
         }
-        job += 1
+        job = (resumesAfter ?? job) + 1
+        resumesAfter = nil
         task = 0
     }
 
@@ -211,6 +231,59 @@ public struct PlacementRound: Sendable {
         search = nil
         placements.append(rooms[index].take(resources, attempt, checkpoint))
         task += 1
+    }
+
+    // MARK: Gangs
+
+    /// All ranks of the gang get their place, or room is kept for them; what of its search fits into the slice.
+    private mutating func place(_ gang: GangSpec, _ row: JobRow, _ state: SchedulerState, _ end: Int) {
+        guard row.counts[.pending] == row.tasks.count else { return nextJob() }
+        guard placements.isEmpty || placements.count + Int(gang.ranks) <= limit else { return finish() }
+        let first = TaskKey(job: job, index: 0)
+        let checkpoint = row.tasks[0].checkpoints.isEmpty ? nil : state.newestCheckpoint(first, where: state.isPresent)
+        var search = gangSearch ?? self.search(for: gang, row, checkpoint, state)
+        gangSearch = nil
+        while search.next < rooms.count, work < end {
+            search.look(at: rooms[search.next])
+            work += 2
+        }
+        guard search.next >= rooms.count else {
+            gangSearch = search
+            return
+        }
+        let resources = row.spec.value.resources
+        switch search.result(rooms) {
+        case .place(let chosen):
+            for rank in 0..<gang.ranks {
+                let key = AttemptKey(TaskKey(job: job, index: rank), attempt: row.tasks[rank].nextAttempt)
+                work += 8
+                placements.append(
+                    rooms[chosen[Int(gang.nodeRank(of: rank))]].take(resources, key, checkpoint?.number))
+            }
+        case .wait(let chosen):
+            guard reservedFor == nil else { break }
+            reservedFor = job
+            // What stood in line behind a later job would never leave the room.
+            mayGoAhead = false
+            for room in chosen {
+                guard let share = gang.share(of: resources, on: rooms[room].capacity) else { continue }
+                rooms[room].reserve(share)
+            }
+        case .nowhere: break
+        }
+        nextJob()
+    }
+
+    private func search(
+        for gang: GangSpec, _ row: JobRow, _ checkpoint: Checkpoint?, _ state: SchedulerState
+    ) -> GangSearch {
+        var failed: [Attempt] = []
+        for rank in 0..<gang.ranks {
+            guard let last = row.tasks[rank].attempts.last, case .hostFailed = last.outcome else { continue }
+            failed.append(last)
+        }
+        let holders = checkpoint?.holders ?? row.spec.value.workingTree.map { state.holders(ofTree: $0) } ?? []
+        return GangSearch(gang, row.spec.value.resources, holders: holders, failed: failed, avoid: avoid)
     }
 
     // MARK: Lines

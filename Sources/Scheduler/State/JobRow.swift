@@ -9,6 +9,8 @@ struct JobRow: Sendable {
     var cancelRequestedBy: String?
     /// Its tasks get no place meanwhile, and those that have one stand still.
     var pausedBy: String?
+    /// The newest try of a gang. Most jobs are none: a pointer instead of room for it in every row.
+    var gang: Shared<GangRecord>?
     var tasks: TaskTable
     /// How many tasks are in each state. Derived from `tasks`.
     var counts: TaskCounts
@@ -53,6 +55,6 @@ struct JobRow: Sendable {
         }
         return JobRecord(
             id: id, spec: spec.value, submittedAt: submittedAt, endedAt: endedAt, counts: counts, exitCode: exitCode,
-            cancelRequestedBy: cancelRequestedBy, pausedBy: pausedBy)
+            cancelRequestedBy: cancelRequestedBy, pausedBy: pausedBy, gang: gang?.value)
     }
 }

@@ -14,10 +14,18 @@ extension SchedulerState {
             placement.gpus.count == Int(jobRows[job].spec.value.resources.gpus),
             placement.waits ? mayWait(placement, on: node) : nodeRows[node].canHold(placement)
         else { return }
+        begin(placement, of: job, on: node, turn: placement.waits ? nodeRows[node].nextTurn : nil, &events)
+    }
+
+    /// The placement is possible.
+    mutating func begin(
+        _ placement: Placement, of job: RowPosition, on node: RowPosition, turn: UInt64?, _ events: inout [StateEvent]
+    ) {
+        let key = placement.attempt
         let attempt = Attempt(
             number: key.attempt, node: placement.node, gpus: placement.gpus, cpuMillis: placement.cpuMillis,
             memoryBytes: placement.memoryBytes, placedAt: time, resumedFrom: placement.resumeFrom,
-            turn: placement.waits ? nodeRows[node].nextTurn : nil)
+            turn: turn)
         nodeRows[node].hold(key, attempt)
         jobRows[job].tasks[key.task].attempts.append(attempt)
         if jobRows[job].tasks[key.task].attempts.count > TaskRecord.attemptsKeptMax {
@@ -131,7 +139,9 @@ extension SchedulerState {
     /// stays unknown until its node is back.
     mutating func giveUp(_ job: RowPosition, _ index: UInt32, evenIfNever: Bool, _ events: inout [StateEvent]) {
         guard jobRows[job].tasks[index].liveAttempt != nil else { return }
-        let mayNotRepeat = jobRows[job].spec.value.retry == .never && jobRows[job].cancelRequestedBy == nil
+        let mayNotRepeat =
+            jobRows[job].spec.value.retry == .never && jobRows[job].cancelRequestedBy == nil
+            && jobRows[job].gang?.value.ending == nil
         if mayNotRepeat, !evenIfNever {
             change(job, index, to: .unknown, &events)
         } else {
@@ -158,9 +168,12 @@ extension SchedulerState {
             if attempt.turn == nil { handOver(attempt, of: job, on: node) }
         }
         events.append(outcome == .lost ? .attemptLost(key, attempt.node) : .attemptEnded(key, outcome))
-        let next = stateAfter(job, index, outcome)
+        let next =
+            jobRows[job].spec.value.gang == nil
+            ? stateAfter(job, index, outcome) : stateOfRank(job, index, outcome, &events)
         if next == .failed, jobRows[job].firstFailure == nil { jobRows[job].firstFailure = outcome.exitCode }
         change(job, index, to: next, &events)
+        forgetEndedGang(job)
     }
 
     /// The room of an attempt that ended goes to the next of its job that waits for it: as it is, because its node may
@@ -183,7 +196,7 @@ extension SchedulerState {
         let retry = jobRows[job].spec.value.retry
         if outcome == .returned { return .pending }
         switch outcome {
-        case .lost, .moved, .deviceFailed: return retry == .never ? .failed : .pending
+        case .lost, .moved, .deviceFailed, .gangEnded: return retry == .never ? .failed : .pending
         default: break
         }
         jobRows[job].tasks[index].failures += 1

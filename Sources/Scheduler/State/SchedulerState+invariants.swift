@@ -10,6 +10,7 @@ extension SchedulerState {
         var unfinished = 0
         for (id, row) in jobRows {
             broken += Self.brokenInvariants(of: id, row)
+            broken += brokenGang(id, row)
             pending += Int(row.counts[.pending])
             if row.endedAt == nil { unfinished += Int(row.tasks.count) }
             if waiting.contains(id) == (row.pending.isEmpty || row.pausedBy != nil) {

@@ -6,12 +6,16 @@ extension SchedulerState {
         guard let program = spec.command.first, !program.isEmpty else { throw .noCommand }
         guard spec.tasks > 0 else { throw .noTasks }
         guard spec.tasks <= JobSpec.tasksMax else { throw .tooManyTasks(spec.tasks) }
+        if let gang = spec.gang {
+            guard gang.ranks == spec.tasks, !spec.isArray else { throw .badGang("its tasks are not its ranks") }
+            guard spec.tasks == 1 || spec.hasNetwork else { throw .gangWithoutNetwork }
+        }
         let bytes = spec.encoded().count
         guard bytes <= SchedulerLimits.specBytesMax else { throw .tooLarge(bytes: bytes) }
         guard jobRows.count - endedOrder.count < SchedulerLimits.unfinishedJobsMax,
             unfinishedTasks + Int(spec.tasks) <= SchedulerLimits.unfinishedTasksMax
         else { throw .queueFull }
-        if !spec.allowPending, let refusal = Fit.refusal(of: spec.resources, by: self) { throw refusal }
+        if !spec.allowPending, let refusal = Fit.refusal(of: spec, by: self) { throw refusal }
         let job = nextJob
         nextJob += 1
         jobRows.set(job, JobRow(spec: spec, submittedAt: time))

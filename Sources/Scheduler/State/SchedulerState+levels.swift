@@ -45,12 +45,14 @@ extension SchedulerState {
 }
 
 extension AttemptReport {
-    fileprivate var tellsOfDevice: Bool {
-        if case .ended(.deviceFailed) = kind { return true }
-        return false
+    fileprivate var level: UInt64 {
+        if usage != nil { return 3 }
+        switch kind {
+        case .ended(.gangEnded): return 3
+        case .ended(.deviceFailed): return 2
+        default: return 1
+        }
     }
-
-    fileprivate var level: UInt64 { usage != nil ? 3 : tellsOfDevice ? 2 : 1 }
 }
 
 extension Command {
@@ -59,10 +61,10 @@ extension Command {
         switch self {
         case .unrecognised: nil
         // A host that does not know of sandboxes would run it without.
-        case .submit(let spec): spec.sandbox == nil ? 1 : 2
+        case .submit(let spec): spec.gang != nil ? 3 : spec.sandbox != nil ? 2 : 1
         case .updateNode(_, _, let capacity, _): capacity.level
         case .report(_, let reports): reports.reduce(1) { max($0, $1.level) }
-        case .pause, .label: 3
+        case .pause, .label, .rankReady: 3
         default: 1
         }
     }

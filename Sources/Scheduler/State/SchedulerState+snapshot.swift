@@ -60,6 +60,7 @@ extension JobRow {
         map.set(6, cancelRequestedBy)
         map.set(7, tasks.waiting)
         map.set(10, pausedBy)
+        map.set(11, gang?.value)
     }
 
     init(_ map: CBORMap) throws(CodecError) {
@@ -68,6 +69,7 @@ extension JobRow {
         firstFailure = try map.optional(5)
         cancelRequestedBy = try map.optional(6)
         pausedBy = try map.optional(10)
+        gang = try map.optional(11, GangRecord.self).map { Shared($0) }
         tasks = TaskTable(count: spec.value.tasks, waiting: try map.require(7))
     }
 

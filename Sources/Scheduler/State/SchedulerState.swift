@@ -100,9 +100,9 @@ public struct SchedulerState: Sendable {
         case .removeNode(let node): try removeNode(node, &events)
         case .submit(let spec):
             let job = try submit(spec, &events)
-            for placement in placements { place(placement.of(job), &events) }
+            place(placements.map { $0.of(job) }, &events)
             return .job(job)
-        case .place(let placements): for placement in placements { place(placement, &events) }
+        case .place(let placements): place(placements, &events)
         case .report(let node, let reports): for report in reports { self.report(report, from: node, &events) }
         case .cancel(let job, let person): try cancel(job, by: person, &events)
         case .checkpoint(let attempt, let checkpoint): try record(checkpoint, of: attempt, &events)
@@ -119,6 +119,7 @@ public struct SchedulerState: Sendable {
         case .label(let node, let labels, let names): try label(node, set: labels, removed: names, &events)
         case .revoke(let node, let person): try revoke(node, by: person, &events)
         case .pause(let job, let person): try pause(job, by: person, &events)
+        case .rankReady(let attempt, let meeting): try rankReady(attempt, meeting, &events)
         case .tick: break
         case .unrecognised: throw .unrecognised
         }

@@ -15,7 +15,7 @@ enum InspectCommand {
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
         let operand = invocation.operands[0]
         let directory = try DataDirectory.chosen(invocation)
-        guard DecimalText.isDigits(operand.prefix { $0 != "_" }) else {
+        guard DecimalText.isDigits(operand.prefix { $0 != "_" && $0 != ":" }) else {
             return try showNode(operand, directory, terminal)
         }
         let job = try JobReference(operand, for: "inspect").job

@@ -82,6 +82,15 @@ enum InspectText {
             ("exit code", view.exitCode.map { "\($0)" }),
             ("command", ShellWords.text(detail.command)),
             ("asks for", resources(detail.resources)),
+            (
+                "gang",
+                detail.gang.map { gang in
+                    let meeting = gang.masterAddress.map { ", meets at \($0) port \(gang.masterPort ?? 0)" } ?? ""
+                    let nodes = gang.nodes == 1 ? "1 node" : "\(gang.nodes) nodes"
+                    return
+                        "\(nodes), \(gang.tasksPerNode == 1 ? "1 task" : "\(gang.tasksPerNode) tasks") on each\(meeting)"
+                }
+            ),
             ("tasks", view.tasks == 1 ? nil : "\(view.tasksEnded) of \(view.tasks) ended"),
             ("submitted", Timestamp.rfc3339(Instant(nanoseconds: view.submittedAt))),
             ("started", view.startedAt.map { Timestamp.rfc3339(Instant(nanoseconds: $0)) }),
@@ -151,6 +160,16 @@ enum InspectText {
             ("cpus", .number(Double(detail.resources.cpuMillis) / 1000)),
             ("memory_bytes", detail.resources.memoryBytes.map { .count($0) } ?? .null),
             ("gpu_memory_bytes", detail.resources.gpuMemoryBytes.map { .count($0) } ?? .null),
+            (
+                "gang",
+                detail.gang.map { gang in
+                    .object([
+                        ("nodes", .integer(Int64(gang.nodes))), ("tasks_per_node", .integer(Int64(gang.tasksPerNode))),
+                        ("master_addr", .optional(gang.masterAddress)),
+                        ("master_port", gang.masterPort.map { .integer(Int64($0)) } ?? .null),
+                    ])
+                } ?? .null
+            ),
             ("working_tree", .optional(detail.workingTree?.hex)),
             ("attempts_list", .array(detail.attempts.map(json))),
             ("checkpoints", .array(detail.checkpoints.map(json))),

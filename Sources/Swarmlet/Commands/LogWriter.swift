@@ -7,6 +7,7 @@ struct LogWriter {
     let times: Times
     /// Whether the next byte of a stream (by its number) begins a line.
     private var atLineStart: [Bool] = [true, true, true]
+    private var ranks = RankLines()
 
     enum Streams {
         case both, stderrOnly
@@ -26,7 +27,16 @@ struct LogWriter {
         guard chunk.stream <= 2 else { throw .badAnswer(reason: "a log of stream \(chunk.stream)") }
         guard streams == .both || chunk.stream == 2 else { return }
         let bytes = chunk.bytes.array
+        if let rank = chunk.rank {
+            let time = times == .shown ? Timestamp.rfc3339Milliseconds(Instant(nanoseconds: chunk.time)) + " " : ""
+            return try terminal.pass(ranks.take(bytes, rank, chunk.stream, before: time), to: .stdout)
+        }
         try terminal.pass(times == .hidden ? bytes : timed(bytes, chunk), to: .stdout)
+    }
+
+    /// After the last piece: lines of ranks that never ended.
+    mutating func finish(_ terminal: Terminal) throws(CommandError) {
+        for line in ranks.rest() { try terminal.pass(line.bytes, to: .stdout) }
     }
 
     /// Says that a part of the log is gone: it had grown past its bound, or its host was lost with the end of it.

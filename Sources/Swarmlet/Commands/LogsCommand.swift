@@ -10,11 +10,15 @@ enum LogsCommand {
         flags: [
             Flag("follow", short: "f", "go on until the job ends"),
             Flag("tail", .count(placeholder: "N", 0...UInt64.max), "only the last N lines"),
+            Flag("rank", .count(placeholder: "N", 0...1023), "only of this rank of a gang (default: of all)"),
             Flag("stderr", "only what it wrote to stderr"),
             Flag("attempt", .count(placeholder: "N", 1...UInt64(UInt32.max)), "of this attempt (default: the newest)"),
             Flag("timestamps", short: "t", "the time before each line, in UTC"),
         ],
-        details: ["JOB is the id of a job, or JOB_INDEX for one task of an array."],
+        details: [
+            "JOB is the id of a job, JOB_INDEX one task of an array, JOB:RANK one rank of a gang. Of a gang each line begins\n"
+                + "with the rank that wrote it, in the order of their times; --tail counts for each rank."
+        ],
         examples: [
             .init("swarmlet logs -f 42", "follow job 42 from its first line"),
             .init("swarmlet logs --tail 20 42_7", "the last lines of task 7 of an array"),
@@ -22,20 +26,31 @@ enum LogsCommand {
 
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
         let reference = try JobReference(invocation.operands[0], for: "logs")
+        let task =
+            try invocation.count("rank").map { (rank) throws(CommandError) -> UInt32 in
+                guard reference.task == nil else {
+                    throw .conflict(
+                        message: "\(invocation.operands[0]) names a rank already",
+                        hint: "leave out --rank, or type the job alone")
+                }
+                return UInt32(rank)
+            } ?? reference.task
         let client = try LocalClient(try DataDirectory.chosen(invocation))
         try client.send(
             .logs(
                 LogsRequest(
-                    job: reference.job, task: reference.task ?? 0,
+                    job: reference.job, task: task ?? 0,
                     attempt: invocation.count("attempt").map { UInt32($0) }, follow: invocation.has("follow"),
-                    tailLines: invocation.count("tail"))))
+                    tailLines: invocation.count("tail"), allRanks: task == nil)))
         var writer = LogWriter(
             streams: invocation.has("stderr") ? .stderrOnly : .both,
             times: invocation.has("timestamps") ? .shown : .hidden)
         while true {
             switch try client.reply() {
             case .log(let chunk): try writer.write(chunk, terminal)
-            case .done: return ExitCode.success
+            case .done:
+                try writer.finish(terminal)
+                return ExitCode.success
             default: throw .badAnswer(reason: "another reply than a log")
             }
         }

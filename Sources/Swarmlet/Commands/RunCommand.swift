@@ -17,6 +17,10 @@ enum RunCommand {
             Flag("detach", short: "d", "print the job's id and return at once"),
             Flag("array", short: "a", .count(placeholder: "N", 1...1_000_000), "N tasks, 0 to N-1 in SWARMLET_TASK_ID"),
             Flag(
+                "nodes", .count(placeholder: "N", 1...1024),
+                "N different nodes, on which all tasks start together or none does"),
+            Flag("tasks-per-node", .count(placeholder: "N", 1...1024), "tasks on each of these nodes (default 1)"),
+            Flag(
                 "checkpoint", .text(placeholder: "DIR"),
                 "where the job saves checkpoints; they travel and are resumed from"),
             Flag("checkpoint-every", .duration, "how often to look for new checkpoints (default 2s)"),
@@ -44,6 +48,8 @@ enum RunCommand {
         details: [
             "The working directory travels with the job, but for what .gitignore and .swarmletignore name and for\n"
                 + ".git .venv node_modules __pycache__ .env* *.pem id_*. Output and exit code come back as the job's own.",
+            "--nodes makes its tasks the ranks of a gang: each finds RANK, WORLD_SIZE, LOCAL_RANK, NODE_RANK, MASTER_ADDR,\n"
+                + "MASTER_PORT and what torchrun and mpirun read in its environment. When one fails, all end and begin anew.",
             "Ctrl-C twice within 3 s cancels; Ctrl-\\ or a closed terminal detaches and the job goes on. Without a\n"
                 + "terminal, SIGINT and SIGTERM cancel. Exit codes of swarmlet: 75 host lost and not retried, 124 time limit,\n"
                 + "125 swarmlet could not do it, 126 not executable, 127 not found, 128+n signal n, 130 cancelled.",
@@ -54,6 +60,7 @@ enum RunCommand {
                 "swarmlet run --gpus 1 --checkpoint ckpt --out model.pt -- python3 train.py",
                 "survives the loss of its host"),
             .init("swarmlet run -d --array 100 -- ./sweep.sh", "100 tasks in the background"),
+            .init("swarmlet run --nodes 2 --gpus 4 -- torchrun train.py", "two nodes, four workers on each"),
             .init("swarmlet run --here -- python3 train.py", "try it without a mesh"),
         ], run: run)
 

@@ -5,7 +5,10 @@ import Node
 enum FollowText {
     /// `attempt 2 on owl, GPU 0 (RTX 4090 24 GiB), resumes from checkpoint 3; 4.2 s since the loss`.
     static func placed(_ attempt: AttemptPlaced) -> String {
-        var text = "attempt \(attempt.number) on \(attempt.node)"
+        var text = "attempt \(attempt.number) on \(attempt.nodes.isEmpty ? attempt.node : list(attempt.nodes))"
+        if attempt.tasksPerNode > 1 {
+            text += attempt.nodes.count > 1 ? ", \(attempt.tasksPerNode) ranks each" : ", \(attempt.tasksPerNode) ranks"
+        }
         if !attempt.gpus.isEmpty { text += ", " + attempt.gpus.joined(separator: ", ") }
         if let checkpoint = attempt.resumesFrom { text += ", resumes from checkpoint \(checkpoint)" }
         if let milliseconds = attempt.millisecondsSinceLoss { text += "; \(phrase(milliseconds)) since the loss" }
@@ -18,6 +21,12 @@ enum FollowText {
         let silence = "\(loss.node) has not answered for \(phrase(loss.silentMilliseconds))"
         guard let next = loss.nextAttempt else { return "\(silence); it is not run again (--retry never)" }
         return "\(silence); placing attempt \(next)"
+    }
+
+    /// `rank 1 on lynx: exit 1; the other ranks are ended; placing attempt 2`.
+    static func ended(_ end: RankEnded) -> String {
+        "rank \(end.rank) on \(end.node): \(end.outcome); the other ranks are ended"
+            + (end.nextAttempt.map { "; placing attempt \($0)" } ?? "")
     }
 
     /// `checkpoint 3 (412 MiB) safe on owl and newt`.

@@ -16,6 +16,8 @@ final class JobFollower {
     private var interrupts: Interrupts
     /// What has been shown already, so that nothing is shown twice after a reconnect.
     private var cursor = OutputCursor()
+    private var rankCursors: [OutputCursor] = []
+    private var ranks = RankLines()
     private var seenAttempt: UInt32 = 0
 
     init(
@@ -42,7 +44,8 @@ final class JobFollower {
                 try client.send(
                     .follow(
                         FollowRequest(
-                            job: job, task: task, cursor: cursor, seenAttempt: seenAttempt, fromNow: fromNow)))
+                            job: job, task: task, cursor: cursor, seenAttempt: seenAttempt, fromNow: fromNow,
+                            rankCursors: rankCursors)))
                 switch try follow(client, &patience) {
                 case .left(let code): return code
                 case .ended(let end): return try finish(end, results: results)
@@ -81,6 +84,7 @@ final class JobFollower {
         interrupts.jobIsRunning = true
         switch event {
         case .output(let chunk):
+            if let rank = chunk.rank { return try show(chunk, of: rank) }
             if chunk.stream == 0 {
                 LogWriter.tellGap(chunk, terminal)
             } else {
@@ -94,6 +98,7 @@ final class JobFollower {
             seenAttempt = max(seenAttempt, attempt.number)
             let text = "job \(job): " + FollowText.placed(attempt)
             if attempt.number == 1 { terminal.note(text) } else { terminal.warn(text) }
+        case .rankEnded(let end): terminal.warn("job \(job): " + FollowText.ended(end))
         case .hostLost(let loss): terminal.warn("job \(job): " + FollowText.lost(loss))
         case .checkpoint(let checkpoint): terminal.note("job \(job): " + FollowText.checkpoint(checkpoint))
         case .frozen(true):
@@ -108,9 +113,23 @@ final class JobFollower {
         }
     }
 
+    /// Whole lines of a rank, so that those of several do not get mixed; of one rank alone as they come.
+    private func show(_ chunk: LogChunk, of rank: UInt32) throws(CommandError) {
+        while rankCursors.count <= Int(rank) { rankCursors.append(OutputCursor()) }
+        if chunk.stream == 0 {
+            LogWriter.tellGap(chunk, terminal)
+        } else {
+            let bytes = chunk.bytes.array
+            let lines = spec.tasks == 1 ? bytes : ranks.take(bytes, rank, chunk.stream)
+            try terminal.pass(lines, to: chunk.stream == 2 ? .stderr : .stdout)
+        }
+        rankCursors[Int(rank)] = chunk.next
+    }
+
     // MARK: The end
 
     private func finish(_ end: JobEnded, results: String?) throws(CommandError) -> Int32 {
+        for line in ranks.rest() { try terminal.pass(line.bytes, to: line.stream == 2 ? .stderr : .stdout) }
         var place: String?
         if end.results != nil, let results { place = try ResultFetcher(directory, terminal).fetch(job, into: results) }
         terminal.clearProgress()

@@ -7,15 +7,17 @@ import Scheduler
 enum JobRequest {
     static func spec(_ invocation: Invocation) throws(CommandError) -> JobSpec {
         let array = invocation.count("array")
+        let gang = try gang(invocation)
+        let sandbox = try SandboxRequest.spec(invocation)
         let user = userName()
-        return JobSpec(
+        let spec = JobSpec(
             name: invocation.text("name") ?? name(of: invocation.operands[0]),
             command: invocation.operands,
             environment: environment(invocation),
             user: user, uid: getuid(), gid: getgid(),
             runAs: invocation.text("run-as"),
             resources: try resources(invocation),
-            tasks: UInt32(array ?? 1),
+            tasks: gang?.ranks ?? UInt32(array ?? 1),
             timeLimitMilliseconds: invocation.interval("time").map(milliseconds),
             graceMilliseconds: invocation.interval("grace").map(milliseconds) ?? 10_000,
             retry: retry(invocation),
@@ -24,7 +26,32 @@ enum JobRequest {
             // The daemon names its own node here.
             submitNode: NodeID(0),
             allowPending: invocation.has("allow-pending"),
-            isArray: array != nil, sandbox: try SandboxRequest.spec(invocation))
+            isArray: array != nil, sandbox: sandbox, gang: gang)
+        guard gang == nil || spec.tasks == 1 || spec.hasNetwork else {
+            throw .conflict(
+                message: SchedulerError.gangWithoutNetwork.message, hint: SchedulerError.gangWithoutNetwork.hint)
+        }
+        return spec
+    }
+
+    /// Nil where neither nodes nor tasks on each were asked for.
+    private static func gang(_ invocation: Invocation) throws(CommandError) -> GangSpec? {
+        guard invocation.has("nodes") || invocation.has("tasks-per-node") else { return nil }
+        for flag in ["array", "here"] where invocation.has(flag) {
+            throw .conflict(
+                message: flag == "here"
+                    ? "--nodes asks for nodes of a mesh, and --here is on this host alone"
+                    : "--nodes starts all tasks together, --array each when there is room for it",
+                hint: "leave out one of them")
+        }
+        let nodes = UInt32(invocation.count("nodes") ?? 1)
+        let tasks = UInt32(invocation.count("tasks-per-node") ?? 1)
+        guard let gang = GangSpec(nodes: nodes, tasksPerNode: tasks) else {
+            throw .conflict(
+                message: "\(nodes) nodes with \(tasks) tasks each are more than \(GangSpec.ranksMax) tasks",
+                hint: "ask for fewer, and let each start more: see torchrun --nproc-per-node")
+        }
+        return gang
     }
 
     private static func resources(_ invocation: Invocation) throws(CommandError) -> Resources {

@@ -43,12 +43,18 @@ extension MeshSimulation {
         if machines[machine - 1].daemon?.preparing.contains(key) == true {
             machines[machine - 1].daemon?.preparing.removeAll { $0 == key }
             machines[machine - 1].daemon?.ready.removeAll { $0 == key }
-            return report(
-                key, .ended(stop == .superseded ? .lost : stop == .cancelled ? .cancelled : .moved), on: machine)
+            let outcome: Outcome =
+                switch stop {
+                case .superseded: .lost
+                case .moved, .evicted: .moved
+                case .gangEnded: .gangEnded
+                case .cancelled: .cancelled
+                }
+            return report(key, .ended(outcome), on: machine)
         }
         machines[machine - 1].daemon?.stops[key] = stop
         switch stop {
-        case .superseded:
+        case .superseded, .gangEnded:
             tell("host \(machine) kills \(key.job)_\(key.task) attempt \(key.attempt), which was replaced")
             // The order takes its way, and a process that waits for a dead file server dies late; the page is at once.
             let dies = below(4) == 0 ? between(30, 3_000) : between(0, 30)

@@ -28,6 +28,8 @@ final class Cgroup {
     /// Of version 2, whose peak can be reset through it since Linux 6.12.
     private var unifiedPeak: Int32?
     private var cpuMicrosecondsBefore: UInt64 = 0
+    /// What is cloned into a group that was killed once is killed, too, by kernels that count kills (`kill_seq`, Linux 6.14).
+    private(set) var wasKilled = false
 
     struct Limits: Hashable {
         /// 0 is no limit.
@@ -111,6 +113,7 @@ final class Cgroup {
 
     /// Whether its peak can be counted from nothing for another attempt.
     var canCountAgain: Bool {
+        if wasKilled { return false }
         guard let unifiedPeak else { return true }
         return pwrite(unifiedPeak, "0", 1, 0) > 0
     }
@@ -171,6 +174,7 @@ final class Cgroup {
     /// Everything in the group, whatever it did to hide.
     func kill() {
         guard let unified else { return }
+        wasKilled = true
         do { try HostFiles.write("1", to: "\(unified)/cgroup.kill") } catch {
             // Linux before 5.14: the end of the first process does the same.
         }
