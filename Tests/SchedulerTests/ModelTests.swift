@@ -95,7 +95,7 @@ struct ModelTests {
 
     @Test("outcomes map to the exit codes of a shell")
     func exitCodes() {
-        #expect(Self.outcomes.map(\.exitCode) == [3, 137, 137, 124, 127, 126, 125, 75, 130, 75, 75])
+        #expect(Self.outcomes.map(\.exitCode) == [3, 137, 137, 124, 127, 126, 125, 75, 130, 75, 75, 75])
         #expect(Outcome.exited(-1).exitCode == 255)
     }
 }
