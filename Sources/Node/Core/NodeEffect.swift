@@ -82,7 +82,10 @@ public enum AttemptStop: Hashable, Sendable {
         case .cancelled: outcome
         case .moved, .evicted: outcome.isSuccess ? outcome : .moved
         case .gangEnded:
-            if case .signalled = outcome { .gangEnded } else { outcome }
+            switch outcome {
+            case .signalled, .lost: .gangEnded
+            default: outcome
+            }
         }
     }
 }
