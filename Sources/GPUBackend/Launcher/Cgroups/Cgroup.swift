@@ -111,7 +111,7 @@ final class Cgroup {
         case ofHost
     }
 
-    /// Whether its peak can be counted from nothing for another attempt.
+    /// Whether another attempt can begin in it with its peak counted from nothing.
     var canCountAgain: Bool {
         if wasKilled { return false }
         guard let unifiedPeak else { return true }
