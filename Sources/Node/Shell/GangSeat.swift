@@ -32,8 +32,6 @@ struct GangSeat: Sendable {
             ("PET_RDZV_ENDPOINT", isIPv6 ? "[\(address)]:\(port)" : "\(address):\(port)"),
             ("PET_RDZV_ID", "swarmlet-\(key.job)-\(key.attempt)"),
             ("SWARMLET_NODES", "\(gang.nodes)"), ("SWARMLET_HOSTFILE", hostFile),
-            // Of Open MPI 4, and of 5.
-            ("OMPI_MCA_orte_default_hostfile", hostFile), ("PRTE_MCA_prte_default_hostfile", hostFile),
         ]
     }
 
