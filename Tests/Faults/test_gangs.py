@@ -60,7 +60,7 @@ class Gangs(MeshCase):
             self.assertGreater(began["step"], 0, "it goes on from the checkpoint of rank 0")
             self.assertNotEqual(began["environment"]["PET_RDZV_ID"], before[rank]["environment"]["PET_RDZV_ID"])
         old = before[0]["environment"]["PET_RDZV_ID"]
-        self.assertEqual(list(pids(job, f"PET_RDZV_ID={old}")), [], "ranks of the attempt before are left")
+        self.assertEqual(list(pids(self.mesh, job, f"PET_RDZV_ID={old}")), [], "ranks of the attempt before are left")
 
     def test_every_rank_is_told_its_place_and_meets_the_others(self):
         done = self.run_job("--nodes", "2", "--tasks-per-node", "2", "--gpus", "1", "--checkpoint", "ckpt", "--",
@@ -106,7 +106,7 @@ class Gangs(MeshCase):
         self.ranks(job, 1)
         before = [self.said(job, rank, 1)[0] for rank in range(4)]
         self.saved(job)
-        victim = next(pid for pid in pids(job, "RANK=3"))
+        victim = next(pid for pid in pids(self.mesh, job, "RANK=3"))
         os.kill(victim, signal.SIGKILL)
         self.assert_begun_anew(job, before, 2)
         ends = {one["task"]: one["outcome"] for one in self.detail(job)["attempts_list"] if one["number"] == 1}
@@ -126,7 +126,7 @@ class Gangs(MeshCase):
         self.ranks(job, 1)
         self.mesh.command(self.node, "cancel", str(job))
         self.assertEqual(self.mesh.attempt(self.node, "wait", str(job)).returncode, 130)
-        self.assertEqual(list(pids(job)), [])
+        self.assertEqual(list(pids(self.mesh, job)), [])
 
     def test_a_gang_that_could_never_run_is_refused_and_one_that_has_to_wait_says_why(self):
         refused = self.mesh.attempt(self.node, "run", "--nodes", "5", "--", "true", cwd=self.folder())
@@ -156,8 +156,8 @@ class Gangs(MeshCase):
         self.mesh.wait_alive(self.node, 4)
 
 
-def pids(job, variable=None):
-    """The processes on this machine of a job's tasks, or of those with this in their environment."""
+def pids(mesh, job, variable=None):
+    """The processes of a job's tasks, or of those with this in their environment."""
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
@@ -166,7 +166,8 @@ def pids(job, variable=None):
                 variables = file.read().split(b"\0")
         except OSError:
             continue
-        if f"SWARMLET_JOB_ID={job}".encode() not in variables:
+        if f"SWARMLET_JOB_ID={job}".encode() not in variables or not any(
+                one.startswith(f"PWD={mesh.folder}/".encode()) for one in variables):
             continue
         if variable is None or variable.encode() in variables:
             yield int(entry)

@@ -120,7 +120,7 @@ struct GangTests {
         mesh.report(ranks[2], .ended(.exited(3)))
         #expect(
             mesh.state.job(id)?.gang?.ending == GangEnding(rank: 2, outcome: .exited(3), isFinal: false))
-        #expect(states(mesh, id) == [.pending, .running, .pending, .running])
+        #expect(states(mesh, id) == [.succeeded, .running, .pending, .running])
         #expect(mesh.placeAll().isEmpty)
         end(&mesh, [ranks[1]], .gangEnded)
         #expect(mesh.placeAll().isEmpty)
@@ -162,6 +162,20 @@ struct GangTests {
         end(&mesh, [ranks[1]], .exited(5))
         end(&mesh, [ranks[0]], .gangEnded)
         #expect(mesh.state.job(id)?.exitCode == 5)
+    }
+
+    @Test("ranks that fail because the host of another one was lost do not count: the gang begins anew without --retry")
+    func lostHost() throws {
+        var mesh = StateUnderTest("a", "b", "c")
+        _ = try job(mesh.run(.submit(spec(try gang(2, 2)))))
+        let ranks = mesh.placeAll()
+        for key in ranks { mesh.report(key, .running) }
+        end(&mesh, [ranks[0]], .exited(1))
+        end(&mesh, [ranks[1]], .gangEnded)
+        #expect(mesh.placeAll().isEmpty)
+        mesh.run(.nodeLost(try #require(mesh.state.attempt(ranks[2])?.node)))
+        #expect(mesh.placeAll().map(\.attempt) == [2, 2, 2, 2])
+        #expect(mesh.state.brokenInvariants().isEmpty)
     }
 
     @Test("with --retry never a rank on a lost host is unknown; what fails then ends the gang for good")

@@ -99,19 +99,25 @@ final class GangSession: @unchecked Sendable {
     /// Which rank ended an attempt; nil where none has.
     private func end(of number: UInt32, _ record: JobRecord, _ ranks: [TaskRecord]) -> RankEnded? {
         guard record.cancelRequestedBy == nil else { return nil }
+        // Only then is it known what becomes of the gang, and whether a host was lost.
+        let hasEnded = ranks.allSatisfy { task in
+            task.attempts.contains { $0.number > number || $0.number == number && $0.outcome != nil }
+        }
+        guard hasEnded else { return nil }
         var first: (rank: Int, attempt: Attempt, outcome: Outcome)?
         for (rank, task) in ranks.enumerated() {
             guard let attempt = task.attempts.first(where: { $0.number == number }), let outcome = attempt.outcome,
                 !outcome.isSuccess, outcome != .gangEnded
             else { continue }
             let isNamed = record.gang?.attempt == number && record.gang?.ending?.rank == UInt32(rank)
-            if isNamed || first.map({ (attempt.endedAt ?? 0) < ($0.attempt.endedAt ?? 0) }) ?? true {
+            let isLost = outcome == .lost && first?.outcome != .lost
+            if isNamed || isLost || first.map({ (attempt.endedAt ?? 0) < ($0.attempt.endedAt ?? 0) }) ?? true {
                 first = (rank, attempt, outcome)
             }
             if isNamed { break }
         }
         guard let first else { return nil }
-        let isOver = record.isEnded || record.gang?.ending?.isFinal == true
+        let isOver = record.isEnded && ranks[0].attempts.last?.number == number
         return RankEnded(
             rank: UInt32(first.rank), node: node.views.nodeName(first.attempt.node),
             outcome: OutcomeText.short(first.outcome), nextAttempt: isOver ? nil : number + 1)

@@ -5,7 +5,7 @@ public struct GangEnding: Hashable, Sendable, CBORCodable {
     /// The first that ended otherwise than well.
     public var rank: UInt32
     public var outcome: Outcome
-    /// Nothing is tried again; else all ranks are, once every one of them has ended.
+    /// Nothing is tried again. False while that is not known, which it is when every rank has ended.
     public var isFinal: Bool
 
     public init(rank: UInt32, outcome: Outcome, isFinal: Bool) {

@@ -173,7 +173,7 @@ extension SchedulerState {
             ? stateAfter(job, index, outcome) : stateOfRank(job, index, outcome, &events)
         if next == .failed, jobRows[job].firstFailure == nil { jobRows[job].firstFailure = outcome.exitCode }
         change(job, index, to: next, &events)
-        forgetEndedGang(job)
+        settleGang(job, &events)
     }
 
     /// The room of an attempt that ended goes to the next of its job that waits for it: as it is, because its node may

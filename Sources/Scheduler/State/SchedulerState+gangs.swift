@@ -86,7 +86,8 @@ extension SchedulerState {
         events.append(.gangChanged(key.job))
     }
 
-    /// Where a rank goes whose attempt has ended. The first that ends otherwise than well decides for all.
+    /// Where a rank goes whose attempt has ended. It waits until all have: only then is it known whether a host was lost,
+    /// because the ranks that lose touch with one that was often fail sooner than the mesh gives its host up.
     mutating func stateOfRank(
         _ job: RowPosition, _ rank: UInt32, _ outcome: Outcome, _ events: inout [StateEvent]
     ) -> TaskState {
@@ -96,7 +97,11 @@ extension SchedulerState {
             endGang(job, rank, outcome, &events)
         }
         guard let ending = jobRows[job].gang?.value.ending, ending.isFinal else { return .pending }
-        if outcome.isSuccess { return .succeeded }
+        return Self.lastState(of: rank, outcome, ending)
+    }
+
+    private static func lastState(of rank: UInt32, _ outcome: Outcome?, _ ending: GangEnding) -> TaskState {
+        if outcome?.isSuccess == true { return .succeeded }
         return rank == ending.rank ? .failed : .cancelled
     }
 
@@ -105,36 +110,48 @@ extension SchedulerState {
     ) {
         let number = jobRows[job].tasks[rank].attempts.last?.number ?? 1
         var gang = jobRows[job].gang?.value ?? GangRecord(attempt: number)
-        gang.ending = GangEnding(rank: rank, outcome: outcome, isFinal: !mayRepeat(job, rank, after: outcome))
+        gang.ending = GangEnding(rank: rank, outcome: outcome, isFinal: jobRows[job].spec.value.retry == .never)
         gang.ready = []
         jobRows[job].gang = Shared(gang)
         events.append(.gangChanged(jobRows.key(at: job)))
-        if gang.ending?.isFinal == false {
-            // What they have done was done together with one that has to do it again.
-            for other in 0..<jobRows[job].tasks.count where jobRows[job].tasks[other].state == .succeeded {
-                change(job, other, to: .pending, &events)
-            }
-        }
         if jobRows[job].counts[.unknown] > 0 { sweepLostNodes() }
     }
 
-    /// Lost hosts do not count, failures of any rank do.
-    private mutating func mayRepeat(_ job: RowPosition, _ rank: UInt32, after outcome: Outcome) -> Bool {
-        guard case .times(let count) = jobRows[job].spec.value.retry else { return false }
-        switch outcome {
-        case .lost, .moved, .deviceFailed, .returned, .gangEnded: return true
-        default: break
+    /// Once every rank has ended: all wait for the next attempt, or it was the last.
+    mutating func settleGang(_ job: RowPosition, _ events: inout [StateEvent]) {
+        guard var gang = jobRows[job].gang?.value, var ending = gang.ending, !ending.isFinal,
+            jobRows[job].counts.onNodes == 0, jobRows[job].cancelRequestedBy == nil
+        else { return }
+        guard !mayRepeat(job, gang) else {
+            // What they have done was done together with one that has to do it again.
+            for rank in 0..<jobRows[job].tasks.count { change(job, rank, to: .pending, &events) }
+            jobRows[job].gang = nil
+            return
         }
-        jobRows[job].tasks[rank].failures += 1
-        let tasks = jobRows[job].tasks
-        let failures = (0..<tasks.count).reduce(UInt64(0)) { $0 + UInt64(tasks[$1].failures) }
-        return failures <= UInt64(count)
+        ending.isFinal = true
+        gang.ending = ending
+        jobRows[job].gang = Shared(gang)
+        if jobRows[job].firstFailure == nil { jobRows[job].firstFailure = ending.outcome.exitCode }
+        for rank in 0..<jobRows[job].tasks.count {
+            let outcome = jobRows[job].tasks[rank].attempts.last?.outcome
+            change(job, rank, to: Self.lastState(of: rank, outcome, ending), &events)
+        }
     }
 
-    /// All ranks wait again: what is left of their last attempt says nothing about the next.
-    mutating func forgetEndedGang(_ job: RowPosition) {
-        guard jobRows[job].gang != nil, jobRows[job].counts[.pending] == jobRows[job].tasks.count else { return }
-        jobRows[job].gang = nil
+    /// Lost hosts do not count, nor what else comes with one; failures of any rank do.
+    private mutating func mayRepeat(_ job: RowPosition, _ gang: GangRecord) -> Bool {
+        guard case .times(let count) = jobRows[job].spec.value.retry, let ending = gang.ending else { return false }
+        let tasks = jobRows[job].tasks
+        for rank in 0..<tasks.count {
+            guard let last = tasks[rank].attempts.last, last.number == gang.attempt else { continue }
+            switch last.outcome {
+            case .lost, .moved, .deviceFailed, .returned: return true
+            default: break
+            }
+        }
+        jobRows[job].tasks[ending.rank].failures += 1
+        let failures = (0..<tasks.count).reduce(UInt64(1)) { $0 + UInt64(tasks[$1].failures) }
+        return failures <= UInt64(count)
     }
 
     /// What is wrong with a gang, in sentences.
