@@ -13,11 +13,14 @@ public struct FollowRequest: Hashable, Sendable {
     public var fromNow: Bool
     /// Of a gang: where the output of its ranks goes on, from rank 0 on; those that are not named begin.
     public var rankCursors: [OutputCursor]
+    /// Of a gang: what all ranks write, not the named task alone.
+    public var allRanks: Bool
 
     public init(
         job: JobID, task: UInt32 = 0, cursor: OutputCursor = OutputCursor(), seenAttempt: UInt32 = 0,
-        fromNow: Bool = false, rankCursors: [OutputCursor] = []
+        fromNow: Bool = false, rankCursors: [OutputCursor] = [], allRanks: Bool = false
     ) {
+        self.allRanks = allRanks
         self.rankCursors = rankCursors
         self.job = job
         self.task = task
@@ -36,6 +39,7 @@ extension FollowRequest: CBORCodable {
         seenAttempt = try map.require(4)
         fromNow = try map.optional(5) ?? false
         rankCursors = try map.optional(6) ?? []
+        allRanks = try map.optional(7) ?? false
     }
 
     public var cbor: CBOR {
@@ -46,6 +50,7 @@ extension FollowRequest: CBORCodable {
         map.set(4, seenAttempt)
         map.set(5, fromNow ? true : nil)
         map.set(6, rankCursors.isEmpty ? nil : rankCursors)
+        map.set(7, allRanks ? true : nil)
         return .map(map)
     }
 }

@@ -10,6 +10,8 @@ final class GangSession: @unchecked Sendable {
     private let gang: GangSpec
     private let cursors: [OutputCursor]
     private let tailLines: UInt64?
+    /// What runs when it is seen first is shown from where it is, later attempts from their beginning.
+    private var isFirstLook = true
     private let events: LoopQueue<FollowEvent>
     private var toldAttempt: UInt32
     private var toldEnd: UInt32
@@ -30,7 +32,7 @@ final class GangSession: @unchecked Sendable {
     init(_ request: FollowRequest, _ gang: GangSpec, tailLines: UInt64? = nil, node: MeshNode) {
         self.node = node
         self.gang = gang
-        self.tailLines = tailLines
+        self.tailLines = request.fromNow && request.rankCursors.isEmpty ? 0 : tailLines
         job = request.job
         cursors = request.rankCursors
         toldAttempt = request.seenAttempt
@@ -93,6 +95,7 @@ final class GangSession: @unchecked Sendable {
             guard let attempt = task.attempts.last, attempt.startedAt != nil else { continue }
             startPump(UInt32(rank), attempt)
         }
+        isFirstLook = false
         try await tellCheckpoint(ranks[0])
     }
 
@@ -157,14 +160,13 @@ final class GangSession: @unchecked Sendable {
     private func startPump(_ rank: UInt32, _ attempt: Attempt) {
         guard attempt.number > pumped[Int(rank)] else { return }
         let cursor = Int(rank) < cursors.count ? cursors[Int(rank)] : OutputCursor()
-        let isFirst = pumped[Int(rank)] == 0
         pumped[Int(rank)] = attempt.number
         guard cursor.attempt <= attempt.number else { return }
         let key = AttemptKey(job: job, task: rank, attempt: attempt.number)
         // Who looks on has seen what there was when the node was lost.
         let request = OutputRequest(
             key: key, node: attempt.node, place: cursor.attempt == attempt.number ? cursor.place : nil, follow: true,
-            tailLines: isFirst ? tailLines : nil, takesCopy: false)
+            tailLines: isFirstLook ? tailLines : nil, takesCopy: false)
         open += 1
         pumps.append(
             node.loop.spawn("output of rank \(rank) of \(job)") { [self] in

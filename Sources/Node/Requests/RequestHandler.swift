@@ -244,7 +244,7 @@ struct RequestHandler {
     private func follow(_ request: FollowRequest) async throws {
         let record = try job(request.job, in: try await state(knowing: request.job))
         guard request.task < record.spec.tasks else { throw NodeError.taskNotFound(request.job, request.task) }
-        if let gang = record.spec.gang {
+        if request.allRanks, let gang = record.spec.gang {
             return try await GangSession(request, gang, node: node).run { event in try await reply(.follow(event)) }
         }
         try await FollowSession(request, node: node).run { event in try await reply(.follow(event)) }

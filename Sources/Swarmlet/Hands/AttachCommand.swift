@@ -23,7 +23,7 @@ enum AttachCommand {
         guard case .job(let detail) = try LocalClient.call(.inspectJob(reference.job), directory) else {
             throw .badAnswer(reason: "another reply than a job")
         }
-        guard detail.view.tasks == 1 || reference.task != nil else {
+        guard detail.view.tasks == 1 || detail.gang != nil || reference.task != nil else {
             throw .badOperand(
                 value: invocation.operands[0], expectation: "one task of this array of \(detail.view.tasks)",
                 example: "swarmlet attach \(reference.job)_0")
@@ -31,9 +31,11 @@ enum AttachCommand {
         signal(SIGPIPE, SIG_IGN)
         let signals = try Signals([SIGINT, SIGTERM, SIGQUIT, SIGHUP])
         let spec = JobSpec(
-            name: detail.view.name, command: detail.command, user: detail.view.user, submitNode: NodeID(0))
+            name: detail.view.name, command: detail.command, user: detail.view.user, tasks: detail.view.tasks,
+            submitNode: NodeID(0))
         let follower = JobFollower(directory, reference.job, spec, signals, terminal, fromNow: true)
         follower.task = reference.task ?? 0
+        follower.allRanks = reference.task == nil
         return try follower.follow(.mesh, results: nil)
     }
 }

@@ -17,6 +17,8 @@ final class JobFollower {
     /// What has been shown already, so that nothing is shown twice after a reconnect.
     private var cursor = OutputCursor()
     private var rankCursors: [OutputCursor] = []
+    /// Of a gang: what all of its ranks write is wanted, not that of `task` alone.
+    var allRanks = true
     private var ranks = RankLines()
     private var seenAttempt: UInt32 = 0
 
@@ -45,7 +47,7 @@ final class JobFollower {
                     .follow(
                         FollowRequest(
                             job: job, task: task, cursor: cursor, seenAttempt: seenAttempt, fromNow: fromNow,
-                            rankCursors: rankCursors)))
+                            rankCursors: rankCursors, allRanks: allRanks)))
                 switch try follow(client, &patience) {
                 case .left(let code): return code
                 case .ended(let end): return try finish(end, results: results)
