@@ -38,8 +38,9 @@ class Gangs(LabCase):
         folder = os.path.join(lab.folder, "train")
         os.makedirs(folder)
         shutil.copy(TRAIN, folder)
+        # Torch 1.13 takes its own default for these two for none under Python 3.11.
         done = lab.attempt(lab.nodes[0], "run", "--nodes", "2", "--mem", "1G", "--", PYTHON, "-m", "torch.distributed.run",
-                           "torch_train.py", seconds=180, cwd=folder)
+                           "--redirects", "1", "--tee", "1", "torch_train.py", seconds=180, cwd=folder)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout.count("equal True, loss falls True"), 2, done.stdout)
 

@@ -93,9 +93,10 @@ enum APIExamples {
                 number: 2, node: "owl", gpus: ["GPU 0"], resumesFrom: 3, millisecondsSinceLoss: 4_200,
                 memoryBytes: 1 << 30)),
         .hostLost(HostLost(node: "lynx", silentMilliseconds: 3_100, nextAttempt: 2)),
-        .output(LogChunk(stream: 1, time: 5, bytes: Bytes([0, 255, 10]), next: cursor)),
+        .output(LogChunk(stream: 1, time: 5, bytes: Bytes([0, 255, 10]), next: cursor, rank: 3)),
         .checkpoint(CheckpointSafe(number: 3, bytes: 412 << 20, holders: ["owl", "newt"])), .frozen(true), .task(7),
         .outputMissing(node: "newt"), .paused(by: "ana"), .paused(by: nil),
+        .rankEnded(RankEnded(rank: 1, node: "lynx", outcome: "exit 1", nextAttempt: 2)),
         .ended(
             JobEnded(
                 job: 1, state: .failed, exitCode: 75, fromJob: false, failure: failure, milliseconds: 9,
