@@ -121,7 +121,8 @@ class Beside(MeshCase):
             # Ctrl-C is for the program there.
             os.write(terminal, b"sleep 100; echo interrupted $?\r")
             until(b"echo interrupted $?\r\n")
-            time.sleep(0.2)
+            meshes.wait_until(lambda: self.exec(self.node, str(job), "--", "pgrep", "-fx", "sleep 100").returncode == 0,
+                              "it sleeps")
             os.write(terminal, b"\x03")
             until(b"$ ")
             os.write(terminal, b"exit 5\r")
@@ -140,7 +141,7 @@ class Beside(MeshCase):
             meshes.wait_until(lambda: not there(), "it is gone")
 
     def test_who_comes_back_sees_what_follows_and_gets_the_exit_code(self):
-        job = self.sleeping(command=("sh", "-c", "echo before; while ! test -e go; do sleep 0.05; done; echo after; exit 9"))
+        job = self.sleeping(command=("sh", "-c", "echo before; while ! test -e go; do echo tick; sleep 0.05; done; echo after; exit 9"))
         followers = []
         for node in self.mesh.nodes:
             command = [self.mesh.binary, *self.mesh.arguments(node, ["attach", str(job)])]
@@ -148,13 +149,15 @@ class Beside(MeshCase):
                                               stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         for follower in followers:
             meshes.wait_until(lambda: self.blocks_hangup(follower.pid), "it takes signals as it should")
-        time.sleep(1)
+        for follower in followers:
+            self.assertEqual(follower.stdout.readline(), "tick\n")
         # An end without a cancel: it detaches, and the job goes on.
         followers[0].send_signal(signal.SIGHUP)
         self.assertEqual(followers[0].wait(20), 0)
         self.assertEqual(self.exec(self.node, str(job), "--", "touch", "go").returncode, 0)
         out, _ = followers[1].communicate(timeout=30)
-        self.assertEqual((followers[1].returncode, out), (9, "after\n"))
+        self.assertEqual((followers[1].returncode, out.splitlines()[-1]), (9, "after"))
+        self.assertNotIn("before", out)
         self.assertEqual(self.mesh.attempt(self.node, "attach", str(job)).returncode, 9)
         self.assert_refused(self.exec(self.node, str(job), "--", "true"), 125, "job.ended")
         self.assert_refused(self.mesh.attempt(self.node, "attach", "4242"), 3)

@@ -47,8 +47,7 @@ struct ModelTests {
                 AttemptReport(
                     attempt: key, kind: .ended(.exited(0)), at: 4,
                     usage: AttemptUsage(
-                        cpuMicroseconds: 1, peakMemoryBytes: 2, readBytes: 3, writtenBytes: 4, source: .groupVersion2,
-                        gpus: [GPUUsage(index: 1, busyThousandths: 500, peakMemoryBytes: 5, energyMillijoules: 6)]))
+                        cpuMicroseconds: 1, peakMemoryBytes: 2, readBytes: 3, writtenBytes: 4, source: .groupVersion2))
             ]),
         .pause(4, by: "ana"), .pause(4, by: nil),
         .cancel(4, by: "ana"),

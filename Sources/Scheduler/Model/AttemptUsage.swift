@@ -10,8 +10,6 @@ public struct AttemptUsage: Hashable, Sendable, CBORCodable {
     public var readBytes: UInt64
     public var writtenBytes: UInt64
     public var source: Source
-    /// In the order of their index.
-    public var gpus: [GPUUsage]
 
     /// Who has counted.
     public enum Source: UInt64, Sendable {
@@ -33,14 +31,13 @@ public struct AttemptUsage: Hashable, Sendable, CBORCodable {
 
     public init(
         cpuMicroseconds: UInt64 = 0, peakMemoryBytes: UInt64 = 0, readBytes: UInt64 = 0, writtenBytes: UInt64 = 0,
-        source: Source = .processes, gpus: [GPUUsage] = []
+        source: Source = .processes
     ) {
         self.cpuMicroseconds = cpuMicroseconds
         self.peakMemoryBytes = peakMemoryBytes
         self.readBytes = readBytes
         self.writtenBytes = writtenBytes
         self.source = source
-        self.gpus = gpus
     }
 
     public init(cbor: CBOR) throws(CodecError) {
@@ -52,7 +49,6 @@ public struct AttemptUsage: Hashable, Sendable, CBORCodable {
         let number: UInt64 = try map.optional(5) ?? 0
         guard let source = Source(rawValue: number) else { throw .unknownKind("AttemptUsage.Source", number) }
         self.source = source
-        gpus = try map.optional(6) ?? []
     }
 
     public var cbor: CBOR {
@@ -62,7 +58,6 @@ public struct AttemptUsage: Hashable, Sendable, CBORCodable {
         map.set(3, readBytes)
         map.set(4, writtenBytes)
         map.set(5, source.rawValue)
-        map.set(6, gpus.isEmpty ? nil : gpus)
         return .map(map)
     }
 }

@@ -203,16 +203,6 @@ enum InspectText {
             ("cpu_seconds", .number(Double(usage.cpuMicroseconds) / 1e6)),
             ("peak_memory_bytes", .count(usage.peakMemoryBytes)), ("read_bytes", .count(usage.readBytes)),
             ("written_bytes", .count(usage.writtenBytes)), ("counted_by", .string(usage.source.text)),
-            ("gpus", .array(usage.gpus.map(json))),
-        ])
-    }
-
-    private static func json(_ gpu: GPUUsage) -> JSON {
-        .object([
-            ("index", .integer(Int64(gpu.index))),
-            ("busy", gpu.busyThousandths.map { .number(Double($0) / 1000) } ?? .null),
-            ("peak_memory_bytes", gpu.peakMemoryBytes.map { .count($0) } ?? .null),
-            ("energy_joules", gpu.energyMillijoules.map { .number(Double($0) / 1000) } ?? .null),
         ])
     }
 
