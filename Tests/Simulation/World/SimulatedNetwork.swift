@@ -108,6 +108,7 @@ public struct SimulatedNetwork {
 
     /// One node's network is on its way out: what is sent to it comes late, what it sends not at all.
     public mutating func fade(_ node: Int, until end: Instant) {
+        makeTables()
         for from in 0..<nodeCount { cloggedUntil[from][node] = end }
         cut(node, incoming: false)
     }
