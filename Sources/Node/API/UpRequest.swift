@@ -14,12 +14,12 @@ public struct UpRequest: Hashable, Sendable {
     public var simulatedGPUs: String?
     public var leastProfile: SandboxProfile?
     public var allowedMounts: [String]?
-    public var owner: OwnerWishes?
+    public var owner: OwnerWishes
 
     public init(
         meshName: String? = nil, nodeName: String? = nil, labels: [Label] = [], listen: String? = nil,
         port: UInt16? = nil, simulatedGPUs: String? = nil, leastProfile: SandboxProfile? = nil,
-        allowedMounts: [String]? = nil, owner: OwnerWishes? = nil
+        allowedMounts: [String]? = nil, owner: OwnerWishes = OwnerWishes()
     ) {
         self.meshName = meshName
         self.nodeName = nodeName
@@ -44,7 +44,7 @@ extension UpRequest: CBORCodable {
         simulatedGPUs = try map.optional(6)
         leastProfile = try map.optional(7)
         allowedMounts = try map.optional(8)
-        owner = try map.optional(9)
+        owner = try map.optional(9) ?? OwnerWishes()
     }
 
     public var cbor: CBOR {
@@ -57,7 +57,7 @@ extension UpRequest: CBORCodable {
         map.set(6, simulatedGPUs)
         map.set(7, leastProfile)
         map.set(8, allowedMounts)
-        map.set(9, owner)
+        map.set(9, owner == OwnerWishes() ? nil : owner)
         return .map(map)
     }
 }

@@ -54,7 +54,7 @@ struct DaemonSettings: Hashable, Sendable, CBORCodable {
         if let mounts = request.allowedMounts, mounts != allowedMounts {
             flags += mounts.map { "--allow-mount \($0)" }
         }
-        flags += request.owner?.flags(differingFrom: owner) ?? []
+        flags += request.owner.flags(differingFrom: owner)
         return flags
     }
 

@@ -46,7 +46,7 @@ struct UsageTests {
             hint: "see: swarmlet run --help"),
         Slip(
             words: ["logs", "gpt"], code: "usage.bad_operand",
-            message: "gpt is not the id of a job, such as 42 or 42_7", hint: "for example: swarmlet ps -a"),
+            message: "gpt is not the id of a job, such as 42, 42_7 or 42:1", hint: "for example: swarmlet ps -a"),
         Slip(
             words: ["run", "--gpu-mem", "20G", "true"], code: "usage.conflict",
             message: "--gpu-mem says how large a GPU must be, but no GPU is asked for", hint: "add: --gpus 1"),
