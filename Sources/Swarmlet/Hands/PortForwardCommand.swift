@@ -1,3 +1,4 @@
+import CLinux
 import Codec
 import Glibc
 import Node
