@@ -67,7 +67,7 @@ class Beside(MeshCase):
             out = done.stdout.split("\n")
             self.assertEqual(out[0], f"{job} red")
             self.assertGreaterEqual(int(out[1]), 1)
-            self.assertRegex(done.stderr, rf"/work/{job}\.0\.1\n")
+            self.assertRegex(done.stderr, rf"/{job}\.0\.1\n")
             done = self.exec(node, "-i", str(job), "--", "sh", "-c", "tr a-z A-Z | wc -c", stdin="x" * 300_000)
             self.assertEqual((done.returncode, done.stdout.strip()), (0, "300000"), done.stderr)
             self.assert_refused(self.exec(node, str(job), "--", "no-such-thing"), 127, "job.command_not_found")
