@@ -1,4 +1,4 @@
-/// A 32-byte BLAKE3 hash, kept in place without an allocation.
+/// A 32-byte hash, kept in place without an allocation: BLAKE3, but where its place says otherwise.
 public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Bytes in every digest.
     public static let byteCount = 32

@@ -2,6 +2,20 @@ import Codec
 import Testing
 
 @Suite struct TextTests {
+    @Test("base64 agrees with RFC 4648 with padding, and takes no other text")
+    func paddedBase64() throws {
+        for (text, encoded) in [
+            ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy"),
+        ] {
+            #expect(Base64.encode(Array(text.utf8)) == encoded)
+            #expect(try Base64.decode(Array(encoded.utf8)) == Array(text.utf8))
+        }
+        #expect(Base64.encode([0xFB, 0xFF, 0xFE]) == "+//+")
+        for text in ["Zg", "Zg=", "Zg===", "Zh==", "Z===", "====", "Zm=v", "-__-", "Zm9v\n", " Zm9"] {
+            #expect(throws: CodecError.self, "\(text)") { try Base64.decode(Array(text.utf8)) }
+        }
+    }
+
     @Test("base64url agrees with RFC 4648 without padding")
     func base64() throws {
         for (text, encoded) in [
