@@ -32,6 +32,10 @@ public enum NodeError: Error, Hashable, Sendable {
     case dataDirectoryForeign(path: String, owner: UInt32)
     case dataDirectoryDamaged(path: String, reason: String)
     case listenFailed(address: String, reason: String)
+    /// This host never had the key of its mesh.
+    case noMeshKey(node: String)
+    /// A key of another mesh than the one this host is in.
+    case foreignMeshKey(mesh: String)
     case removed(mesh: String)
     /// Its key was revoked.
     case revoked(mesh: String)
@@ -121,6 +125,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .dataDirectoryForeign: "node.data_directory.foreign"
         case .dataDirectoryDamaged: "node.data_directory.damaged"
         case .listenFailed: "node.listen"
+        case .noMeshKey: "key.not_here"
+        case .foreignMeshKey: "key.other_mesh"
         case .removed: "mesh.removed"
         case .revoked: "mesh.revoked"
         case .revokeNeedsVoter: "node.revoke.no_majority"
@@ -198,6 +204,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .dataDirectoryForeign(let path, let owner): "\(path) belongs to user \(owner)"
         case .dataDirectoryDamaged(let path, let reason): "\(path) is damaged: \(reason)"
         case .listenFailed(let address, let reason): "cannot listen on \(address): \(reason)"
+        case .noMeshKey(let node): "\(node) does not have the key of its mesh"
+        case .foreignMeshKey(let mesh): "this is not the key of mesh \(mesh)"
         case .removed(let mesh): "this node was removed from mesh \(mesh)"
         case .revoked(let mesh): "this node was put out of mesh \(mesh): its key was revoked"
         case .revokeNeedsVoter(let name): "without \(name) the voters that answer are no majority"
@@ -277,6 +285,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .dataDirectoryForeign: "run swarmlet as that user, or use another directory: --data-dir DIR"
         case .dataDirectoryDamaged: "restore it, or move the data directory away and join again: swarmlet join -"
         case .listenFailed: "choose another address or port: --listen ADDRESS:PORT"
+        case .noMeshKey: "type it where the mesh was founded, or bring a copy here: swarmlet key import file:lab.key"
+        case .foreignMeshKey: "compare its name with what swarmlet key export printed where the mesh was founded"
         case .removed: "to join again: swarmlet leave --forget, then swarmlet join"
         case .revoked: "if that was a mistake: swarmlet leave --forget, then join by a new invitation"
         case .revokeNeedsVoter:

@@ -20,6 +20,10 @@ public enum TokenError: Error, Hashable, Sendable {
     case keyFile(path: String, reason: String)
     /// Not a public key that may be trusted: wrong length, not on the curve, or outside the prime-order group.
     case keyInvalid
+    /// Not a line that holds a key.
+    case notAKey
+    /// A locked key did not open.
+    case passphraseWrong
 
     // MARK: Signed messages
     /// Not a token of the expected form, said in a few words.
@@ -60,6 +64,8 @@ extension TokenError {
         case .keyDamaged: "tokens.key_damaged"
         case .keyFile: "tokens.key_file"
         case .keyInvalid: "tokens.key_invalid"
+        case .notAKey: "tokens.not_a_key"
+        case .passphraseWrong: "tokens.passphrase_wrong"
         case .malformed: "tokens.malformed"
         case .signatureInvalid: "tokens.signature_invalid"
         case .chainInvalid: "tokens.chain_invalid"
@@ -86,6 +92,8 @@ extension TokenError {
         case .keyDamaged(let path): "\(path) does not hold a key"
         case .keyFile(let path, let reason): "cannot read or write the key \(path): \(reason)"
         case .keyInvalid: "this is not a valid public key"
+        case .notAKey: "this is not a key"
+        case .passphraseWrong: "the passphrase does not open this key"
         case .malformed(let what): "this is not a valid token: \(what)"
         case .signatureInvalid: "the signature does not fit"
         case .chainInvalid(let what): "the node cannot show that it belongs to the mesh: \(what)"
@@ -113,6 +121,8 @@ extension TokenError {
         case .keyMissing, .keyDamaged: "give the path of a key made by swarmlet, or restore it from your copy"
         case .keyExists: "move the old key away first, if it is no longer needed"
         case .keyFile: "check the directory and its owner"
+        case .notAKey: "a key is the one line that swarmlet key export writes"
+        case .passphraseWrong: "try another, or ask whoever locked it; nothing was changed"
         case .keyInvalid, .malformed, .signatureInvalid: "ask whoever made it for a new one"
         case .chainInvalid: "check with swarmlet members on another node that this node was not removed"
         case .notAnInvitation: "an invitation is one line that starts with swm1. ; make one with: swarmlet invite"

@@ -1,4 +1,4 @@
-"""What programs that nobody here wrote say of our handshakes and certificates: noiseprotocol speaks them with a daemon,
+"""What programs that nobody here wrote say of our handshakes, certificates and keys: noiseprotocol speaks them with a daemon,
 PyNaCl and pyseto check what the daemon shows, with cbor2 and blake3 for its formats (docs/sessions.md)."""
 
 import base64
@@ -187,6 +187,22 @@ class HandshakeTests(unittest.TestCase):
         with self.member(0, altered_prologue=True) as dialler:
             self.assertEqual(dialler.begin(b"\x02" + bytes(8)), WELCOME)
             self.assertEqual(dialler.read_frame(), (MISFIT, b""))
+
+    def test_pyseto_opens_a_mesh_key_that_was_locked_and_we_open_one_of_its(self):
+        key = self.first.command("key", "export").strip()
+        seed = base64.urlsafe_b64decode(key.removeprefix("swarmlet.seed.1.") + "=")
+        secret = os.path.join(self.mesh.folder, "secret")
+        with open(secret, "w", encoding="utf-8") as stream:
+            stream.write("open sesame")
+        locked = self.first.command("key", "export", "--passphrase", f"file:{secret}").strip()
+        opened = pyseto.Key.from_paserk(locked, password="open sesame")
+        token = pyseto.encode(opened, b"message").decode()
+        public = bytes(nacl.signing.SigningKey(seed).verify_key)
+        theirs = pyseto.Key.from_asymmetric_key_params(4, x=public)
+        self.assertEqual(pyseto.decode(theirs, token, deserializer=None).payload, b"message")
+        wrapped = opened.to_paserk(password="open sesame", memory_cost=16 << 10, time_cost=2)
+        self.second.command("key", "import", "-", "--passphrase", f"file:{secret}", stdin=wrapped)
+        self.assertEqual(self.second.command("key", "export").strip(), key)
 
     def test_a_version_that_nobody_has_is_told_ours(self):
         with socket.create_connection(("127.0.0.1", self.first.port), timeout=20) as stream:

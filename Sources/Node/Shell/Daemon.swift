@@ -101,6 +101,7 @@ public final class Daemon: @unchecked Sendable {
         try await listen()
         if var membership = try MeshMembership.read(directory) {
             try membership.check(identity, directory)
+            if try membership.takeMeshKey(identity, directory) { log.note("this node has the key of its mesh now") }
             membership.addresses = addresses
             try await enter(membership)
         }

@@ -10,6 +10,7 @@ enum CommandTable {
         ExecCommand.declaration, PortForwardCommand.declaration, WaitCommand.declaration,
         InspectCommand.declaration, CpCommand.declaration,
         LeaveCommand.declaration, NodeCommand.declaration, ConfigCommand.declaration, RaftCommand.declaration,
+        KeyCommand.declaration,
         PingCommand.declaration,
         DoctorCommand.declaration,
         VersionCommand.declaration,

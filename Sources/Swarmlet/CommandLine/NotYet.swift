@@ -12,7 +12,6 @@ enum NotYet {
         "cordon": "did you mean: swarmlet node cordon NODE",
         "uncordon": "did you mean: swarmlet node uncordon NODE",
         "explain": "why a job waits is in the column REASON of: swarmlet ps; what is free: swarmlet members",
-        "key": "the mesh key stays in the data directory of the host that typed up: keep a copy of that directory",
         "audit": "what a job did, attempt by attempt, is in: swarmlet inspect JOB",
         "upgrade": "stop the daemon, replace the binary, then: swarmlet up. Running jobs go on",
         "sql": "every table is JSON for other tools: swarmlet ps -a --json",

@@ -28,9 +28,6 @@ enum JoinCommand {
             .init("swarmlet join", "see what meshes there are"),
         ], run: run)
 
-    /// An invitation is one line of a few hundred characters; more is something else.
-    private static let invitationLimitBytes = 64 << 10
-
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
         let source: Source
         if let operand = invocation.operands.first {
@@ -131,33 +128,14 @@ enum JoinCommand {
         init(peer: String) { self.peer = peer }
 
         init(_ operand: String) throws(CommandError) {
-            if operand == "-" {
-                invitation = try Self.line(try ReadFile.standardInput(limitBytes: invitationLimitBytes), "stdin")
-            } else if operand.hasPrefix("file:") {
-                let path = String(operand.dropFirst(5))
-                invitation = try Self.line(try ReadFile.whole(path, limitBytes: invitationLimitBytes), path)
-            } else if operand.hasPrefix("env:") {
-                let name = String(operand.dropFirst(4))
-                guard let value = Environment.value(name) else {
-                    throw .unreadableInput(what: "the variable \(name)", reason: "it is not set")
-                }
-                invitation = try Self.line(Array(value.utf8), name)
-                unsetenv(name)
+            if let line = try SecretLine.read(operand, what: "an invitation") {
+                invitation = line
             } else if operand.hasPrefix("swm1") {
                 invitation = operand
                 Self.wipeArguments(operand)
             } else {
                 peer = operand
             }
-        }
-
-        private static func line(_ bytes: [UInt8], _ what: String) throws(CommandError) -> String {
-            let text = String(decoding: bytes, as: UTF8.self)
-            let line = text.drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed()
-            guard !line.isEmpty else {
-                throw .unreadableInput(what: "an invitation from \(what)", reason: "there is nothing in it")
-            }
-            return String(line)
         }
 
         /// Overwrites an invitation that was typed in full, so that it does not stay in the list of processes.

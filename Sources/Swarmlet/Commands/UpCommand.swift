@@ -38,7 +38,7 @@ enum UpCommand {
                 "the daemon was running already, without \(status.notApplied.joined(separator: " ")). Stop it, then up "
                     + "again (jobs go on): \(stop)")
         }
-        return try finish(status, directory, terminal)
+        return try finish(status, terminal)
     }
 
     private static func isInNoMesh(_ directory: DataDirectory) throws(CommandError) -> Bool {
@@ -56,9 +56,7 @@ enum UpCommand {
         else { throw .declined(what: "up") }
     }
 
-    private static func finish(
-        _ status: StatusView, _ directory: DataDirectory, _ terminal: Terminal
-    ) throws(CommandError) -> Int32 {
+    private static func finish(_ status: StatusView, _ terminal: Terminal) throws(CommandError) -> Int32 {
         guard terminal.format == .text else {
             try terminal.result(StatusText.json(status))
             return ExitCode.success
@@ -70,7 +68,9 @@ enum UpCommand {
                 : "mesh \(mesh) is up; fingerprint \(status.meshFingerprint ?? "-")")
         terminal.note("node " + StatusText.node(status) + StatusText.addresses(status))
         for sentence in status.weaker { terminal.note("\(sentence). See: swarmlet doctor") }
-        if status.founded { terminal.note("keep a copy of the mesh key off this host: it is in \(directory.path)") }
+        if status.founded {
+            terminal.note("keep a copy of the mesh key off this host: swarmlet key export > \(mesh).key")
+        }
         return ExitCode.success
     }
 }
