@@ -1,11 +1,13 @@
 """Hosts that come, go, die, sleep and start again, each with an address of its own."""
 
 import os
+import signal
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from base import LabCase, long_test, meshes  # noqa: E402
+import processes  # noqa: E402
 
 FREEZE_SECONDS = 30
 
@@ -51,6 +53,32 @@ class Hosts(LabCase):
         self.assertEqual(seen()["id"], before)
         self.assert_runs(lab, first, "--gpus", "1", "--", "echo", "moved", says="moved\n")
         self.assertIn("10.77.0.33", lab.command(first, "ping", "-c", "1", mover.name))
+
+    def test_a_host_whose_way_into_the_mesh_is_gone_finds_it_by_what_it_kept(self):
+        lab = self.mesh(4)
+        seed, mover, steady, sleeper = lab.nodes
+        seed.kill_host()
+        self.wait_seen(lab, [mover, steady, sleeper], seed, ("dead",), 30)
+        daemon, log = sleeper.daemon_pid(), os.path.join(sleeper.data, "daemon.log")
+        processes.signal_all([daemon], signal.SIGTERM)
+        self.assertFalse(processes.wait_gone([daemon], 10))
+        self.wait_seen(lab, [mover, steady], sleeper, ("dead", "left"), 30)
+        said = os.path.getsize(log)
+        # Of three addresses that it kept, one still leads to somebody.
+        mover.ip("address", "flush", "dev", "eth0", "scope", "global")
+        mover.ip("address", "add", "10.77.0.44/24", "dev", "eth0")
+        self.wait_seen(lab, [steady], mover, ("alive",), 60)
+        sleeper.start_again()
+        for other in (mover, steady):
+            self.wait_seen(lab, [sleeper], other, ("alive",), 60)
+            self.wait_seen(lab, [other], sleeper, ("alive",), 60)
+        self.assert_runs(lab, sleeper)
+        with open(log, encoding="utf-8", errors="replace") as stream:
+            stream.seek(said)
+            lines = stream.read()
+        # It knew of the death from what it had kept, and had nothing to find out.
+        self.assertRegex(lines, rf" {seed.name} is dead\n")
+        self.assertNotIn(f" {seed.name} is suspect", lines)
 
     def test_a_mesh_whose_hosts_all_lost_power_at_once_is_whole_again_when_they_start(self):
         lab = self.mesh(5)

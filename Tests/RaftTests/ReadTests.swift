@@ -43,6 +43,50 @@ import Testing
         #expect(mesh.readIndex(of: read) == nil)
     }
 
+    @Test("reads asked for before a regular heartbeat are confirmed by it, and cost no round of their own")
+    func sharedRound() throws {
+        let mesh = TestMesh(voters: 3)
+        mesh.run(milliseconds: 1_200)
+        let leader = try #require(mesh.leader)
+        mesh.run(milliseconds: 500)
+        mesh.now = try #require(mesh[leader].nextDeadline)
+        var heartbeats = 0
+        mesh.filter = { envelope in
+            if case .heartbeat(let heartbeat) = envelope.message, heartbeat.round > 0 { heartbeats += 1 }
+            return true
+        }
+        let reads = mesh.handle(leader, readsBefore: .timer, count: 5)
+        mesh.settle()
+        #expect(heartbeats == 2, "one for each of the other voters")
+        for read in reads { #expect(mesh.readIndex(of: read) == mesh[leader].commitIndex) }
+    }
+
+    @Test("the rounds of reads go to voters only, and a learner that has everything hears of every third heartbeat")
+    func learners() {
+        let founder = RaftCore(id: NodeID(1), restored: .founding(id: NodeID(1)), seed: 1, now: .zero)
+        let joiner = RaftCore(id: NodeID(2), restored: .joining(), seed: 2, now: .zero)
+        let mesh = TestMesh([founder, joiner])
+        mesh.run(milliseconds: 10)
+        mesh.change(at: 1, voters: [1], learners: [2])
+        mesh.run(milliseconds: 500)
+        var heard = 0
+        mesh.filter = { envelope in
+            if envelope.to == NodeID(2), envelope.message.isFromLeader { heard += 1 }
+            return true
+        }
+        for _ in 0..<50 {
+            _ = mesh.read(at: 1)
+            mesh.settle()
+        }
+        #expect(heard == 0)
+        mesh.run(milliseconds: 75 * 30)
+        #expect((9...11).contains(heard))
+        #expect(mesh[2].leader == NodeID(1))
+        mesh.propose(at: 1, "x")
+        mesh.settle()
+        #expect(mesh.texts(2) == ["x"])
+    }
+
     @Test("a new leader answers reads only after its term's first commit")
     func firstCommit() throws {
         let mesh = TestMesh(voters: 3)

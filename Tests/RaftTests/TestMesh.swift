@@ -75,9 +75,11 @@ final class TestMesh {
         }
     }
 
-    func handle(_ number: Int, _ input: RaftInput) {
+    func handle(_ number: Int, _ input: RaftInput) { handle(number, [input]) }
+
+    func handle(_ number: Int, _ inputs: [RaftInput]) {
         var effects: [RaftEffect] = []
-        cores[number - 1].handle(input, at: now, into: &effects)
+        cores[number - 1].handle(inputs, at: now, into: &effects)
         let id = cores[number - 1].id
         for effect in effects {
             switch effect {
@@ -136,6 +138,14 @@ final class TestMesh {
         nextRequest += 1
         handle(number, .propose(id: nextRequest, entry: Array(text.utf8)))
         return nextRequest
+    }
+
+    /// Reads and then an input, which come in one turn.
+    func handle(_ number: Int, readsBefore input: RaftInput, count: Int) -> [UInt64] {
+        let requests = (1...count).map { nextRequest + UInt64($0) }
+        nextRequest += UInt64(count)
+        handle(number, requests.map { RaftInput.read(id: $0) } + [input])
+        return requests
     }
 
     func read(at number: Int) -> UInt64 {

@@ -49,6 +49,11 @@ public enum DatagramConstants {
 
     /// A packet wants an answer when none has confirmed another one for this long.
     static let confirmationAge = Interval.milliseconds(400)
+    /// What is an answer itself wants one only after this long: else two sides would answer each other's answers.
+    static let confirmationAgeOfAnswers = Interval.seconds(1)
+    /// What is said to the other side within this time is the answer to a message that wants one; else it gets one of its
+    /// own. Well before its sender doubts, and longer than a lease waits for its grant.
+    static let answerPatience = Interval.milliseconds(100)
     /// Without that answer for this long (or twice the round trip) messages go both ways.
     static let doubtMin = Interval.milliseconds(200)
     static let doubtMax = Interval.seconds(1)

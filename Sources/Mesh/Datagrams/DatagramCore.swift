@@ -189,6 +189,10 @@ public struct DatagramCore: Sendable {
         }
         var lostKeys = false
         update(member, at: now, into: &effects) { link, effects in
+            if let due = link.answerDue, due <= now {
+                guard let (packet, _) = link.seal(.path, [], at: now) else { return link.forgetAnswer() }
+                effects.append(.transmit(member, packet))
+            }
             guard link.keysToSend(at: now) != nil else { return }
             let step = link.outbound.advance(at: now, isActive: link.isActive(at: now))
             for message in step.lost { effects.append(.fallback(member, message.purpose, message.content)) }
@@ -335,6 +339,11 @@ public struct DatagramCore: Sendable {
             }
         }
         guard opened.wantsAnswer else { return }
+        // A message mostly has an answer of its own. A question about the path has none, and where nothing arrives the
+        // answer goes through the session.
+        if purpose != .path, link.outbound.direction == .open {
+            return update(sender, at: now, into: &effects) { link, _ in link.oweAnswer(at: now) }
+        }
         update(sender, at: now, into: &effects) { link, effects in
             if let (packet, _) = link.seal(.path, [], at: now) { effects.append(.transmit(sender, packet)) }
             guard link.outbound.direction != .open, let (packet, _) = link.seal(.path, [], overSession: true, at: now)

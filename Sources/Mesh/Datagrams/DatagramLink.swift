@@ -36,6 +36,8 @@ struct DatagramLink: Sendable {
     var activeUntil = Instant.zero
     private var offersSince = Instant.zero
     private var offersMade = 0
+    /// When the other side must have its answer; nil where it waits for none.
+    private(set) var answerDue: Instant?
     /// What was last told about the path.
     var toldPath: DatagramPath?
 
@@ -62,15 +64,26 @@ struct DatagramLink: Sendable {
         guard let keys = keysToSend(at: now), counter < DatagramConstants.counterMax else { return nil }
         let number = counter
         counter += 1
-        let wantsAnswer = !overSession && outbound.wantsAnswer(at: now)
+        let wantsAnswer = !overSession && outbound.wantsAnswer(at: now, isAnswer: answerDue != nil)
         var plaintext: [UInt8] = [
             (wantsAnswer ? Flag.wantsAnswer : 0) | (outbound.direction == .blocked ? Flag.isBlocked : 0)
         ]
         plaintext.appendLittleEndian(received)
         plaintext += content
-        if !overSession { outbound.sent(number, wantsAnswer: wantsAnswer, at: now) }
+        if !overSession {
+            outbound.sent(number, wantsAnswer: wantsAnswer, at: now)
+            answerDue = nil
+        }
         return (keys.seal(purpose, counter: number, plaintext), number)
     }
+
+    /// The other side wants an answer: whatever is said next is one.
+    mutating func oweAnswer(at now: Instant) {
+        if answerDue == nil { answerDue = now + DatagramConstants.answerPatience }
+    }
+
+    /// Without keys there is nothing to answer with.
+    mutating func forgetAnswer() { answerDue = nil }
 
     // MARK: Receiving
 
@@ -197,6 +210,7 @@ struct DatagramLink: Sendable {
         var next = keys.last.map { $0.madeAt + DatagramConstants.keyAgeKept } ?? .distantFuture
         if let oldest = offers.first { next = min(next, oldest.madeAt + DatagramConstants.offerAgeMax) }
         if let hello { next = min(next, isActive(at: now) ? hello.nextAt : activeUntil) }
+        if let answerDue { next = min(next, answerDue) }
         if keysToSend(at: now) != nil { next = min(next, outbound.deadline(isActive: isActive(at: now))) }
         return next
     }

@@ -34,10 +34,11 @@ struct OutboundPath: Hashable, Sendable {
     /// Whether a message may go out in one datagram and nowhere else.
     func isTrusted(at now: Instant) -> Bool { direction == .open && now >= lossyUntil }
 
-    /// Whether the next packet is to ask for an answer.
-    func wantsAnswer(at now: Instant) -> Bool {
+    /// Whether the next packet is to ask for an answer; one that is an answer itself does so less often.
+    func wantsAnswer(at now: Instant, isAnswer: Bool = false) -> Bool {
         if wanted != nil { return askedAt.map { now - $0 >= DatagramConstants.doubtPause } ?? true }
-        return confirmedAt.map { now - $0 >= DatagramConstants.confirmationAge } ?? true
+        let age = isAnswer ? DatagramConstants.confirmationAgeOfAnswers : DatagramConstants.confirmationAge
+        return confirmedAt.map { now - $0 >= age } ?? true
     }
 
     /// A packet went out over UDP.

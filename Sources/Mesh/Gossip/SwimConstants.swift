@@ -49,6 +49,8 @@ public enum SwimConstants {
     /// 0): what a mesh of three has to tell must survive some losses too.
     public static let rumourSendsPerDigit = 4
     public static let rumourSendsMore = 4
+    /// From so many rumours on each is told as shortly as it can be: about two datagrams of suspicions.
+    static let rumoursCrowded = 8
     /// A message that travels as a datagram, encoded. With what seals it, a datagram has at most 1,200 bytes: what passes
     /// everywhere, IPv6 and tunnels included (RFC 9000, section 14).
     public static let messageBytesMax = 1_120

@@ -65,17 +65,18 @@ extension SwimCore {
         let member = table[index]
         let ending = UInt64(member.state.isFinal ? member.state.rawValue : 0)
         let facts = member.said?.version ?? .unheard
-        var mixed = salt
-        for part in [
-            table.ids[index].rawValue, member.version.generation,
-            UInt64(member.version.renewal) << 32 | UInt64(member.version.incarnation), ending, facts.generation,
-            UInt64(facts.renewal) << 32 | UInt64(facts.incarnation),
-        ] {
-            // SplitMix64's finisher, over what came before and the part.
-            var generator = SeededGenerator(seed: mixed ^ part)
-            mixed = generator.next()
-        }
-        return mixed
+        let state = Self.mixed(Self.mixed(salt, table.ids[index].rawValue), member.version)
+        return Self.mixed(Self.mixed(state, ending), facts)
+    }
+
+    private static func mixed(_ hash: UInt64, _ version: SwimVersion) -> UInt64 {
+        mixed(mixed(hash, version.generation), UInt64(version.renewal) << 32 | UInt64(version.incarnation))
+    }
+
+    /// SplitMix64's finisher, over what came before and the part.
+    private static func mixed(_ hash: UInt64, _ part: UInt64) -> UInt64 {
+        var generator = SeededGenerator(seed: hash ^ part)
+        return generator.next()
     }
 
     /// Answers hashes with what is known here where they differ.

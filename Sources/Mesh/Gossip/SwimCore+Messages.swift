@@ -15,7 +15,10 @@ extension SwimCore {
         if !faults.contains(.packetOverBudget) { bytesLeft -= carried.reduce(0) { $0 + $1.byteCount } }
         var queue = rumours
         rumours = RumourQueue()
-        queue.take(byteCountMax: bytesLeft, sendsMax: rumourSendsMax, appendingTo: &carried) { rumour(on: $0) }
+        let isCrowded = queue.count > SwimConstants.rumoursCrowded
+        queue.take(byteCountMax: bytesLeft, sendsMax: rumourSendsMax, appendingTo: &carried) {
+            rumour(on: $0, isShort: isCrowded)
+        }
         rumours = queue
         return SwimMessage(kind: kind, version: version, rumours: carried)
     }
@@ -26,10 +29,20 @@ extension SwimCore {
         effects.append(.send(peer, message(kind, to: peer), over: path))
     }
 
-    private func rumour(on topic: RumourQueue.Topic) -> SwimRumour? {
+    private func rumour(on topic: RumourQueue.Topic, isShort: Bool) -> SwimRumour? {
         guard let index = table.index(of: topic.subject) else { return nil }
+        if isShort, !topic.isFacts, let newest = newestAccusation(of: index) { return .state(newest) }
         if !topic.isFacts { return stateRumour(index) }
         return table[index].said.flatMap { $0.isSigned == isSigning ? .facts($0) : nil }
+    }
+
+    /// Where hundreds are suspected at once only what is new of each is passed on: four signatures a suspicion would keep
+    /// most of the others waiting. Who missed the earlier accusers has this one to begin with.
+    private func newestAccusation(of index: Int) -> SwimWord? {
+        guard table[index].state == .suspect, let suspicion = suspicions[table.ids[index]], suspicion.sentence == nil,
+            let newest = suspicion.words.last, newest.isSigned == isSigning
+        else { return nil }
+        return newest
     }
 
     /// What can be passed on about a member; nil where nothing proves what is known of it.
@@ -122,7 +135,7 @@ extension SwimCore {
         guard member.state == .suspect else { return nil }
         guard let suspicion = suspicions[id] else { return "suspect without suspicion" }
         if suspicion.startedAt == .distantFuture { return "a suspicion without end" }
-        if deadline(of: suspicion) < nextVerdict { return "a verdict that nobody waits for" }
+        if deadline(of: suspicion) < verdicts.next { return "a verdict that nobody waits for" }
         if suspicion.words.count > SwimConstants.accusersMax { return "\(suspicion.words.count) accusers" }
         if suspicion.words.contains(where: { $0.version != member.version }) { return "accused in another version" }
         if suspicion.words.isEmpty, suspicion.sentence == nil { return "a suspicion without reason" }

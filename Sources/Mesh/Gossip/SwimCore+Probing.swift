@@ -9,16 +9,19 @@ extension SwimCore {
         let sentAt: Instant
         /// When helpers are asked; nil once they were.
         var helpersDue: Instant?
+        /// When the target is asked a last time; nil before helpers were asked, and once it was.
+        var lastTryDue: Instant?
         var deadline: Instant
         var helpers: [NodeID] = []
         /// Helpers that are there and did not hear the target.
         var nacks: [NodeID] = []
 
-        var nextDeadline: Instant { helpersDue.map { min($0, deadline) } ?? deadline }
+        var nextDeadline: Instant { min(helpersDue ?? lastTryDue ?? deadline, deadline) }
 
         mutating func postpone(by interval: Interval) {
             deadline = deadline + interval
             helpersDue = helpersDue.map { $0 + interval }
+            lastTryDue = lastTryDue.map { $0 + interval }
         }
     }
 
@@ -81,6 +84,7 @@ extension SwimCore {
 
     private mutating func askHelpers(_ index: Int, at now: Instant, into effects: inout [SwimEffect]) {
         probes[index].helpersDue = nil
+        probes[index].lastTryDue = now + (probes[index].deadline - now) / 2
         let (target, number) = (probes[index].target, probes[index].number)
         let helpers = Array(
             pick(SwimConstants.helperCount + 1) { $0.state == .alive }.filter { $0 != target }.prefix(
@@ -100,6 +104,12 @@ extension SwimCore {
         for index in probes.indices {
             guard let due = probes[index].helpersDue, due <= now, probes[index].deadline > now else { continue }
             askHelpers(index, at: now, into: &effects)
+        }
+        // Where a quarter of everything is lost, a third datagram halves how often somebody is suspected.
+        for index in probes.indices {
+            guard let due = probes[index].lastTryDue, due <= now, probes[index].deadline > now else { continue }
+            probes[index].lastTryDue = nil
+            send(.ping(probes[index].number), to: probes[index].target, into: &effects)
         }
         guard probes.contains(where: { $0.deadline <= now }) else { return }
         let failed = probes.filter { $0.deadline <= now }

@@ -40,20 +40,29 @@ extension SwimCore {
     }
 
     mutating func awaitVerdict(on subject: NodeID) {
-        if let suspicion = suspicions[subject] { nextVerdict = min(nextVerdict, deadline(of: suspicion)) }
+        guard let suspicion = suspicions[subject] else { return }
+        verdicts.add(subject, due: deadline(of: suspicion))
+        // Members that are suspected again and again leave entries behind, which must not outgrow the others.
+        if verdicts.count > SwimConstants.accusersMax * 2 * suspicions.count + 64 { awaitVerdicts() }
+    }
+
+    /// All suspicions have another time.
+    mutating func awaitVerdicts() {
+        verdicts.removeAll()
+        for (subject, suspicion) in suspicions { verdicts.add(subject, due: deadline(of: suspicion)) }
     }
 
     /// Suspects whose time is over are dead.
     mutating func buryOverdue(at now: Instant, into effects: inout [SwimEffect]) {
-        guard nextVerdict <= now else { return }
-        let overdue = suspicions.filter { deadline(of: $0.value) <= now }.keys.sorted()
-        for subject in overdue {
-            guard let index = table.index(of: subject), let suspicion = suspicions[subject] else { continue }
+        while let subject = verdicts.takeDue(at: now) {
+            // It may have spoken since, or be suspected anew.
+            guard let index = table.index(of: subject), let suspicion = suspicions[subject],
+                deadline(of: suspicion) <= now
+            else { continue }
             let version = table[index].version
             let sentence = suspicion.sentence ?? word(on: subject, version: version, state: .dead)
             accept(.dead, version, sentence, at: index, now: now, into: &effects)
         }
-        nextVerdict = suspicions.values.reduce(.distantFuture) { min($0, deadline(of: $1)) }
     }
 
     /// From the longest time with one accuser to the shortest with all that are wanted (Lifeguard, section IV-B).

@@ -33,8 +33,8 @@ public struct SwimCore: Sendable {
     var table = MemberTable()
     /// How long each suspect has to speak. Iterated only where order does not matter, or sorted.
     var suspicions: [NodeID: Suspicion] = [:]
-    /// No suspicion ends before.
-    var nextVerdict = Instant.distantFuture
+    /// When they end.
+    var verdicts = VerdictQueue()
     private var deadCount = 0
     private var finalCount = 0
     var order = ProbeOrder()
@@ -92,6 +92,9 @@ public struct SwimCore: Sendable {
         return member(id)?.state
     }
 
+    /// Whether it takes nobody for suspect, dead or gone.
+    @_spi(Simulation) public var isEverybodyAlive: Bool { !isLeaving && finalCount == 0 && suspicions.isEmpty }
+
     /// All other members, in order.
     public var memberIDs: [NodeID] { table.ids.filter { $0 != id } }
 
@@ -137,7 +140,7 @@ public struct SwimCore: Sendable {
 
     private func deadline() -> Instant? {
         guard otherCount > 0 else { return nil }
-        var next = nextVerdict
+        var next = verdicts.next
         for relay in relays { next = min(next, relay.deadline) }
         for probe in probes { next = min(next, probe.nextDeadline) }
         if !rumours.isEmpty, finalCount < otherCount { next = min(next, nextGossip) }
@@ -159,7 +162,7 @@ public struct SwimCore: Sendable {
         for suspect in suspicions.keys {
             if let startedAt = suspicions[suspect]?.startedAt { suspicions[suspect]?.startedAt = startedAt + lost }
         }
-        if nextVerdict != .distantFuture { nextVerdict = nextVerdict + lost }
+        awaitVerdicts()
         nextProbe = nextProbe + lost
         nextSync = nextSync + lost
         nextRetry = nextRetry + lost
@@ -184,6 +187,8 @@ public struct SwimCore: Sendable {
         }
         recount()
         mirrorSelf()
+        // In a mesh of another size they have another time.
+        if !suspicions.isEmpty { awaitVerdicts() }
         // First words: who this is, and in which life.
         let isNew = table.ids.contains { $0 != id && before.index(of: $0) == nil }
         if isNew, !isLeaving { rumours.add(RumourQueue.Topic(id)) }

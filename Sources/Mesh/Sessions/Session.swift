@@ -303,7 +303,10 @@ public final class Session: @unchecked Sendable {
     // MARK: Keeping alive
 
     private func scheduleKeepAlive() {
-        let due = loop.after(configuration.keepAliveInterval)
+        let now = loop.now
+        // From what was heard last, or from now where that is long ago and a ping has just gone out.
+        let heard = now - reader.lastHeard < configuration.keepAliveInterval ? reader.lastHeard : now
+        let due = heard + configuration.keepAliveInterval
         keepAlive = loop.schedule(at: due) { [weak self] in
             guard let self, self.closeReason == nil else { return }
             let now = self.loop.now
@@ -312,7 +315,7 @@ public final class Session: @unchecked Sendable {
             guard wasPaused || now - self.reader.lastHeard <= self.configuration.silenceMax else {
                 return self.end(.silent, farewell: nil)
             }
-            self.urge(.ping(UInt64(bitPattern: now.nanoseconds)))
+            if now - self.reader.lastHeard >= self.configuration.keepAliveInterval { self.ping() }
             self.renewKeys()
             self.scheduleKeepAlive()
         }

@@ -31,8 +31,9 @@ public enum SessionConstants {
     /// Sessions that a listener serves at once.
     public static let sessionsMax = 8_192
 
-    /// Idle time after which a ping is sent.
-    public static let keepAliveInterval = Interval.seconds(1)
+    /// When nothing was heard for so long a ping is sent, and sent again after as long: two tries before the session is
+    /// taken for dead. Whatever is heard is as good as an answer, so of two idle sides mostly one asks.
+    public static let keepAliveInterval = Interval.seconds(2)
     /// A session on which nothing was heard for so long is dead.
     public static let silenceMax = Interval.seconds(5)
     /// How long a session that is closed tries to say why.

@@ -3,7 +3,8 @@ import Codec
 /// The leader's side of the leases: who was heard when, and who may be replaced.
 ///
 /// A grant is given only after a quorum has confirmed, later than the renewal arrived, that this node still leads
-/// (one ReadIndex round for all renewals that arrived meanwhile). A new leader knows nothing of its forerunner's
+/// (one ReadIndex round for all renewals that arrived meanwhile, at the latest with the next regular heartbeat: a lease
+/// lasts forty of them, and a round for each renewal would be most of what a quiet mesh says). A new leader knows nothing of its forerunner's
 /// grants and treats every lease as just renewed.
 struct LeaseGrants: Sendable {
     struct Renewal: Hashable, Sendable {
@@ -19,6 +20,8 @@ struct LeaseGrants: Sendable {
     private var confirmation: UInt64?
     /// Nodes whose loss is proposed: they get no grant until the mesh has decided.
     private var condemned: Set<NodeID> = []
+    /// Nodes that hold a grant of this leader: their next one can wait for a heartbeat.
+    private var granted: Set<NodeID> = []
 
     init(faults: NodeFaults = []) { self.faults = faults }
 
@@ -40,6 +43,7 @@ struct LeaseGrants: Sendable {
     /// A node is (again) part of the mesh: its time counts from here. Not while its loss is under way: a grant given
     /// then would outlive the loss.
     mutating func welcome(_ node: NodeID, now: Instant) {
+        granted.remove(node)
         if !condemned.contains(node) { heard[node] = now }
     }
 
@@ -53,12 +57,15 @@ struct LeaseGrants: Sendable {
     }
 
     var needsConfirmation: Bool { confirmation == nil && !waiting.isEmpty }
+    /// Somebody waits for a first grant, without which nothing starts there.
+    var isUrgent: Bool { needsConfirmation && waiting.contains { !granted.contains($0.node) } }
 
     /// The round with this id is confirmed; the answer is who is to be told.
     mutating func confirmed(id: UInt64) -> [Renewal] {
         guard confirmation == id else { return [] }
         defer { confirming = [] }
         confirmation = nil
+        for renewal in confirming { granted.insert(renewal.node) }
         return confirming
     }
 

@@ -24,8 +24,6 @@ public struct NodeCore: Sendable {
     public internal(set) var appliedIndex: UInt64
     /// Until when this host's attempts may run, on the boot-time clock.
     public var leaseDeadline: Instant { lease.deadline }
-    /// The state is at least as new as the mesh was then: a grant is confirmed by a majority after it was asked for.
-    public var currentSince: Instant? { lease.hasCaughtUp ? lease.deadline - NodeConstants.lease : nil }
     /// Whether the state is at least as new as this daemon.
     public var hasCaughtUp: Bool { lease.hasCaughtUp }
     /// Whether no supervisor of this host runs anything any more.
@@ -145,6 +143,8 @@ public struct NodeCore: Sendable {
     private mutating func take(_ input: NodeInput, at now: Instant, into effects: inout [NodeEffect]) {
         switch input {
         case .timer:
+            // A regular heartbeat confirms what waits, without a round of its own.
+            if raft.role == .leader, let due = raft.nextDeadline, due <= now { confirmLeases(at: now, into: &effects) }
             raftInputs.append(.timer)
             gossip(.timer, at: now, into: &effects)
         case .message(let sender, let message): receive(message, from: sender, at: now, into: &effects)
@@ -185,7 +185,6 @@ public struct NodeCore: Sendable {
         case .wallClock(let time): wallClockOffset = time - now.nanoseconds
         case .read(let id): reads.add(id)
         case .abandonRead(let id): reads.abandon(id)
-        case .refresh: lease.hasten(now: now)
         case .transfer(let target): raftInputs.append(.transfer(to: target))
         case .facts(let facts): gossip(.facts(facts), at: now, into: &effects)
         case .recall(let rumours): gossip(.restore(rumours), at: now, into: &effects)
@@ -393,18 +392,7 @@ public struct NodeCore: Sendable {
     private mutating func lead(at now: Instant, into effects: inout [NodeEffect]) {
         guard raft.isReadyLeader else { return }
         compareClocks(at: now)
-        if grants.needsConfirmation {
-            let read = takeRaftRequest()
-            if grants.confirm(id: read) {
-                if faults.contains(.grantWithoutConfirmation) {
-                    for renewal in grants.confirmed(id: read) {
-                        grant(renewal, index: appliedIndex, at: now, into: &effects)
-                    }
-                } else {
-                    raftInputs.append(.read(id: read))
-                }
-            }
-        }
+        if grants.isUrgent || faults.contains(.grantWithoutConfirmation) { confirmLeases(at: now, into: &effects) }
         // Decided on a view that is known to be old, most of it would be void.
         guard unapplied.isEmpty else { return }
         let decisions = duties.decide(
@@ -419,6 +407,17 @@ public struct NodeCore: Sendable {
             case .change(let voters, let learners):
                 raftInputs.append(.change(id: takeRaftRequest(), voters: voters, learners: learners))
             }
+        }
+    }
+
+    /// Begins a round for all renewals that wait.
+    private mutating func confirmLeases(at now: Instant, into effects: inout [NodeEffect]) {
+        guard raft.isReadyLeader, grants.needsConfirmation else { return }
+        let read = takeRaftRequest()
+        guard grants.confirm(id: read) else { return }
+        guard faults.contains(.grantWithoutConfirmation) else { return raftInputs.append(.read(id: read)) }
+        for renewal in grants.confirmed(id: read) {
+            grant(renewal, index: appliedIndex, at: now, into: &effects)
         }
     }
 

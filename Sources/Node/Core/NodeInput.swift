@@ -37,8 +37,6 @@ public enum NodeInput: Sendable {
     case attempt(AttemptReport)
     /// Wall-clock time of `now`, in nanoseconds since the Unix epoch.
     case wallClock(Int64)
-    /// Somebody wants to read the state as it is now: the next renewal goes out at once.
-    case refresh
     /// Somebody wants to read the state as it is now; the answer is `readable` with this number.
     case read(UInt64)
     /// Nobody waits for this read any more.

@@ -249,12 +249,7 @@ final class MeshNode: @unchecked Sendable {
 
     /// Waits until the state here is as new as the mesh is now; not long, because what is known is told without a leader, too.
     func refresh() async throws {
-        let asked = loop.now
-        let deadline = loop.after(MeshNode.refreshPatience)
-        driver.input(.refresh)
-        while isRunning, (driver.core.currentSince ?? .zero) < asked {
-            guard try await driver.changes.isNotified(before: deadline) else { return }
-        }
+        _ = try await driver.read(patience: MeshNode.refreshPatience)
     }
 
     // MARK: Effects

@@ -54,7 +54,7 @@ final class Peers: @unchecked Sendable {
     private static let dialPauseMin = Interval.milliseconds(50)
     private static let dialPauseMax = Interval.seconds(1)
     /// A session that has been heard within this time is not replaced by a newer one of lower right.
-    private static let quiet = Interval.seconds(2)
+    private static let quiet = Interval.seconds(3)
     /// How long a member that did not answer at its addresses is not dialled for a stream.
     static let unreachablePatience = Interval.seconds(60)
     /// How often members without a session are dialled although there is nothing to say.

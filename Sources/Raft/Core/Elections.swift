@@ -181,7 +181,7 @@ extension RaftCore {
         // Nothing of earlier terms can be committed, and nothing read, before an entry of this term is (Raft, 5.4.2 and 8).
         firstIndexOfTerm = log.lastIndex + 1
         appendOwn(.empty)
-        sendHeartbeats()
+        sendHeartbeats(toAll: true)
         heartbeatDeadline = now + configuration.heartbeatInterval
     }
 }

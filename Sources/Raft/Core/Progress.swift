@@ -42,6 +42,12 @@ struct Progress: Sendable {
         movedAt = now
     }
 
+    /// Nothing is on its way to it, and nothing has to be.
+    func hasEverything(in log: LogView, _ commitIndex: UInt64) -> Bool {
+        guard case .replicate = phase else { return false }
+        return match == log.lastIndex && sentCommit == commitIndex
+    }
+
     func hasRoom(in configuration: RaftConfiguration) -> Bool {
         inflight.count < configuration.maximumInflightAppends && inflightWeight < configuration.maximumInflightBytes
     }

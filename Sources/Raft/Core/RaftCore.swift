@@ -64,6 +64,9 @@ public struct RaftCore: Sendable {
     /// The first entry of this leader's term.
     var firstIndexOfTerm: UInt64 = 0
     var heartbeatDeadline = Instant.distantFuture
+    /// Regular heartbeats since learners that have everything got one.
+    var quietHeartbeats = 0
+    static let quietHeartbeatsMaximum = 3
     var uncommittedWeight = 0
     var transfer: (target: NodeID, deadline: Instant)?
     var reads = ReadQueue()

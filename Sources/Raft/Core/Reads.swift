@@ -27,7 +27,19 @@ extension RaftCore {
             reads.reuseRounds()
             for position in peers.indices { peers[position].round = 0 }
         }
-        sendHeartbeats()
+        sendHeartbeats(toAll: false)
+        awaitRound()
+    }
+
+    /// Reads that were asked for before a regular heartbeat need no round of their own.
+    mutating func joinRound() {
+        guard isReadyLeader, !reads.waiting.isEmpty, !hasLease, reads.batches.count < ReadQueue.maximumRounds
+        else { return }
+        awaitRound()
+    }
+
+    /// The reads that wait are confirmed by the round that has just begun.
+    private mutating func awaitRound() {
         reads.batches.append(
             ReadQueue.Batch(round: reads.round, index: commitIndex, requests: reads.waiting))
         reads.waiting = []

@@ -12,7 +12,8 @@ extension RaftCore {
         for position in peers.indices where now - peers[position].heardAt > configuration.electionTimeoutMinimum {
             peers[position].lostContact()
         }
-        sendHeartbeats()
+        sendHeartbeats(toAll: true)
+        joinRound()
         // Only here: were the rounds of reads to move it, a leader with many reads would never look at its disk and quorum.
         heartbeatDeadline = now + configuration.heartbeatInterval
     }
@@ -24,9 +25,17 @@ extension RaftCore {
     }
 
     /// Starts a round: answers to it show that this node still led after the round began.
-    mutating func sendHeartbeats() {
+    ///
+    /// Only voters count for that, and only they ask for an election when they hear nothing. A learner that has
+    /// everything gets every third regular heartbeat, where `toAll`: soon enough not to be taken for lost.
+    mutating func sendHeartbeats(toAll: Bool) {
         reads.startRound(at: now)
+        if toAll { quietHeartbeats = (quietHeartbeats + 1) % Self.quietHeartbeatsMaximum }
         for position in peers.indices {
+            guard
+                membership.isVoter(peers[position].id)
+                    || toAll && (quietHeartbeats == 0 || !peers[position].hasEverything(in: log, commitIndex))
+            else { continue }
             let match = has(.commitBeyondReceived) ? commitIndex : peers[position].match
             let heartbeat = RaftMessage.Heartbeat(
                 term: term, commitIndex: min(commitIndex, match), round: reads.round)

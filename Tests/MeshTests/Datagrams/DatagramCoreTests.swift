@@ -24,6 +24,29 @@ struct DatagramCoreTests {
         #expect(world.path(1, 2)?.roundTrip == .milliseconds(2))
     }
 
+    @Test("what is said back soon is the answer to a message that wants one, else it gets one before its sender doubts")
+    func answers() {
+        var world = DatagramWorld.connected()
+        for round in 0..<5 {
+            world.say("question \(round)")
+            world.run(for: .milliseconds(20))
+            world.say("reply \(round)", from: two, to: one)
+            world.run(for: .milliseconds(430))
+        }
+        // Five questions and their replies; now and then a reply wants to be confirmed too.
+        #expect((10...12).contains(world.seen.count))
+        #expect(world.path(1, 2)?.outbound == .open)
+        world.run(for: .milliseconds(500))
+        world.seen = []
+        world.say("alone")
+        world.run(for: .milliseconds(50))
+        #expect(world.seen.count == 1)
+        world.run(for: .seconds(1))
+        #expect(world.seen.count == 2)
+        #expect(world.heard("alone", by: two).map(\.isOverSession) == [false])
+        #expect(world.path(1, 2)?.outbound == .open)
+    }
+
     @Test("nothing readable of a message is on the wire, and no packet is longer than 1,200 bytes")
     func encrypted() {
         var world = DatagramWorld.connected()

@@ -28,6 +28,28 @@ struct LeaseGrantsTests {
         #expect(grants.confirmed(id: 3) == [Renewal(node: NodeID(3), sequence: 9)])
     }
 
+    @Test("a first grant is urgent, also after a loss; those that follow wait for a heartbeat")
+    func urgency() {
+        var grants = LeaseGrants()
+        grants.lead(from: start)
+        grants.renew(Renewal(node: node, sequence: 1), now: start)
+        #expect(grants.isUrgent)
+        #expect(grants.confirm(id: 1) == true)
+        #expect(!grants.isUrgent)
+        _ = grants.confirmed(id: 1)
+        grants.renew(Renewal(node: node, sequence: 2), now: start)
+        #expect(grants.needsConfirmation && !grants.isUrgent)
+        grants.renew(Renewal(node: NodeID(3), sequence: 7), now: start)
+        #expect(grants.isUrgent)
+        #expect(grants.confirm(id: 2) == true)
+        _ = grants.confirmed(id: 2)
+        grants.condemn(node)
+        grants.pardon(node)
+        grants.welcome(node, now: start + .seconds(1))
+        grants.renew(Renewal(node: node, sequence: 3), now: start + .seconds(1))
+        #expect(grants.isUrgent)
+    }
+
     @Test("only the newest renewal of a node waits")
     func newestRenewal() {
         var grants = LeaseGrants()

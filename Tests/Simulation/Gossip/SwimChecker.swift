@@ -72,16 +72,20 @@ public struct SwimChecker {
 
     /// The greatest version in which this message, if it is honest, rightly asks a node to object.
     private static func accusation(in input: SwimInput, of core: SwimCore) -> SwimVersion? {
-        guard case .received(_, let message, _) = input, core.isSigning, core.state(of: core.id) == .alive,
-            message.rumours.allSatisfy(\.isGenuine)
-        else { return nil }
-        return message.rumours.reduce(nil) { greatest, rumour in
-            guard case .state(let word, _) = rumour, word.subject == core.id, word.state == .suspect,
+        guard case .received(_, let message, _) = input else { return nil }
+        var greatest: SwimVersion?
+        for rumour in message.rumours where rumour.subject == core.id {
+            guard case .state(let word, _) = rumour, word.state == .suspect,
                 word.author != core.id, word.version.isOfLife(of: core.version),
                 word.version.incarnation <= core.version.incarnation + SwimConstants.incarnationJumpMax
-            else { return greatest }
-            return max(greatest ?? word.version, word.version)
+            else { continue }
+            greatest = max(greatest ?? word.version, word.version)
         }
+        // Last, because most messages accuse somebody else, and this looks at every signature.
+        guard greatest != nil, core.isSigning, core.state(of: core.id) == .alive,
+            message.rumours.allSatisfy(\.isGenuine)
+        else { return nil }
+        return greatest
     }
 
     private mutating func remember(_ id: NodeID, _ core: SwimCore) {
@@ -202,18 +206,17 @@ extension SwimRumour {
         switch self {
         case .state(let word, let also):
             ([word] + also).allSatisfy { word in
-                word.signature
-                    == SwimSeal.signature(
-                        SwimStatement(
-                            author: word.author, subject: word.subject, version: word.version,
-                            content: .state(word.state)))
+                SwimSeal.isGenuine(
+                    word.signature,
+                    SwimStatement(
+                        author: word.author, subject: word.subject, version: word.version, content: .state(word.state)))
             }
         case .facts(let facts):
-            facts.signature
-                == SwimSeal.signature(
-                    SwimStatement(
-                        author: facts.subject, subject: facts.subject, version: facts.version,
-                        content: .facts(facts.bytes)))
+            SwimSeal.isGenuine(
+                facts.signature,
+                SwimStatement(
+                    author: facts.subject, subject: facts.subject, version: facts.version, content: .facts(facts.bytes))
+            )
         }
     }
 }

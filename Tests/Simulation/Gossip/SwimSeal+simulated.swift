@@ -6,10 +6,11 @@ extension SwimSeal {
     public static func simulated(_ id: NodeID) -> SwimSeal {
         SwimSeal(
             sign: { signature($0) },
-            verify: { signature, statement, _ in
-                signature.count == 64
-                    && signature.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) } == value(statement)
-            })
+            verify: { signature, statement, _ in isGenuine(signature, statement) })
+    }
+
+    static func isGenuine(_ signature: [UInt8], _ statement: SwimStatement) -> Bool {
+        signature.count == 64 && signature.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) } == value(statement)
     }
 
     static func signature(_ statement: SwimStatement) -> [UInt8] {

@@ -281,7 +281,7 @@ public struct SwimSimulation {
             else { return }
         }
         let event = Event.message(message, from: from, to: to, over: path)
-        if keepsHistory, messageCount % 97 == 0, oldMessages.count < 256 { oldMessages.append(event) }
+        if messageCount % 97 == 0, oldMessages.count < 256 { oldMessages.append(event) }
         for arrival in network.arrivals(
             from: from, to: to, at: now, isStream: path == .stream, &generator)
         {
@@ -301,7 +301,9 @@ public struct SwimSimulation {
 
     /// Whether every running node sees every running one as alive.
     public var isAllAlive: Bool {
-        nodes.allSatisfy { node in
+        // Where all run, each core knows it by its own counts.
+        if nodes.allSatisfy({ $0.core != nil }) { return nodes.allSatisfy { $0.core?.isEverybodyAlive ?? false } }
+        return nodes.allSatisfy { node in
             guard let core = node.core else { return true }
             return nodes.indices.allSatisfy { nodes[$0].core == nil || core.state(of: Self.id($0)) == .alive }
         }
