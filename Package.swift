@@ -52,7 +52,8 @@ let package = Package(
         module("Node", ["Codec", "Store", "Ring", "Raft", "Tokens", "Mesh", "Scheduler", "GPUBackend", "CLinux"]),
         // Floor 5
         .executableTarget(
-            name: "Swarmlet", dependencies: ["Node", "GPUBackend", "Mesh", "Scheduler", "Ring", "Codec", "CLinux"],
+            name: "Swarmlet",
+            dependencies: ["Node", "GPUBackend", "Mesh", "Scheduler", "Tokens", "Ring", "Codec", "CLinux"],
             // Typed at by people: small before fast.
             swiftSettings: product + [.unsafeFlags(["-Osize"], .when(configuration: .release))],
             linkerSettings: [

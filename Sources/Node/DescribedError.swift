@@ -32,7 +32,15 @@ extension RaftError: DescribedError {}
 extension RaftLogError: DescribedError {}
 extension RingError: DescribedError {}
 extension StoreError: DescribedError {}
-extension TokenError: DescribedError {}
+
+extension TokenError: DescribedError {
+    public var exitCode: Int32 {
+        switch self {
+        case .accessDenied, .accessRevoked, .accessEpoch, .accessScope: 4
+        default: 125
+        }
+    }
+}
 
 extension SchedulerError: DescribedError {
     public var exitCode: Int32 { SchedulerError.exitCode(ofCode: code) }

@@ -49,6 +49,35 @@ public enum TokenError: Error, Hashable, Sendable {
     case issuerMayNotAdmit(issuer: String)
     /// The joining node did not prove that it holds its key in this very connection.
     case proofInvalid
+
+    // MARK: Access
+    case notAnAccessToken
+    /// Characters found, and how many there should be where that is known.
+    case accessTruncated(have: Int, of: Int?)
+    case accessDamaged
+    /// All that a caller is told where form, issuer or a signature is wrong.
+    case accessInvalid
+    /// Seconds since the Unix epoch.
+    case accessExpired(id: String, expired: Int64)
+    case accessNotYet(id: String, from: Int64)
+    /// Who withdrew it, as people know him, and when in seconds since the Unix epoch.
+    case accessRevoked(by: String, at: Int64)
+    /// The mesh withdrew all tokens of its time.
+    case accessEpoch
+    /// What it allows is something else.
+    case accessDenied(allowed: String)
+    /// More is asked than one of its limits allows.
+    case accessLimit(AccessLimit, allowed: Int64, asked: Int64)
+    /// A job, path, node or label that it is not about.
+    case accessScope(AccessScope.Kind)
+    /// Whoever asks does not show that the token is his, here and for this.
+    case accessProof(String)
+    /// This node has not heard for that many seconds what is revoked.
+    case accessStale(seconds: Int64)
+    /// A link would allow more than the one above it; says what.
+    case accessWider(String)
+    /// The holder's key is not in the token.
+    case accessKeyElsewhere
 }
 
 extension TokenError {
@@ -77,6 +106,20 @@ extension TokenError {
         case .otherMesh: "mesh.join.other_mesh"
         case .issuerMayNotAdmit: "mesh.join.issuer_may_not_admit"
         case .proofInvalid: "mesh.join.proof_invalid"
+        case .notAnAccessToken: "token.not_a_token"
+        case .accessTruncated: "token.truncated"
+        case .accessDamaged: "token.damaged"
+        case .accessInvalid: "token.invalid"
+        case .accessExpired: "token.expired"
+        case .accessNotYet: "token.not_yet"
+        case .accessRevoked, .accessEpoch: "token.revoked"
+        case .accessDenied: "auth.denied"
+        case .accessLimit(let limit, _, _): "token.limit.\(limit.code)"
+        case .accessScope(let kind): "token.scope.\(kind.rawValue)"
+        case .accessProof: "token.proof"
+        case .accessStale: "token.view_old"
+        case .accessWider: "token.wider"
+        case .accessKeyElsewhere: "token.key_elsewhere"
         }
     }
 
@@ -108,6 +151,23 @@ extension TokenError {
             "this node belongs to mesh \(here)\(size.map { " (\($0))" } ?? ""), the invitation is for mesh \(invitation)"
         case .issuerMayNotAdmit(let issuer): "the invitation was made by \(issuer), which may not admit nodes"
         case .proofInvalid: "the joining node did not prove that it holds its key"
+        case .notAnAccessToken: "this is not an access token"
+        case .accessTruncated(let have, let total?): "the token is cut off: \(have) of \(total) characters"
+        case .accessTruncated(let have, nil): "the token is cut off after \(have) characters"
+        case .accessDamaged: "the token is damaged"
+        case .accessInvalid: "this token is not valid here"
+        case .accessExpired(let id, let expired): "token \(id) ran out at \(TokenTime.clock(expired)) UTC"
+        case .accessNotYet(let id, let from): "token \(id) is good from \(TokenTime.text(from))"
+        case .accessRevoked(let by, let at): "this token was revoked by \(by) at \(TokenTime.clock(at)) UTC"
+        case .accessEpoch: "all tokens of the time of this one were revoked"
+        case .accessDenied(let allowed): "denied: this token allows \(allowed) for its own jobs"
+        case .accessLimit(let limit, let allowed, let asked):
+            "the token allows \(limit.text(allowed)), the job asks for \(limit.text(asked, isShort: true))"
+        case .accessScope(let kind): "the token is not about this \(kind.rawValue)"
+        case .accessProof(let what): "whoever asks does not show that the token is theirs: \(what)"
+        case .accessStale(let seconds): "this node has not heard for \(seconds) s which tokens are revoked"
+        case .accessWider(let what): "a token can only be narrowed: this would widen \(what)"
+        case .accessKeyElsewhere: "the key of this token's holder is not in it"
         }
     }
 
@@ -134,6 +194,17 @@ extension TokenError {
         case .otherMesh(let here, _, _): "to give up mesh \(here): swarmlet leave --forget, then join again"
         case .issuerMayNotAdmit: "make the invitation on another node of the mesh"
         case .proofInvalid: "start the join again"
+        case .notAnAccessToken, .accessTruncated, .accessDamaged:
+            "it is one line that begins with swa1. Ask for it as a file; chat programs break long lines"
+        case .accessInvalid, .accessExpired, .accessRevoked, .accessEpoch: "ask whoever gave it to you for another"
+        case .accessNotYet: "wait until then, and check the clock of this host: date -u"
+        case .accessDenied, .accessScope: "what it allows: swarmlet token inspect file:PATH"
+        case .accessLimit(let limit, let allowed, _):
+            "nothing was sent and the token is not used. Try: --\(limit.word) \(limit.text(allowed, isShort: true))"
+        case .accessProof: "try again; if it stays so, ask for another token"
+        case .accessStale: "wait until most voters of the mesh are there again, or ask another node"
+        case .accessWider: "leave that out, or ask whoever gave you the token for a wider one"
+        case .accessKeyElsewhere: "narrow it where that key is, or ask for a token without --holder"
         }
     }
 }

@@ -35,6 +35,10 @@ public enum Fuzzer: String, CaseIterable, Sendable {
     case reply
     /// Invitations, tokens, certificates and keys as texts.
     case invitation
+    /// Access tokens as people carry them.
+    case envelope
+    /// Links and proofs of access tokens, and what is said in signed ones.
+    case access
     /// One message of a transfer, and the manifest in it.
     case transfer
     /// Entries of the log, applied to a state.
@@ -63,6 +67,8 @@ public enum Fuzzer: String, CaseIterable, Sendable {
         case .request: Fuzzer.hasOneMeaning(APIRequest.self, bytes[...], limits: APILimits.message)
         case .reply: Fuzzer.hasOneMeaning(APIReply.self, bytes[...], limits: APILimits.message)
         case .invitation: TextFuzzing.invitation(bytes)
+        case .envelope: AccessFuzzing.envelope(bytes)
+        case .access: AccessFuzzing.access(bytes)
         case .transfer: TransferFuzzing.message(bytes)
         case .entries: StateFuzzing.entries(bytes)
         case .snapshot: StateFuzzing.snapshot(bytes)

@@ -16,7 +16,8 @@ struct ModelTests {
         name: "gpt", command: ["python3", "train.py"], environment: [Label(name: "A", value: "b")], user: "ana",
         uid: 1000, gid: 1000, runAs: "ml", resources: Resources(memoryBytes: 1, gpus: 2, gpuMemoryBytes: 3), tasks: 5,
         timeLimitMilliseconds: 9, retry: .never, checkpoint: CheckpointPolicy(directory: "ckpt"), outputs: ["*.pt"],
-        workingTree: .zero, submitNode: NodeID(1), allowPending: true, isArray: true)
+        workingTree: .zero, submitNode: NodeID(1), allowPending: true, isArray: true,
+        guest: StateUnderTest.pass(of: "n", request: 1, uses: 2))
     static let key = AttemptKey(job: 4, task: 2, attempt: 3)
     static let outcomes: [Outcome] = [
         .exited(3), .signalled(9), .outOfMemory(limitBytes: 7), .timeLimit, .commandNotFound(path: "/bin"),
@@ -57,6 +58,16 @@ struct ModelTests {
         .tick, .standDown(NodeID(3), true), .recovered(epoch: 2), .raiseLevel(3),
         .levels(NodeID(3), ProtocolLevels(lowest: 1, highest: 2)),
         .drain(NodeID(3), DrainOrder(kind: .drain, patience: 9, by: "sam", reason: "driver")), .drain(NodeID(3), nil),
+        .issueToken(
+            TokenRecord(
+                name: "n", issuer: "k4.pid.x", madeBy: "ana on owl", allows: "run", uses: 2, issuedAt: 1, expires: 2,
+                starts: [TokenRecord.Start(job: 1, request: Bytes([1]), holder: "k4.pid.y", at: 3)])),
+        .revokeToken(TokenRevocation(.token("n"), by: "ana", at: 3)),
+        .revokeToken(TokenRevocation(.holder("k4.pid.y"), by: "ana")),
+        .revokeToken(TokenRevocation(.issuer("k4.pid.x"), by: "ana", issuedBefore: 5)),
+        .addIssuer(
+            IssuerRecord(id: "k4.pid.x", key: StateUnderTest.key(1), name: "ci", lifetimeSeconds: 60, by: "ana", at: 4)),
+        .raiseTokenEpoch(by: "ana"),
         .revoke(NodeID(3), by: "sam"), .label(NodeID(3), set: [Label(name: "rack", value: "b")], removed: ["gpu"]),
         .rankReady(key, nil), .rankReady(key, MeetingPoint(address: "10.0.0.1", port: 21_000)),
     ]

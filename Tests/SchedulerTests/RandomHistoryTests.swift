@@ -90,6 +90,7 @@ struct RandomHistory {
         spec.allowPending = below(2) == 0
         spec.checkpoint = below(2) == 0 ? nil : CheckpointPolicy(directory: "c", keep: UInt32(below(3)))
         spec.workingTree = below(2) == 0 ? nil : BLAKE3.hash([UInt8(below(3))])
+        if below(4) == 0 { spec.guest = StateUnderTest.pass(of: "token\(below(3))", request: UInt8(below(9)), uses: 2) }
         return spec
     }
 
@@ -101,7 +102,7 @@ struct RandomHistory {
     }
 
     private mutating func randomCommand() -> Command {
-        switch below(34) {
+        switch below(35) {
         case 0..<4: return .submit(randomSpec())
         case 4..<10: return .place(Placement.plan(mesh.state, avoid: anyNode(), limit: 1 + below(20)))
         case 10:
@@ -145,6 +146,10 @@ struct RandomHistory {
             if below(4) == 0 { return .label(anyNode(), set: [Label(name: "rack", value: "\(below(3))")], removed: []) }
             let order = DrainOrder(kind: below(3) == 0 ? .cordon : .drain, patience: Int64(below(3)), by: "sam")
             return .drain(anyNode(), below(2) == 0 ? order : nil)
+        case 34:
+            let name = "token\(below(4))"
+            if below(3) == 0 { return .revokeToken(TokenRevocation(.token(name), by: "ana")) }
+            return .issueToken(TokenRecord(name: name, issuer: "i", madeBy: "ana", uses: 2, expires: 1))
         case 29:
             let key = ["autopilot.voters", "user.a", "user.b", "odd"][below(4)]
             return .configure(key: key, value: below(3) == 0 ? nil : "\(below(6))", by: "ana")
@@ -161,7 +166,10 @@ struct RandomHistory {
         let entry = mesh.entry(randomCommand())
         lastCommand = entry.command
         let answer = mesh.run(entry)
-        if case .job(let id) = answer, case .submit(let spec) = entry.command { submittedTasks[id] = spec.tasks }
+        // A guest who asks again is told the job that he has.
+        if case .job(let id) = answer, case .submit(let spec) = entry.command, mesh.events.contains(.jobSubmitted(id)) {
+            submittedTasks[id] = spec.tasks
+        }
         follow(mesh.events)
         if below(10) == 0 {
             let before = mesh.state.encoded()

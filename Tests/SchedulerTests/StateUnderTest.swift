@@ -106,3 +106,27 @@ extension Answer {
         return code
     }
 }
+
+extension StateUnderTest {
+    /// What a guest shows with the token of this name.
+    static func pass(of name: String, below root: String? = nil, request: UInt8, uses: UInt64, rootUses: UInt64 = 0)
+        -> GuestPass
+    {
+        var counts: [GuestPass.Count] = []
+        let expires = start + 3_600_000_000_000
+        if let root, rootUses > 0 { counts.append(GuestPass.Count(name: root, uses: rootUses, expires: expires)) }
+        if uses > 0 { counts.append(GuestPass.Count(name: name, uses: uses, expires: expires)) }
+        return GuestPass(
+            names: (root.map { [$0] } ?? []) + [name], counts: counts, issuer: "k4.pid.ana", madeBy: "ana on owl",
+            holder: "k4.pid.\(name)", links: ["link"], proof: "proof", channel: Bytes([1]), member: "k4.pid.owl",
+            request: Bytes([request]), requestHash: Bytes([request]), keepSeconds: 86_400)
+    }
+
+    @discardableResult
+    mutating func submit(_ pass: GuestPass, gpus: UInt32 = 0) -> Answer {
+        var spec = JobSpec(name: "job", command: ["true"], user: "token:9f3c", submitNode: NodeID(1))
+        spec.resources = Resources(cpuMillis: 1000, memoryBytes: 1 << 30, gpus: gpus)
+        spec.guest = pass
+        return run(.submit(spec))
+    }
+}

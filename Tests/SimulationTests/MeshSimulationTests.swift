@@ -10,6 +10,17 @@ struct MeshSimulationTests {
         if let broken = mesh.run() { Issue.record("seed \(seed): \(broken)\n\(mesh.lastLines)") }
     }
 
+    @Test(
+        "whatever fails, a token of one use starts one job, and whoever asked for it is told which",
+        arguments: UInt64(1)...2)
+    func tokens(seed: UInt64) {
+        var settings = MeshSettings()
+        settings.jobs = 4
+        settings.tokens = 6
+        let mesh = MeshSimulation(seed: seed, settings: settings)
+        if let broken = mesh.run() { Issue.record("seed \(seed): \(broken)\n\(mesh.lastLines)") }
+    }
+
     @Test("a seed is one history")
     func deterministic() {
         let first = MeshSimulation(seed: 42)

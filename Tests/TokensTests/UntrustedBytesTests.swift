@@ -1,5 +1,5 @@
 import Codec
-import Fuzzing
+@testable import Fuzzing
 import Testing
 
 @testable import Tokens
@@ -102,5 +102,14 @@ import Testing
             [7] + JoinProof(handshakeHash: [1], tokenID: "", facts: .zero, key: key).encoded(),
         ]
         #expect(Fuzzer.invitation.flaw(from: seeds, rounds: 2_000, seed: 13) == nil)
+    }
+
+    @Test("random and damaged access tokens are refused, or allow no more than each of their links")
+    func access() throws {
+        #expect(Fuzzer.access.flaw(from: try AccessFuzzing.seeds(), rounds: 2_000, seed: 14) == nil)
+        let world = AccessWorld()
+        let token = try world.token()
+        let seeds = [Array(token.text.utf8), Array(try world.narrowed(token, to: 5).text.utf8)]
+        #expect(Fuzzer.envelope.flaw(from: seeds, rounds: 2_000, seed: 15) == nil)
     }
 }

@@ -32,6 +32,7 @@ public enum APIReply: Hashable, Sendable {
     case events(EventsView)
     case doctorReport(DoctorReport)
     case hand(HandOutput)
+    case tokens(TokensView)
 }
 
 extension APIReply: CBORCodable {
@@ -62,6 +63,7 @@ extension APIReply: CBORCodable {
         case 24: self = .events(try EventsView(cbor: content))
         case 25: self = .doctorReport(try DoctorReport(cbor: content))
         case 30: self = .hand(try HandOutput(cbor: content))
+        case 31: self = .tokens(try TokensView(cbor: content))
         default: throw .invalid("reply \(number) is not known to this version")
         }
     }
@@ -92,6 +94,7 @@ extension APIReply: CBORCodable {
         case .events(let view): numbered(24, view.cbor)
         case .doctorReport(let report): numbered(25, report.cbor)
         case .hand(let output): numbered(30, output.cbor)
+        case .tokens(let view): numbered(31, view.cbor)
         }
     }
 }

@@ -57,6 +57,8 @@ public enum APIRequest: Hashable, Sendable {
     case pause(PauseRequest)
     /// Answered with the member as it is then.
     case label(LabelRequest)
+    /// About tokens for people outside the mesh.
+    case token(TokenRequest)
     /// Something beside the command of a job that runs.
     case hand(HandRequest)
     /// To something that was begun so.
@@ -123,6 +125,7 @@ extension APIRequest: CBORCodable {
         case 34: self = .doctorReport
         case 40: self = .pause(try PauseRequest(cbor: content))
         case 35: self = .label(try LabelRequest(cbor: content))
+        case 43: self = .token(try TokenRequest(cbor: content))
         case 41: self = .hand(try HandRequest(cbor: content))
         case 42: self = .handInput(try HandInput(cbor: content))
         default: throw .invalid("request \(number) is not known to this version")
@@ -166,6 +169,7 @@ extension APIRequest: CBORCodable {
         case .doctorReport: numbered(34)
         case .pause(let request): numbered(40, request.cbor)
         case .label(let request): numbered(35, request.cbor)
+        case .token(let request): numbered(43, request.cbor)
         case .hand(let request): numbered(41, request.cbor)
         case .handInput(let input): numbered(42, input.cbor)
         }

@@ -67,7 +67,7 @@ struct LeaderDuties: Sendable {
             nextLossCheck = .zero
         case .settingChanged: voters.hasten()
         case .checkpointRecorded, .checkpointHeld, .treeHeld, .resultsRecorded, .jobForgotten, .knocked,
-            .invitationUsed, .attemptStarted:
+            .invitationUsed, .attemptStarted, .tokensChanged, .tokenSpent:
             break
         default: mayPlace = true
         }

@@ -53,6 +53,13 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case label(NodeID, set: [Label], removed: [String])
     /// A rank of a gang could begin; of rank 0 with where the others meet it.
     case rankReady(AttemptKey, MeetingPoint?)
+    /// A token was made here: its name is known before its first use.
+    case issueToken(TokenRecord)
+    case revokeToken(TokenRevocation)
+    /// A key outside the members may issue tokens.
+    case addIssuer(IssuerRecord)
+    /// All tokens that there are, are believed no more.
+    case raiseTokenEpoch(by: String)
     /// Of a version newer than ours; it is refused when applied. Kept as it came.
     case unrecognised(CBOR)
 
@@ -96,6 +103,10 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 30: self = .pause(try map.require(1), by: try map.optional(2))
         case 24: self = .label(try map.require(1), set: try map.require(2), removed: try map.require(3))
         case 26: self = .rankReady(try map.require(1), try map.optional(2))
+        case 31: self = .issueToken(try map.require(1))
+        case 32: self = .revokeToken(try map.require(1))
+        case 33: self = .addIssuer(try map.require(1))
+        case 34: self = .raiseTokenEpoch(by: try map.require(1))
         default: self = .unrecognised(cbor)
         }
     }
@@ -157,6 +168,10 @@ public enum Command: Hashable, Sendable, CBORCodable {
                 $0.set(3, names)
             }
         case .rankReady(let attempt, let meeting): return Command.pair(26, attempt, meeting)
+        case .issueToken(let token): return .kind(31) { $0.set(1, token) }
+        case .revokeToken(let revocation): return .kind(32) { $0.set(1, revocation) }
+        case .addIssuer(let issuer): return .kind(33) { $0.set(1, issuer) }
+        case .raiseTokenEpoch(let person): return .kind(34) { $0.set(1, person) }
         case .unrecognised(let cbor): return cbor
         }
     }

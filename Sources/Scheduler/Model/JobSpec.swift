@@ -39,6 +39,8 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
     public var sandbox: SandboxSpec?
     /// Its tasks start together or not at all; nil: each when there is room for it.
     public var gang: GangSpec?
+    /// The token that it was submitted with; nil for a job of a member.
+    public var guest: GuestPass?
     /// Keys of a newer version, kept as they came.
     public var unknown: CBORMap
 
@@ -48,7 +50,7 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         timeLimitMilliseconds: UInt64? = nil, graceMilliseconds: UInt64 = 10_000, retry: RetryPolicy = .times(0),
         checkpoint: CheckpointPolicy? = nil, outputs: [String] = [], workingTree: Digest? = nil, submitNode: NodeID,
         allowPending: Bool = false, isArray: Bool = false, sandbox: SandboxSpec? = nil, gang: GangSpec? = nil,
-        unknown: CBORMap = CBORMap()
+        guest: GuestPass? = nil, unknown: CBORMap = CBORMap()
     ) {
         self.name = name
         self.command = command
@@ -70,6 +72,7 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         self.isArray = isArray
         self.sandbox = sandbox
         self.gang = gang
+        self.guest = guest
         self.unknown = unknown
     }
 
@@ -98,7 +101,8 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         isArray = try map.optional(18) ?? false
         sandbox = try map.optional(19)
         gang = try map.optional(20)
-        unknown = map.without(0...20)
+        guest = try map.optional(21)
+        unknown = map.without(0...21)
         if let gang, gang.ranks != tasks { throw .invalid("a gang whose tasks are not its ranks") }
     }
 
@@ -124,6 +128,7 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         map.set(18, isArray)
         map.set(19, sandbox)
         map.set(20, gang)
+        map.set(21, guest)
         return .map(map)
     }
 }

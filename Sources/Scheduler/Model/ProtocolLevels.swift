@@ -10,8 +10,8 @@ public struct ProtocolLevels: Hashable, Sendable, CBORCodable {
 
     /// What this program speaks. Level 2: a job may say how it is kept apart from its host, a host what keeps jobs from its
     /// devices, and gossip is signed. Level 3: a job can be paused, the end of an attempt says what it used, and the tasks of
-    /// a job may have to start together.
-    public static let current = ProtocolLevels(lowest: 1, highest: 3)
+    /// a job may have to start together. Level 4: tokens for people outside the mesh.
+    public static let current = ProtocolLevels(lowest: 1, highest: 4)
 
     public init(lowest: UInt64, highest: UInt64) {
         self.lowest = lowest

@@ -51,6 +51,14 @@ public enum SchedulerError: Error, Hashable, Sendable {
     case settingValueRefused(key: String, value: String, form: String)
     case settingTooLarge(key: String, bytes: Int)
     case tooManySettings
+    /// Every use of a guest's token is spent, on these jobs.
+    case guestTokenUsed(jobs: [JobID], uses: UInt64, at: String, madeBy: String)
+    case guestTokenExpired(at: String)
+    case tokenRevoked(by: String, at: String)
+    /// A token or an issuer that cannot be.
+    case badToken
+    /// Too many tokens, revocations or issuers are remembered.
+    case tooManyTokens
     /// The node's program is older than what the mesh speaks.
     case levelTooOld(node: ProtocolLevels, mesh: UInt64)
     /// The node's program no longer speaks what the mesh still speaks.
@@ -96,6 +104,11 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .settingValueRefused: return "config.bad_value"
         case .settingTooLarge: return "config.too_large"
         case .tooManySettings: return "config.too_many"
+        case .guestTokenUsed: return "token.used"
+        case .guestTokenExpired: return "token.expired"
+        case .tokenRevoked: return "token.revoked"
+        case .badToken: return "token.refused"
+        case .tooManyTokens: return "token.too_many"
         case .levelTooOld: return "mesh.level.too_old"
         case .levelTooNew: return "mesh.level.too_new"
         case .levelNotReached: return "mesh.level.not_reached"
@@ -147,6 +160,15 @@ public enum SchedulerError: Error, Hashable, Sendable {
             return "the value of \(key) has \(bytes) bytes; at most \(SchedulerLimits.settingValueBytesMax) fit"
         case .tooManySettings:
             return "the mesh keeps \(SchedulerLimits.userSettingsMax) settings of its users already"
+        case .guestTokenUsed(let jobs, let uses, let at, _):
+            guard uses > 1 else {
+                return "this token has started its only job: \(jobs.first.map(String.init) ?? "-"), at \(at)"
+            }
+            return "this token has started its \(uses) jobs, the last one \(jobs.last ?? 0) at \(at)"
+        case .guestTokenExpired(let at): return "this token ran out at \(at)"
+        case .tokenRevoked(let person, let at): return "this token was revoked by \(person) at \(at) UTC"
+        case .badToken: return "the mesh cannot keep such a token or issuer"
+        case .tooManyTokens: return "the mesh remembers as many tokens as it can"
         case .levelTooOld(let node, let mesh):
             return "this swarmlet speaks the protocol up to level \(node.highest), the mesh is at level \(mesh)"
         case .levelTooNew(let node, let mesh):
@@ -198,6 +220,13 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .settingValueRefused(_, _, let form): return "expected \(form)"
         case .settingTooLarge: return "put it in a file, and its path here"
         case .tooManySettings: return "remove some: swarmlet config unset KEY"
+        case .guestTokenUsed(let jobs, _, _, let madeBy):
+            return
+                "the log and files of \(jobs.last.map(String.init) ?? "it") stay yours for a while. For another job ask "
+                + madeBy
+        case .guestTokenExpired, .tokenRevoked: return "ask whoever gave it to you for another"
+        case .badToken: return "make another: swarmlet token create"
+        case .tooManyTokens: return "wait until some have been over for 40 days, or ask for fewer"
         case .levelTooOld: return "upgrade swarmlet on that host"
         case .levelTooNew: return "upgrade the members of the mesh first: swarmlet members --json shows their versions"
         case .levelNotReached: return "upgrade swarmlet on every host of the mesh: swarmlet members --json"
@@ -212,6 +241,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
             "job.bad_gang", "job.gang_without_network", "config.unknown_key", "config.bad_key", "config.bad_value",
             "config.too_large", "node.labels.invalid":
             return 2
+        case "token.revoked": return 4
         case "job.not_found", "job.task_not_found", "node.not_found", "mesh.approve.not_found": return 3
         default: return 125
         }

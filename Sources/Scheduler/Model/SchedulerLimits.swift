@@ -44,6 +44,18 @@ public enum SchedulerLimits {
     public static let userSettingsMax = 1_000
     /// UTF-8 bytes of the key of a setting.
     public static let settingKeyBytesMax = 128
+    /// Keys outside the members that may issue tokens.
+    public static let issuersMax = 256
+    /// Tokens, and links below them, whose uses are counted.
+    public static let tokensMax = 100_000
+    public static let tokenRevocationsMax = 100_000
+    public static let tokenLinksMax = 5
+    /// UTF-8 bytes of the name of a token or the id of a key.
+    public static let tokenNameBytesMax = 64
+    /// How long tokens and what was revoked are remembered at least, longer than any token lives: 40 days in nanoseconds.
+    public static let tokenKeptNanoseconds: Int64 = 40 * 86_400_000_000_000
+    /// How much later than its end a token may still be used, because clocks differ: 30 s in nanoseconds.
+    public static let tokenSkewNanoseconds: Int64 = 30_000_000_000
     /// UTF-8 bytes of the value of a setting.
     public static let settingValueBytesMax = 1_024
 }

@@ -31,5 +31,9 @@ public enum StateEvent: Hashable, Sendable {
     case resultsRecorded(TaskKey)
     case treeHeld(Digest, by: NodeID)
     case settingChanged(key: String)
+    /// Who may issue tokens, or which are believed.
+    case tokensChanged
+    /// A use of a token was spent on a job.
+    case tokenSpent(name: String, JobID)
     case levelRaised(UInt64)
 }

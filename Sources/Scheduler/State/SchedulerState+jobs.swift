@@ -17,6 +17,7 @@ extension SchedulerState {
         else { throw .queueFull }
         if !spec.allowPending, let refusal = Fit.refusal(of: spec, by: self) { throw refusal }
         let job = nextJob
+        if let pass = spec.guest { try spend(pass, on: job, &events) }
         nextJob += 1
         jobRows.set(job, JobRow(spec: spec, submittedAt: time))
         waiting.set(job, Nothing())

@@ -61,10 +61,11 @@ extension Command {
         switch self {
         case .unrecognised: nil
         // A host that does not know of sandboxes would run it without.
-        case .submit(let spec): spec.gang != nil ? 3 : spec.sandbox != nil ? 2 : 1
+        case .submit(let spec): spec.guest != nil ? 4 : spec.gang != nil ? 3 : spec.sandbox != nil ? 2 : 1
         case .updateNode(_, _, let capacity, _): capacity.level
         case .report(_, let reports): reports.reduce(1) { max($0, $1.level) }
         case .pause, .label, .rankReady: 3
+        case .issueToken, .revokeToken, .addIssuer, .raiseTokenEpoch: 4
         default: 1
         }
     }

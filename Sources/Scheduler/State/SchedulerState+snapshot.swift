@@ -15,6 +15,7 @@ extension SchedulerState {
         map.set(10, recoveries)
         map.set(11, archivedCount)
         map.set(12, recoveryLog)
+        if tokenEpoch > 0 { map.set(13, tokenEpoch) }
     }
 
     mutating func readHeader(_ map: CBORMap) throws(CodecError) {
@@ -31,6 +32,7 @@ extension SchedulerState {
         recoveries = try map.require(10)
         archivedCount = try map.require(11)
         recoveryLog = try map.require(12)
+        tokenEpoch = try map.optional(13) ?? 0
     }
 
     /// Puts a job behind all that have ended.

@@ -46,6 +46,11 @@ public struct SchedulerState: Sendable {
     /// What was set; where nothing was, a setting has its default.
     var settingRows = PagedTable<String, SettingRecord>()
     var userSettings = 0
+    var issuerRows = PagedTable<String, IssuerRecord>()
+    var tokenRows = PagedTable<String, TokenRecord>()
+    var tokenRevocationRows = PagedTable<TokenRevocation.Subject, TokenRevocation>()
+    /// Tokens of an earlier one are believed no more.
+    public internal(set) var tokenEpoch: UInt64 = 0
     /// What entries may mean (`ProtocolLevels`).
     public internal(set) var level: UInt64 = 1
     /// How often the mesh was recovered from one node.
@@ -99,6 +104,7 @@ public struct SchedulerState: Sendable {
         case .nodeReturned(let node): try nodeReturned(node, &events)
         case .removeNode(let node): try removeNode(node, &events)
         case .submit(let spec):
+            if let pass = spec.guest, let job = try started(with: pass) { return .job(job) }
             let job = try submit(spec, &events)
             place(placements.map { $0.of(job) }, &events)
             return .job(job)
@@ -120,6 +126,10 @@ public struct SchedulerState: Sendable {
         case .revoke(let node, let person): try revoke(node, by: person, &events)
         case .pause(let job, let person): try pause(job, by: person, &events)
         case .rankReady(let attempt, let meeting): try rankReady(attempt, meeting, &events)
+        case .issueToken(let token): try issue(token)
+        case .revokeToken(let revocation): try revoke(revocation, &events)
+        case .addIssuer(let issuer): try add(issuer, &events)
+        case .raiseTokenEpoch: raiseTokenEpoch(&events)
         case .tick: break
         case .unrecognised: throw .unrecognised
         }

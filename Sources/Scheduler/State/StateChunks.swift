@@ -26,6 +26,9 @@ public struct StateChunks: Sequence, IteratorProtocol, Sendable {
         case requests(bucket: Int, row: Int)
         case invitations(PagedTable<String, InvitationRecord>.Iterator)
         case settings(PagedTable<String, SettingRecord>.Iterator)
+        case issuers(PagedTable<String, IssuerRecord>.Iterator)
+        case tokens(PagedTable<String, TokenRecord>.Iterator)
+        case tokenRevocations(PagedTable<TokenRevocation.Subject, TokenRevocation>.Iterator)
         case nodes(PagedTable<NodeID, NodeRow>.Iterator)
         case sweeps(PagedTable<NodeID, AttemptKey>.Iterator)
         case trees(PagedTable<Digest, TreeRow>.Iterator)
@@ -124,8 +127,9 @@ public struct StateChunks: Sequence, IteratorProtocol, Sendable {
                 append(.setting) { $0.set(1, setting) }
                 section = .settings(iterator)
             } else {
-                section = .nodes(state.nodeRows.makeIterator())
+                section = .issuers(state.issuerRows.makeIterator())
             }
+        case .issuers, .tokens, .tokenRevocations: return writeTokenRow()
         case .nodes(var iterator):
             if let (_, node) = iterator.next() {
                 append(.node) { $0.set(1, node.record) }
@@ -168,6 +172,34 @@ public struct StateChunks: Sequence, IteratorProtocol, Sendable {
                 section = .tasks(runs, iterator)
             } else {
                 section = .jobs(iterator)
+            }
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func writeTokenRow() -> Bool {
+        switch section {
+        case .issuers(var iterator):
+            if let (_, issuer) = iterator.next() {
+                append(.issuer) { $0.set(1, issuer) }
+                section = .issuers(iterator)
+            } else {
+                section = .tokens(state.tokenRows.makeIterator())
+            }
+        case .tokens(var iterator):
+            if let (_, token) = iterator.next() {
+                append(.token) { $0.set(1, token) }
+                section = .tokens(iterator)
+            } else {
+                section = .tokenRevocations(state.tokenRevocationRows.makeIterator())
+            }
+        case .tokenRevocations(var iterator):
+            if let (_, revocation) = iterator.next() {
+                append(.tokenRevocation) { $0.set(1, revocation) }
+                section = .tokenRevocations(iterator)
+            } else {
+                section = .nodes(state.nodeRows.makeIterator())
             }
         default: return false
         }

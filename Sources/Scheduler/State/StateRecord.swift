@@ -31,6 +31,18 @@ enum StateRecord {
         case tasks
         /// The last one: how many came before it.
         case end
+        // Between settings and nodes, with numbers of their own because they came later.
+        case issuer
+        case token
+        case tokenRevocation
+
+        /// Where it stands among the others.
+        var place: UInt64 {
+            switch self {
+            case .issuer, .token, .tokenRevocation: Kind.setting.rawValue * 4 + rawValue - Kind.end.rawValue
+            default: rawValue * 4
+            }
+        }
     }
 
     /// Appends a record.

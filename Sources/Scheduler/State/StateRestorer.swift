@@ -76,6 +76,15 @@ public struct StateRestorer: Sendable {
             let invitation: InvitationRecord = try map.require(1)
             try Self.append(invitation.jti, invitation, to: &state.invitationRows)
         case .setting: try restore(try map.require(1, SettingRecord.self))
+        case .issuer:
+            let issuer: IssuerRecord = try map.require(1)
+            try Self.append(issuer.id, issuer, to: &state.issuerRows)
+        case .token:
+            let token: TokenRecord = try map.require(1)
+            try Self.append(token.name, token, to: &state.tokenRows)
+        case .tokenRevocation:
+            let revocation: TokenRevocation = try map.require(1)
+            try Self.append(revocation.subject, revocation, to: &state.tokenRevocationRows)
         case .node: try restore(try map.require(1, NodeRecord.self))
         case .sweep: try Self.append(try map.require(1), try map.require(2), to: &state.sweeps)
         case .tree: try Self.append(try map.require(1), try TreeRow(map), to: &state.treeRows)
@@ -97,7 +106,7 @@ public struct StateRestorer: Sendable {
             case (nil, _), (_, .header), (.end, _): false
             case (.tasks, .job), (.job, .tasks), (.tasks, .tasks): true
             case (let last?, .tasks): last == .job
-            case (let last?, _): last.rawValue <= kind.rawValue
+            case (let last?, _): last.place <= kind.place
             }
         guard isInOrder else { throw .invalid("records of a state out of order") }
     }

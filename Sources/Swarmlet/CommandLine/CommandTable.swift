@@ -9,6 +9,7 @@ enum CommandTable {
         CancelCommand.declaration, PauseCommand.pause, PauseCommand.resume, AttachCommand.declaration,
         ExecCommand.declaration, PortForwardCommand.declaration, WaitCommand.declaration,
         InspectCommand.declaration, CpCommand.declaration,
+        TokenCommand.declaration,
         LeaveCommand.declaration, NodeCommand.declaration, ConfigCommand.declaration, RaftCommand.declaration,
         KeyCommand.declaration,
         PingCommand.declaration,

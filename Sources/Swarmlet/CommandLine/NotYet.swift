@@ -7,7 +7,6 @@ enum NotYet {
     static func flag(_ flag: String, of command: String) -> String? { flags[command]?[flag] }
 
     private static let commands: [String: String] = [
-        "token": "access for people outside the mesh is to come; a host joins with: swarmlet invite",
         "drain": "did you mean: swarmlet node drain NODE",
         "cordon": "did you mean: swarmlet node cordon NODE",
         "uncordon": "did you mean: swarmlet node uncordon NODE",

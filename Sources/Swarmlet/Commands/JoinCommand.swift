@@ -1,6 +1,5 @@
 import CLinux
 import Codec
-import Glibc
 import Node
 import Scheduler
 
@@ -128,25 +127,8 @@ enum JoinCommand {
         init(peer: String) { self.peer = peer }
 
         init(_ operand: String) throws(CommandError) {
-            if let line = try SecretLine.read(operand, what: "an invitation") {
-                invitation = line
-            } else if operand.hasPrefix("swm1") {
-                invitation = operand
-                Self.wipeArguments(operand)
-            } else {
-                peer = operand
-            }
-        }
-
-        /// Overwrites an invitation that was typed in full, so that it does not stay in the list of processes.
-        private static func wipeArguments(_ secret: String) {
-            let length = secret.utf8.count
-            for index in 1..<Int(CommandLine.argc) {
-                guard let argument = CommandLine.unsafeArgv[index], strlen(argument) == length,
-                    String(cString: argument) == secret
-                else { continue }
-                memset(argument, 0x2A, length)
-            }
+            invitation = try SecretLine.read(operand, what: "an invitation", beginsWith: "swm1")
+            if invitation == nil { peer = operand }
         }
     }
 }

@@ -25,6 +25,24 @@ enum SecretLine {
         return try line(Array(value.utf8), what, of: name)
     }
 
+    /// The same, or the secret itself where it was typed in full: it is wiped from the list of processes then.
+    static func read(_ word: String, what: String, beginsWith prefix: String) throws(CommandError) -> String? {
+        if let line = try read(word, what: what) { return line }
+        guard word.hasPrefix(prefix) else { return nil }
+        wipeArguments(word)
+        return word
+    }
+
+    private static func wipeArguments(_ secret: String) {
+        let length = secret.utf8.count
+        for index in 1..<Int(CommandLine.argc) {
+            guard let argument = CommandLine.unsafeArgv[index], strlen(argument) == length,
+                String(cString: argument) == secret
+            else { continue }
+            memset(argument, 0x2A, length)
+        }
+    }
+
     private static func line(_ bytes: [UInt8], _ what: String, of place: String) throws(CommandError) -> String {
         let text = String(decoding: bytes, as: UTF8.self)
         let line = text.drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed()

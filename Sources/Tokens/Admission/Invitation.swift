@@ -2,15 +2,10 @@ import Codec
 
 /// All that a host needs to join, as one line: where to ask, which mesh key to expect, and leave to join.
 ///
-/// The line is `swm1.` and base64url of 3 bytes with the length of the whole line in characters, the content in CBOR, and
-/// 4 check bytes. So a line that was cut off says by how much, and one that was altered is recognised before anything is
-/// sent. Whoever holds it can add a host.
+/// The line is `swm1.` and what `CheckedLine` makes of the content in CBOR, so that one that was cut off or altered is
+/// recognised before anything is sent. Whoever holds it can add a host.
 public struct Invitation: Hashable, Sendable {
-    private static let prefix = "swm1."
-    private static let characterLimit = 65_536
-    private static let lengthByteCount = 3
-    private static let checkByteCount = 4
-    private static let checkContext = "swarmlet 2026-11-21 invitation check 1"
+    private static let line = CheckedLine(prefix: "swm1.", context: "swarmlet 2026-11-21 invitation check 1")
     private static let addressLimit = 8
     private static let textByteLimit = 255
     /// All tokens together, so that what an invitation can hold fits into its limit.
@@ -54,48 +49,22 @@ public struct Invitation: Hashable, Sendable {
         map.set(3, meshName)
         map.set(4, joinToken)
         map.set(5, issuerChain)
-        let content = map.encoded()
-        let byteCount = Invitation.lengthByteCount + content.count + Invitation.checkByteCount
-        let total = Invitation.prefix.utf8.count + (byteCount * 4 + 2) / 3
-        precondition(total <= Invitation.characterLimit, "what the parts of an invitation may hold fits into its limit")
-        var bytes = [UInt8(total >> 16), UInt8(total >> 8 & 0xFF), UInt8(total & 0xFF)] + content
-        bytes += Invitation.check(bytes[...])
-        return Invitation.prefix + Base64URL.encode(bytes)
+        return Invitation.line.text(map.encoded())
     }
 
     /// Reads a line. Spaces and line breaks are passed over: they are what mail and chat programs add.
     ///
     /// - Throws: `notAnInvitation`, `invitationTruncated` or `invitationMalformed`.
     public init(text: String) throws(TokenError) {
-        let characters = text.utf8.filter { $0 != 0x20 && !(0x09...0x0D).contains($0) }
-        let prefix = Array(Invitation.prefix.utf8)
-        guard characters.count <= Invitation.characterLimit, characters.starts(with: prefix) else {
-            throw .notAnInvitation
-        }
-        // The first four characters are the three bytes of the length.
-        let body = characters[prefix.count...]
-        guard body.count >= 4 else { throw .invitationTruncated(have: characters.count, of: nil) }
-        let bytes: [UInt8]
-        do {
-            let length = try Base64URL.decode(body.prefix(4))
-            let total = Int(length[0]) << 16 | Int(length[1]) << 8 | Int(length[2])
-            guard total <= Invitation.characterLimit else { throw TokenError.invitationMalformed }
-            if characters.count < total {
-                throw TokenError.invitationTruncated(have: characters.count, of: total)
+        let content: ArraySlice<UInt8>
+        do { content = try Invitation.line.content(text) } catch {
+            switch error {
+            case .otherPrefix: throw .notAnInvitation
+            case .truncated(let have, let total): throw .invitationTruncated(have: have, of: total)
+            case .damaged: throw .invitationMalformed
             }
-            guard characters.count == total else { throw TokenError.invitationMalformed }
-            bytes = try Base64URL.decode(body)
-        } catch let error as TokenError {
-            throw error
-        } catch {
-            throw .invitationMalformed
         }
-        guard bytes.count > Invitation.lengthByteCount + Invitation.checkByteCount,
-            bytes.suffix(Invitation.checkByteCount).elementsEqual(
-                Invitation.check(bytes.dropLast(Invitation.checkByteCount)))
-        else { throw .invitationMalformed }
         do {
-            let content = bytes[Invitation.lengthByteCount..<bytes.count - Invitation.checkByteCount]
             let map = try CBORMap(encoded: content)
             try self.init(
                 addresses: map.require(1), meshKey: map.require(2), meshName: map.require(3), joinToken: map.require(4),
@@ -111,11 +80,5 @@ public struct Invitation: Hashable, Sendable {
     /// - Parameter now: seconds since the Unix epoch.
     public func verify(now: Int64) throws(TokenError) -> JoinToken.Content {
         try joinToken.verify(chain: issuerChain, meshKey: meshKey, now: now)
-    }
-
-    private static func check(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
-        var hasher = BLAKE3(deriveKeyContext: checkContext)
-        hasher.update(bytes)
-        return hasher.output(byteCount: checkByteCount)
     }
 }

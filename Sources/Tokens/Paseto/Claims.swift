@@ -35,6 +35,11 @@ struct Claims {
 
     private func value(_ key: String) -> JSON? { members.first { $0.key == key }?.value }
 
+    /// Whether the claim is there, with whatever value.
+    func has(_ key: String) -> Bool { value(key) != nil }
+
+    func isText(_ key: String) -> Bool { value(key)?.stringValue != nil }
+
     private func flaw(_ key: String) -> TokenError { .malformed("its claim \(key) is missing or has another type") }
 
     func text(_ key: String) throws(TokenError) -> String {
@@ -52,6 +57,11 @@ struct Claims {
         return integer
     }
 
+    func bool(_ key: String) throws(TokenError) -> Bool {
+        guard let value = value(key)?.boolValue else { throw flaw(key) }
+        return value
+    }
+
     func time(_ key: String) throws(TokenError) -> Int64 { try TokenTime.parse(text(key)) }
 
     func keyID(_ key: String) throws(TokenError) -> KeyID { try KeyID(text: text(key)) }
@@ -66,11 +76,16 @@ struct Claims {
         return texts
     }
 
+    /// An object, in its order.
+    func members(_ key: String) throws(TokenError) -> [(key: String, value: JSON)] {
+        guard let members = value(key)?.objectValue else { throw flaw(key) }
+        return members
+    }
+
     /// An object of texts, in its order.
     func pairs(_ key: String) throws(TokenError) -> [(key: String, value: String)] {
-        guard let members = value(key)?.objectValue else { throw flaw(key) }
         var pairs = [(key: String, value: String)]()
-        for member in members {
+        for member in try members(key) {
             guard let text = member.value.stringValue else { throw flaw(key) }
             pairs.append((member.key, text))
         }

@@ -14,7 +14,7 @@ public enum Paseto {
 
     /// Longest token in characters.
     public static let characterLimit = 8192
-    private static let header = "v4.public."
+    static let header = "v4.public."
 
     /// Signs a payload.
     ///
@@ -35,16 +35,30 @@ public enum Paseto {
     public static func verify(
         _ token: String, implicit: [UInt8] = [], with key: PublicKey
     ) throws(TokenError) -> Message {
-        let (payload, signature, footer) = try split(token)
-        guard key.verify(signature, of: PreAuthentication.encode([Array(header.utf8), payload, footer, implicit]))
-        else {
-            throw .signatureInvalid
-        }
-        return Message(payload: payload, footer: footer)
+        try verify(try Unverified(token), implicit: implicit, with: key)
+    }
+
+    static func verify(
+        _ token: Unverified, implicit: [UInt8] = [], with key: PublicKey
+    ) throws(TokenError) -> Message {
+        let signed = PreAuthentication.encode([Array(header.utf8), token.payload, token.footer, implicit])
+        guard key.verify(token.signature, of: signed) else { throw .signatureInvalid }
+        return Message(payload: token.payload, footer: token.footer)
     }
 
     /// The footer of a token whose signature has not been checked: good for looking a key up, for nothing else.
-    public static func unverifiedFooter(_ token: String) throws(TokenError) -> [UInt8] { try split(token).footer }
+    public static func unverifiedFooter(_ token: String) throws(TokenError) -> [UInt8] {
+        try Unverified(token).footer
+    }
+
+    /// The parts of a token of the right form whose signature has not been checked.
+    struct Unverified {
+        let payload: [UInt8]
+        let signature: [UInt8]
+        let footer: [UInt8]
+
+        init(_ token: String) throws(TokenError) { (payload, signature, footer) = try Paseto.split(token) }
+    }
 
     private static func split(
         _ token: String

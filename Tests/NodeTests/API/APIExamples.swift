@@ -26,6 +26,22 @@ enum APIExamples {
         .manifest(Manifest.empty.encoded()), .done, .failed(code: "transfer.damaged", message: "damaged"),
     ]
 
+    static let draft: AccessDraft = {
+        var draft = AccessDraft(holder: key(3).publicKey, acts: .init([.run, .logs]), lifetime: 60)
+        draft.scope = AccessScope(job: ["17"], path: ["a/**"], node: ["owl"], label: ["rack=a"])
+        draft.limits = AccessLimits([.gpu: 1, .network: 2])
+        return draft
+    }()
+    static let tokens = TokensView(
+        tokens: [
+            TokenRecord(
+                name: "n", issuer: "k4.pid.x", madeBy: "ana on owl", allows: "run", uses: 2, issuedAt: 1, expires: 2,
+                starts: [TokenRecord.Start(job: 1, request: Bytes([1]), holder: "k4.pid.y", at: 3)])
+        ],
+        revocations: [TokenRevocation(.issuer("k4.pid.x"), by: "ana", at: 3, issuedBefore: 4)],
+        issuers: [IssuerRecord(id: "k4.pid.x", key: Bytes([1]), name: "ci", lifetimeSeconds: 60, by: "ana", at: 4)],
+        time: 5)
+
     static let requests: [APIRequest] =
         [
             .version, .status, .up(UpRequest(meshName: "lab", nodeName: "owl", labels: [label])),
@@ -45,6 +61,8 @@ enum APIExamples {
             .configure(ConfigureRequest(request: RequestID(high: 1, low: 2), key: "user.x", value: "1")),
             .raft(.mesh), .raft(.leader), .raft(.node), .raftTransfer("owl"), .raftSnapshot,
             .drain(DrainRequest(node: "owl", kind: .drain, patienceMilliseconds: 5, reason: "driver", waits: true)),
+            .token(.issue(draft, addresses: ["a:1"])), .token(.list), .token(.revokeAll),
+            .token(.revoke(tokens.revocations[0])), .token(.addIssuer(tokens.issuers[0])),
             .revoke("owl"), .remove("owl"), .ping(PingRequest(node: "owl", count: 3, pauseMilliseconds: 10)),
             .events(EventsRequest(follow: true)), .doctorPeer("owl"), .doctorReport,
             .pause(PauseRequest(job: 1, isPaused: true)),
@@ -127,7 +145,7 @@ enum APIExamples {
                             heardMilliseconds: 20, state: "ok")
                     ], staleMilliseconds: 5)),
             .hand(.connected), .hand(.bytes(stream: 1, Bytes([1]))), .hand(.bytes(stream: 2, Bytes([]))),
-            .hand(.ended(exitCode: 137)),
+            .hand(.ended(exitCode: 137)), .tokens(tokens),
             .settings(SettingsView(settings: [setting], staleMilliseconds: 4)), drain,
             .pong(PongView(node: "owl", shortID: "Xk7dM2qp", address: "a:1", path: "direct", microseconds: 300)),
             .events(EventsView(missed: 2, events: [EventView(at: 1, node: "owl", event: "dead", detail: "silent")])),

@@ -14,6 +14,12 @@ struct MeshClient {
         return false
     }
 
+    /// What a guest shows; nil for a member, and for everything but a submit.
+    var pass: GuestPass? {
+        guard case .submit(let spec) = command else { return nil }
+        return spec.guest
+    }
+
     var jobName: String? {
         guard case .submit(let spec) = command else { return nil }
         return spec.name

@@ -8,6 +8,8 @@ public struct MeshSettings: Sendable {
     /// How long everything may take to come to rest after the last fault.
     public var rest = Interval.seconds(300)
     public var jobs = 14
+    /// Tokens of one use, each shown for two jobs, each of them asked for by two clients that know nothing of each other.
+    public var tokens = 0
     /// Clocks run fast or slow by up to this many parts per million.
     public var driftMax: Int64 = 10_000
     /// Entries between two snapshots.

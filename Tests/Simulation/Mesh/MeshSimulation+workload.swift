@@ -56,6 +56,7 @@ extension MeshSimulation {
         schedule(.read, in: between(0, 500))
         addChangesOfVoters()
         addOwners()
+        if settings.tokens > 0 { addGuests() }
     }
 
     /// Seats change while everything else goes on: the dead are replaced soon, hosts drain and come back, the number of
@@ -127,7 +128,7 @@ extension MeshSimulation {
 
     private func addCancel(_ job: JobID, at delay: Interval) { addClient(.cancel(job, by: "ana"), at: delay) }
 
-    private func addClient(_ command: Command, at delay: Interval) {
+    func addClient(_ command: Command, at delay: Interval) {
         clients.append(
             MeshClient(request: RequestID(high: random.next(), low: random.next()), command: command))
         schedule(.client(clients.count - 1), in: delay)
@@ -152,6 +153,8 @@ extension MeshSimulation {
             return
         }
         if case .refused("node.busy", _, _) = answer { return }
+        // A mesh that was founded a moment ago is at its first level yet.
+        if case .refused("mesh.level.not_reached", _, _) = answer { return }
         clients[index].answer = answer
         if let name = clients[index].jobName { tell("host \(machine) answers \(name): \(answer)") }
         guard case .admit(let node, _) = clients[index].command, case .node(let id, _) = answer,
@@ -232,7 +235,8 @@ extension MeshSimulation {
             return "hosts 1 and \(machine.number) applied the same entries and differ"
         }
         let jobs = state.jobs
-        for client in clients where client.isSubmit {
+        if let contradiction = guestContradiction(jobs) { return contradiction }
+        for client in clients where client.isSubmit && client.pass == nil {
             guard case .job(let id) = client.answer else {
                 return "a submit was refused: \(String(describing: client.answer))"
             }

@@ -1,0 +1,84 @@
+import Codec
+import Ring
+import Scheduler
+import Tokens
+
+/// Makes and withdraws tokens for people outside the mesh. Confined to its loop.
+///
+/// A member signs with the key of its identity, for a purpose that is no other's, so whoever is a member may be asked and
+/// is believed. What its user may not do himself he cannot let others do.
+struct TokenService {
+    let node: MeshNode
+    let caller: RequestHandler.Caller
+
+    /// Addresses that a token carries.
+    private static let addressesMax = 8
+
+    private var state: SchedulerState { node.state }
+
+    /// Who makes a token here, as people know him: `ana on owl`.
+    private var maker: String { "\(caller.name) on \(node.views.nodeName(node.id))" }
+
+    func issue(_ draft: AccessDraft, addresses: [String]) async throws -> AccessToken {
+        try await checkJobs(draft.scope)
+        let membership = node.membership
+        let now = EventLoops.wallClock.nanoseconds / 1_000_000_000
+        guard draft.lifetime <= AccessConstants.lifetimeSeconds else {
+            throw TokenError.accessWider("how long tokens of this mesh live (24h)")
+        }
+        let offer = draft.offer(
+            mesh: membership.meshKey.id, now: now, epoch: Int64(clamping: state.tokenEpoch), madeBy: maker)
+        let issuer = node.identity.signingKey
+        let others = state.members.filter { $0.id != node.id && $0.role == .auto }.flatMap(\.addresses)
+        let token = try AccessToken(
+            chain: .issue(offer, to: draft.holder, mesh: membership.meshKey.id, issuer: issuer),
+            issuerKey: issuer.publicKey, holderKey: nil, meshKey: membership.meshKey, meshName: membership.meshName,
+            addresses: Array((addresses + membership.addresses + others).prefix(TokenService.addressesMax)))
+        let record = TokenRecord(
+            name: token.grant.names[0], issuer: token.grant.issuer.text, madeBy: maker, allows: draft.acts.description,
+            uses: UInt64(clamping: draft.uses), expires: token.grant.expires * 1_000_000_000)
+        // Known before anybody has it: what was lost on its way can be withdrawn.
+        _ = try await node.driver.carryOut(.issueToken(record))
+        return token
+    }
+
+    func list() -> TokensView {
+        let mine = state.tokens.filter { caller.isAdministrator || $0.madeBy == maker }
+        return TokensView(
+            tokens: mine, revocations: state.tokenRevocations, issuers: state.issuers, time: state.time)
+    }
+
+    func revoke(_ revocation: TokenRevocation) async throws {
+        if !caller.isAdministrator {
+            guard case .token(let name) = revocation.subject, state.token(name)?.madeBy == maker else {
+                throw NodeError.denied(user: caller.name, what: "revoke what somebody else has issued")
+            }
+        }
+        var revocation = revocation
+        revocation.by = caller.name
+        _ = try await node.driver.carryOut(.revokeToken(revocation))
+    }
+
+    func addIssuer(_ issuer: IssuerRecord) async throws {
+        let key = try PublicKey(bytes: issuer.key.array)
+        guard issuer.lifetimeSeconds <= UInt64(AccessConstants.lifetimeSeconds) else {
+            throw TokenError.accessWider("how long tokens of this mesh live (24h)")
+        }
+        var issuer = issuer
+        issuer.id = key.id.text
+        issuer.by = caller.name
+        _ = try await node.driver.carryOut(.addIssuer(issuer))
+    }
+
+    func revokeAll() async throws { _ = try await node.driver.carryOut(.raiseTokenEpoch(by: caller.name)) }
+
+    /// A token for a job that there is gives what only its owner and administrators may do.
+    private func checkJobs(_ scope: AccessScope) async throws {
+        guard let jobs = scope.job, !caller.isAdministrator else { return }
+        for number in jobs {
+            guard let id = JobID(number), let job = state.job(id), job.spec.user == caller.name else {
+                throw NodeError.denied(user: caller.name, what: "let others see job \(number)")
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+import Codec
+
+/// A key outside the members whose tokens the mesh believes.
+public struct IssuerRecord: Hashable, Sendable, CBORCodable {
+    /// The id of the key.
+    public var id: String
+    /// The public key, 32 bytes.
+    public var key: Bytes
+    /// As people know it.
+    public var name: String
+    /// Longest life of its tokens in seconds.
+    public var lifetimeSeconds: UInt64
+    /// Who added it.
+    public var by: String
+    /// Nanoseconds since the Unix epoch.
+    public var at: Int64
+
+    public init(id: String, key: Bytes, name: String, lifetimeSeconds: UInt64, by: String, at: Int64 = 0) {
+        self.id = id
+        self.key = key
+        self.name = name
+        self.lifetimeSeconds = lifetimeSeconds
+        self.by = by
+        self.at = at
+    }
+
+    public init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        id = try map.require(1)
+        key = try map.require(2)
+        name = try map.require(3)
+        lifetimeSeconds = try map.require(4)
+        by = try map.require(5)
+        at = try map.require(6)
+    }
+
+    public var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, id)
+        map.set(2, key)
+        map.set(3, name)
+        map.set(4, lifetimeSeconds)
+        map.set(5, by)
+        map.set(6, at)
+        return .map(map)
+    }
+}

@@ -1,0 +1,8 @@
+/// What the mesh knows of issuers and of what was revoked: the replicated state, as far as a verification asks for it.
+public protocol AccessLedger: Sendable {
+    /// The lowest epoch that a token may have.
+    var epochMin: Int64 { get }
+    /// Who may issue under this name; nil for whoever may not.
+    func issuer(_ id: KeyID) -> AccessIssuer?
+    func revocation(_ subject: AccessSubject) -> AccessRevocation?
+}

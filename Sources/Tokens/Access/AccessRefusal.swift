@@ -1,0 +1,9 @@
+/// That a token does not allow what is asked: at which step, and why.
+public struct AccessRefusal: Error, Hashable, Sendable {
+    public let step: AccessStep
+    /// For the record; not for whoever asked.
+    public let reason: TokenError
+
+    /// What whoever asked may know: form, issuers and signatures are told apart to nobody.
+    public var answer: TokenError { step.isSilent ? .accessInvalid : reason }
+}
