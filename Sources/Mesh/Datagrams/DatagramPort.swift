@@ -53,6 +53,8 @@ public final class DatagramPort: @unchecked Sendable {
                 for _ in 0..<Self.batchesPerTurn {
                     guard !isClosed, let datagrams = try batch.receive(socket.descriptor) else { break }
                     for datagram in datagrams { onPacket?(datagram.bytes, datagram.address) }
+                    // A batch with room left was all there is; an empty one tells of a datagram that was refused.
+                    if !datagrams.isEmpty, datagrams.count < DatagramBatch.countMax { break }
                 }
             } catch {
                 switch error {

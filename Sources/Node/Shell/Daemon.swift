@@ -43,9 +43,10 @@ public final class Daemon: @unchecked Sendable {
         try Sodium.start()
         try options.directory.prepare()
         try options.directory.take()
+        // Before any thread is: one that begins earlier does not block them, and dies of them with the whole process.
+        let signals = try takeSignals()
         let loop = try EventLoops.make(preferring: options.eventLoop)
         let daemon = try Daemon(options, loop: loop)
-        let signals = try daemon.takeSignals()
         daemon.signals = signals
         let outcome = Outcome()
         loop.spawn("daemon") {
@@ -81,7 +82,7 @@ public final class Daemon: @unchecked Sendable {
         startedAt = loop.now
     }
 
-    private func takeSignals() throws -> Int32 {
+    private static func takeSignals() throws -> Int32 {
         var set = sigset_t()
         sigemptyset(&set)
         for number in [SIGTERM, SIGINT] { sigaddset(&set, number) }
