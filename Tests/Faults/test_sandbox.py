@@ -396,6 +396,58 @@ class Setup(SandboxCase):
         self.assertEqual(self.mesh.attempt(self.node, "wait", str(job)).returncode, 130)
 
 
+    def set_up(self, line, *command, flags=()):
+        """The output of a job behind this setup, and what inspect tells of the setup."""
+        job = self.submit("--profile", self.profile, *flags, "--setup", line, "--", *command)
+        self.assertEqual(self.mesh.attempt(self.node, "wait", str(job)).returncode, 0,
+                         self.mesh.attempt(self.node, "logs", str(job)).stdout)
+        told = json.loads(self.mesh.command(self.node, "inspect", "--json", str(job)))
+        return self.mesh.command(self.node, "logs", str(job)), told["job"]["attempts_list"][0]["setup"]
+
+    def write(self, name, text):
+        with open(os.path.join(self.folder(), name), "w", encoding="utf-8") as stream:
+            stream.write(text)
+
+    def test_what_a_setup_made_is_kept_for_the_same_line_and_lock_file_and_no_job_spoils_it(self):
+        self.write("requirements.txt", "one")
+        self.write("main.py", "1")
+        line = "mkdir -p env/bin; date +%N > env/made; ln -s /usr/bin/python3 env/bin/python; pwd > env/place"
+        script = ("sh", "-c", "cat env/made main.py; test $(cat env/place) = $(pwd); env/bin/python -c 'print()';"
+                  " echo spoiled > env/made; echo > env/more")
+        first, setup = self.set_up(line, *script)
+        self.assertEqual((setup["use"], setup["not_kept_because"]), ("kept", None))
+        self.write("main.py", "2")
+        second, setup = self.set_up(line, *script, flags=("--network", "setup-only"))
+        self.assertEqual(setup["use"], "reused")
+        self.assertEqual(second.split(), [first.split()[0], "2"], "the environment of the first, the program of the second")
+        self.write("requirements.txt", "two")
+        third, setup = self.set_up(line, *script)
+        self.assertEqual(setup["use"], "kept")
+        self.assertNotEqual(third.split()[0], first.split()[0])
+        fourth, setup = self.set_up(line + " ", *script)
+        self.assertEqual(setup["use"], "kept")
+        self.assertNotIn(fourth.split()[0], (first.split()[0], third.split()[0]))
+
+    def test_tasks_that_start_together_set_up_once(self):
+        _, setup = self.set_up("sleep 1; date +%N > made; echo made", "true", flags=("--array", "3"))
+        self.assertIsNotNone(setup)
+        jobs = json.loads(self.mesh.command(self.node, "ps", "-a", "--json"))["jobs"]
+        told = json.loads(self.mesh.command(self.node, "inspect", "--json", jobs[0]["id"]))["job"]["attempts_list"]
+        self.assertEqual(sorted(one["setup"]["use"] for one in told), ["kept", "reused", "reused"])
+
+    def test_a_setup_that_fails_or_changes_what_was_sent_leaves_nothing_and_the_next_one_runs_again(self):
+        self.write("data", "as sent")
+        for line, why in (("echo x >> data; echo made > made", "it changed data, which was sent"),
+                          ("rm data; echo made > made", "it changed data, which was sent")):
+            for _ in range(2):
+                _, setup = self.set_up(line, "cat", "made")
+                self.assertEqual((setup["use"], setup["not_kept_because"]), ("ran", why))
+        kept = set(os.listdir(os.path.join(self.node.data, "setups")))
+        done = self.run_job("--profile", self.profile, "--setup", "echo half > made; exit 7", "--", "true")
+        self.assert_refused(done, 125, "job.setup_failed")
+        self.assertEqual(set(os.listdir(os.path.join(self.node.data, "setups"))), kept)
+
+
 class MemberSetup(Setup):
     profile = "standard"
 

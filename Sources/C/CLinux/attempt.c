@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/sched.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,9 +19,6 @@
 // Newer than some C libraries that this is built with; the numbers are the same on every architecture.
 #ifndef SYS_close_range
 #define SYS_close_range 436
-#endif
-#ifndef SYS_clone3
-#define SYS_clone3 435
 #endif
 
 enum {
@@ -243,8 +239,10 @@ static void signal_all(int isolation, pid_t job, int number) {
     kill(isolation == CLINUX_ISOLATION_GROUP ? -job : -1, number);
 }
 
+/// The order that was read last.
+static char packet[CLINUX_HAND_BYTES];
+
 static void obey(const struct clinux_attempt *attempt, int rules, pid_t job) {
-    static char packet[CLINUX_HAND_BYTES];
     int isolation = attempt->isolation;
     int descriptors[CLINUX_HAND_DESCRIPTORS];
     size_t count = 0;
@@ -381,6 +379,29 @@ static void tell_started(void) {
     clinux_tell(&message);
 }
 
+/// Until the supervisor lets the command begin. What the setup made is copied meanwhile, so nothing runs here.
+static void wait_for_go(const struct clinux_attempt *attempt) {
+    int may_go = 0, is_stopped = 0;
+    while (!may_go || is_stopped) {
+        struct pollfd watched = {.fd = CONTROL, .events = POLLIN};
+        if (poll(&watched, 1, -1) < 0) continue;
+        int descriptors[CLINUX_HAND_DESCRIPTORS];
+        size_t count = 0;
+        ssize_t length =
+            clinux_receive_descriptors(CONTROL, packet, sizeof packet, descriptors, CLINUX_HAND_DESCRIPTORS, &count);
+        if (length == 0) end(attempt->isolation);
+        if (length > 1) clinux_hands_refuse(packet, (size_t)length, descriptors, (int)count);
+        if (length != 1) continue;
+        switch (packet[0]) {
+        case CLINUX_ORDER_GO: may_go = 1; break;
+        case CLINUX_ORDER_STOP: is_stopped = 1; break;
+        case CLINUX_ORDER_CONTINUE: is_stopped = 0; break;
+        case CLINUX_ORDER_TERMINATE: report(attempt->isolation, CLINUX_MESSAGE_ENDED, SIGTERM);
+        case CLINUX_ORDER_KILL: end(attempt->isolation);
+        }
+    }
+}
+
 /// Runs the setup command to its end, and leaves nothing of it but the files that it made.
 static void set_up(const struct clinux_attempt *attempt, int rules) {
     const char *const candidates[2] = {attempt->setup[0], NULL};
@@ -392,13 +413,17 @@ static void set_up(const struct clinux_attempt *attempt, int rules) {
     if (attempt->isolation == CLINUX_ISOLATION_GROUP) kill_descendants();
     else kill(-1, SIGKILL);
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
-    if (!attempt->sandbox || !attempt->sandbox->own_network_later) return;
-    // Only now: a socket that the setup command had open has gone with it.
-    struct clinux_refusal refused = clinux_sandbox_leave_network();
-    if (refused.layer) refuse_step(refused);
+    if (attempt->sandbox && attempt->sandbox->own_network_later) {
+        // Only now: a socket that the setup command had open has gone with it.
+        struct clinux_refusal refused = clinux_sandbox_leave_network();
+        if (refused.layer) refuse_step(refused);
+    }
+    struct clinux_message message = {.kind = CLINUX_MESSAGE_SETUP_ENDED, .at_nanoseconds = unix_time()};
+    clinux_tell(&message);
+    if (attempt->waits_after_setup) wait_for_go(attempt);
 }
 
-static _Noreturn void first_process(const struct clinux_attempt *attempt, int control) {
+_Noreturn void clinux_first_process(const struct clinux_attempt *attempt, int control) {
     int isolation = attempt->isolation;
     int shut_out = enter_groups(attempt);
     arrange_descriptors(control, attempt->output, attempt->error_output);
@@ -436,63 +461,4 @@ static _Noreturn void first_process(const struct clinux_attempt *attempt, int co
     close(ERROR_OUTPUT);
     if (!attempt->setup) tell_started();
     report(isolation, CLINUX_MESSAGE_ENDED, watch(attempt, rules, pid));
-}
-
-/// fork(2) with more flags, into a version 2 group if there is one; -errno.
-static long clone_into(unsigned long flags, int cgroup) {
-    struct clone_args arguments;
-    memset(&arguments, 0, sizeof arguments);
-    arguments.flags = flags | CLONE_INTO_CGROUP;
-    arguments.exit_signal = SIGCHLD;
-    arguments.cgroup = (uint64_t)cgroup;
-    long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
-    return pid < 0 ? -errno : pid;
-}
-
-static int move_into(int cgroup, pid_t process) {
-    int door = openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
-    if (door < 0) return -errno;
-    char text[16];
-    int length = snprintf(text, sizeof text, "%d", process);
-    int error = write(door, text, (size_t)length) < 0 ? -errno : 0;
-    close(door);
-    return error;
-}
-
-int clinux_attempt_clone(const struct clinux_attempt *attempt, int *control) {
-    int ends[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return -errno;
-    unsigned long flags = 0;
-    if (attempt->isolation != CLINUX_ISOLATION_GROUP) flags |= CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC;
-    if (attempt->isolation == CLINUX_ISOLATION_USER_NAMESPACE) flags |= CLONE_NEWUSER;
-    if (attempt->sandbox) flags |= CLONE_NEWUTS | (attempt->sandbox->own_network ? CLONE_NEWNET : 0);
-    sigset_t all, before;
-    sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, &before);
-    long pid = attempt->cgroup < 0 ? -ENOSYS : clone_into(flags, attempt->cgroup);
-    int is_inside = pid >= 0;
-    // Kernels before 5.7 and some containers refuse it, whatever they say; what is really wrong shows again.
-    if (pid < 0) {
-        pid = syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
-        if (pid < 0) pid = -errno;
-    }
-    if (pid == 0) {
-        close(ends[0]);
-        first_process(attempt, ends[1]);
-    }
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    close(ends[1]);
-    int error = pid < 0 ? (int)pid : is_inside || attempt->cgroup < 0 ? 0 : move_into(attempt->cgroup, (pid_t)pid);
-    if (error < 0) {
-        close(ends[0]);
-        // It has not passed its gate, and never will.
-        if (pid > 0) {
-            kill((pid_t)pid, SIGKILL);
-            while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR) {}
-        }
-        return error;
-    }
-    fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    *control = ends[0];
-    return (int)pid;
 }

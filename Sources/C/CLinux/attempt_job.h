@@ -23,6 +23,9 @@ struct job {
     struct failure failure;
 };
 
+/// The first process of an attempt, from its clone to its end.
+_Noreturn void clinux_first_process(const struct clinux_attempt *attempt, int control);
+
 /// Returns when the command runs: its process, or 0 with the reason in `failure`, or -errno.
 pid_t clinux_job_start(struct job *job);
 
@@ -32,6 +35,9 @@ void clinux_tell(const struct clinux_message *message);
 /// What somebody wants done beside the command, from a packet that begins with clinux_hand_head. Takes the descriptors.
 void clinux_hands_obey(
     const struct clinux_attempt *attempt, int rules, const char *packet, size_t length, int *descriptors, int count);
+
+/// Refuses it for now. Takes the descriptors.
+void clinux_hands_refuse(const char *packet, size_t length, const int *descriptors, int count);
 
 /// 1 where the process that has ended was started for somebody, who is told.
 int clinux_hands_reaped(pid_t process, int status);

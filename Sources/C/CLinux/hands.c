@@ -203,6 +203,15 @@ void clinux_hands_obey(
     for (int i = 0; i < count; i++) close(descriptors[i]);
 }
 
+void clinux_hands_refuse(const char *packet, size_t length, const int *descriptors, int count) {
+    struct clinux_hand_head head;
+    if (length >= sizeof head) {
+        memcpy(&head, packet, sizeof head);
+        if (head.order != CLINUX_ORDER_SIGNAL_HAND) refuse_hand(head.hand, CLINUX_LAYER_CLONE, EAGAIN);
+    }
+    for (int i = 0; i < count; i++) close(descriptors[i]);
+}
+
 int clinux_hands_reaped(pid_t process, int status) {
     for (size_t i = 0; i < CLINUX_HANDS; i++) {
         if (running[i].process != process) continue;

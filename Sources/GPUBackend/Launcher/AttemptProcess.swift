@@ -43,7 +43,7 @@ struct AttemptProcess {
         let candidates = CStrings(spec.candidates)
         let setup = CStrings(spec.setup)
         let writable = CStrings(Self.writable(spec))
-        let directory = CStrings([spec.workingDirectory])
+        let directory = CStrings([spec.seenDirectory])
         let groups = spec.user?.groups ?? []
         let doors = group?.doors ?? []
         return groups.withUnsafeBufferPointer { groups in
@@ -52,6 +52,7 @@ struct AttemptProcess {
             attempt.environment = environment.pointer
             attempt.candidates = candidates.pointer
             attempt.setup = spec.setup.isEmpty ? nil : setup.pointer
+            attempt.waits_after_setup = spec.keepsSetup ? 1 : 0
             attempt.working_directory = directory.pointer[0]
             attempt.writable = writable.pointer
             attempt.isolation = Int32(spec.isolation.rawValue)

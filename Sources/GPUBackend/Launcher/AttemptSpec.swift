@@ -27,6 +27,8 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
     public var sandbox: AttemptSandbox?
     /// Executed to its end before the command, in the same sandbox; empty: there is none. The first element is a path.
     public var setup: [String]
+    /// After the setup command nothing is run until the daemon has taken what it made.
+    public var keepsSetup: Bool
     /// Devices given to this attempt, for the record; the environment shows them to the command.
     public var gpus: [UInt32]
     /// The mesh may start this task elsewhere, so the attempt is frozen while the lease of its node has passed.
@@ -40,7 +42,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         key: AttemptKey, arguments: [String], environment: [String], workingDirectory: String,
         writableDirectories: [String] = [], user: JobUser? = nil, cpuMillis: UInt64 = 0, memoryBytes: UInt64 = 0,
         timeLimit: Interval? = nil, grace: Interval = .seconds(10), isolation: Isolation,
-        sandbox: AttemptSandbox? = nil, setup: [String] = [], gpus: [UInt32] = [],
+        sandbox: AttemptSandbox? = nil, setup: [String] = [], keepsSetup: Bool = false, gpus: [UInt32] = [],
         replaceable: Bool = true, disconnectLimit: Interval = .seconds(3600), logPath: String
     ) {
         self.key = key
@@ -56,6 +58,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         self.isolation = isolation
         self.sandbox = sandbox
         self.setup = setup
+        self.keepsSetup = keepsSetup
         self.gpus = gpus
         self.replaceable = replaceable
         self.disconnectLimit = disconnectLimit
@@ -76,6 +79,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         grace = try map.require(10)
         sandbox = try map.optional(16)
         setup = try map.optional(17) ?? []
+        keepsSetup = try map.optional(18) ?? false
         let number: UInt64 = try map.require(11)
         isolation = try Isolation(cbor: (sandbox == nil && setup.isEmpty ? number : number &- Self.sandboxed).cbor)
         gpus = try map.optional(12) ?? []
@@ -108,8 +112,12 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         map.set(15, logPath)
         map.set(16, sandbox)
         map.set(17, setup.isEmpty ? nil : setup)
+        map.set(18, keepsSetup ? true : nil)
         return .map(map)
     }
+
+    /// Where it finds its working directory.
+    var seenDirectory: String { sandbox?.place ?? workingDirectory }
 
     /// Added to the isolation of an attempt that has a sandbox or a setup command.
     private static let sandboxed: UInt64 = 16

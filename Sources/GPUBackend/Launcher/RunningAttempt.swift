@@ -21,6 +21,10 @@ final class RunningAttempt {
     private var refusal: clinux_message?
     private var report: clinux_message?
     private var failedInSetup = false
+    /// How long its setup command took, once that has ended well.
+    private(set) var setupMilliseconds: UInt64?
+    /// Its command is not run before somebody says so.
+    private(set) var isWaiting = false
     private(set) var killAt: Instant?
     private var timeLimitAt: Instant?
     private(set) var frozenSince: Instant?
@@ -32,8 +36,8 @@ final class RunningAttempt {
     var frozenTold = false
     /// Its descriptors are closed, and their numbers may already be those of another attempt.
     private(set) var isFinished = false
-    /// What became of what somebody does beside it, not told yet.
-    private var handNews: [SupervisorEvent] = []
+    /// What became of its setup and of what somebody does beside it, not told yet.
+    private var news: [SupervisorEvent] = []
     private var openStreams: Set<LogStream> = [.output, .error]
     private var grownPipes: Set<LogStream> = []
 
@@ -62,9 +66,14 @@ final class RunningAttempt {
                 began = true
             case CLINUX_MESSAGE_REFUSED: refusal = message
             case CLINUX_MESSAGE_HAND_ENDED:
-                handNews.append(.handEnded(key, hand: message.hand, exitCode: Self.exitCode(message.status)))
+                news.append(.handEnded(key, hand: message.hand, exitCode: Self.exitCode(message.status)))
             case CLINUX_MESSAGE_HAND_REFUSED:
-                handNews.append(.handRefused(key, hand: message.hand, SandboxLayer.refusal(message, spec)))
+                news.append(.handRefused(key, hand: message.hand, SandboxLayer.refusal(message, spec)))
+            case CLINUX_MESSAGE_SETUP_ENDED:
+                let nanoseconds = max(0, message.at_nanoseconds - (startedAt ?? message.at_nanoseconds))
+                setupMilliseconds = UInt64(nanoseconds / 1_000_000)
+                isWaiting = spec.keepsSetup
+                news += setupNews
             case CLINUX_MESSAGE_SETUP_FAILED:
                 report = message
                 failedInSetup = true
@@ -87,7 +96,7 @@ final class RunningAttempt {
         } else {
             refusal = .tooLong
         }
-        handNews.append(.handRefused(key, hand: order.hand, refusal))
+        news.append(.handRefused(key, hand: order.hand, refusal))
     }
 
     /// What people ran beside it ends with the daemon that they asked.
@@ -96,14 +105,28 @@ final class RunningAttempt {
         if startedAt != nil, !hasReported, let packet = order.packet(for: spec) { _ = process.send(packet, []) }
     }
 
-    func takeHandNews() -> [SupervisorEvent] {
-        defer { handNews = [] }
-        return handNews
+    func takeNews() -> [SupervisorEvent] {
+        defer { news = [] }
+        return news
     }
 
     private static func exitCode(_ status: Int32) -> Int32 {
         var value: Int32 = 0
         return clinux_wait_status(status, &value) == 2 ? 128 + value : value
+    }
+
+    // -- Setup --
+
+    /// That its setup has ended, for the daemon; empty before.
+    var setupNews: [SupervisorEvent] {
+        setupMilliseconds.map { [.setupEnded(key, milliseconds: $0, isWaiting: isWaiting)] } ?? []
+    }
+
+    /// Its command may begin.
+    func letGo() {
+        guard isWaiting else { return }
+        isWaiting = false
+        process.send(CLINUX_ORDER_GO)
     }
 
     // -- Output --

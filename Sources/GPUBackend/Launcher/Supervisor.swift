@@ -181,7 +181,7 @@ final class Supervisor {
             // Another source of the same poll may have reaped it.
             if attempt.isFinished { return }
             if attempt.readMessages(now: HostClock.sinceBoot()) { try tellStarted(attempt) }
-            unsent += attempt.takeHandNews()
+            unsent += attempt.takeNews()
             // A closed control socket stays readable; its end is near, and the signal of it comes.
             try reap(attempt)
         case .output(let attempt, let stream): attempt.readOutput(stream, buffer: buffer, limit: 4)
@@ -267,7 +267,7 @@ final class Supervisor {
         guard wait4(attempt.process.process, &status, WNOHANG, &usage) == attempt.process.process else { return }
         let now = HostClock.sinceBoot()
         if attempt.readMessages(now: now) { try tellStarted(attempt) }
-        unsent += attempt.takeHandNews()
+        unsent += attempt.takeNews()
         let result = attempt.finish(status: status, usage: usage, buffer: buffer, now: now)
         if let group = attempt.group { pool.giveBack(group) }
         running.removeAll { $0 === attempt }
@@ -319,6 +319,8 @@ final class Supervisor {
         var next = Instant.distantFuture
         let deadline = lease.deadline
         for attempt in running {
+            // Nobody is there to take what its setup made, or who is knows nothing of it.
+            if connection?.knowsSetups != true { attempt.letGo() }
             let leaseEnd = attempt.spec.replaceable ? deadline : .distantFuture
             next = min(next, hold(attempt, leaseEnd: leaseEnd, now: now))
             if attempt.spec.memoryBytes > 0, !pool.enforcesMemory, attempt.cause == nil {
@@ -406,7 +408,8 @@ final class Supervisor {
     private func obey(_ request: SupervisorRequest, from peer: SupervisorPeer) throws(HostError) {
         let now = HostClock.sinceBoot()
         switch request {
-        case .hello(_, let directory):
+        case .hello(let version, let directory):
+            peer.version = version
             if let directory {
                 paths = SupervisorPaths(directory: directory)
                 journal.path = paths.journal
@@ -433,6 +436,7 @@ final class Supervisor {
         case .shutdown: isShuttingDown = true
         case .pause(let key): if case .running(let attempt)? = entries[key] { attempt.pause() }
         case .hand(let order): obey(order, from: peer)
+        case .goOn(let key): if case .running(let attempt)? = entries[key] { attempt.letGo() }
         case .resume(let key): if case .running(let attempt)? = entries[key] { attempt.resume() }
         }
     }
@@ -447,7 +451,7 @@ final class Supervisor {
             return
         }
         attempt.obey(order, descriptors)
-        unsent += attempt.takeHandNews()
+        unsent += attempt.takeNews()
     }
 
     private func tell(_ entry: Entry, key: AttemptKey) {
@@ -456,6 +460,7 @@ final class Supervisor {
             guard let at = attempt.startedAt else { return }
             unsent.append(.started(key, process: attempt.process.process, at: at))
             if attempt.frozenTold { unsent.append(.frozen(key)) }
+            unsent += attempt.setupNews
         case .ended(let result): unsent.append(.ended(key, result))
         }
     }
@@ -466,11 +471,12 @@ final class Supervisor {
             unsent = []
             return
         }
-        for event in unsent { peer.send(event) }
+        for event in unsent where peer.understands(event) { peer.send(event) }
         unsent = []
         if !peer.write() {
             peer.close()
             connection = nil
+            for attempt in running { attempt.letGo() }
         }
     }
 }

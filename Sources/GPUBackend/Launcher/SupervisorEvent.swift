@@ -19,6 +19,8 @@ public enum SupervisorEvent: Hashable, Sendable, CBORCodable {
     case handEnded(AttemptKey, hand: UInt32, exitCode: Int32)
     /// It was not done: `code` is stable, `message` a sentence.
     case handRefused(AttemptKey, hand: UInt32, HandRefusal)
+    /// The setup command ended well. The command waits for `SupervisorRequest.goOn`, if it does. To daemons of version 3.
+    case setupEnded(AttemptKey, milliseconds: UInt64, isWaiting: Bool)
 
     /// The reasons of `declined`.
     public static let leaseExpired = "host.lease_expired"
@@ -37,6 +39,8 @@ public enum SupervisorEvent: Hashable, Sendable, CBORCodable {
         case 7: self = .declined(try map.require(1), reason: try map.require(2))
         case 8: self = .handEnded(try map.require(1), hand: try map.require(2), exitCode: try Int32(from: map, key: 3))
         case 9: self = .handRefused(try map.require(1), hand: try map.require(2), try map.require(3))
+        case 10:
+            self = .setupEnded(try map.require(1), milliseconds: try map.require(2), isWaiting: try map.require(3))
         default: throw .invalid("no supervisor event \(kind)")
         }
     }
@@ -78,6 +82,11 @@ public enum SupervisorEvent: Hashable, Sendable, CBORCodable {
             map.set(1, key)
             map.set(2, hand)
             map.set(3, refusal)
+        case .setupEnded(let key, let milliseconds, let isWaiting):
+            map.set(0, UInt64(10))
+            map.set(1, key)
+            map.set(2, milliseconds)
+            map.set(3, isWaiting)
         }
         return .map(map)
     }

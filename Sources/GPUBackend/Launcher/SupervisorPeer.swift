@@ -7,6 +7,8 @@ final class SupervisorPeer {
     var frames = SupervisorFrames<SupervisorRequest>()
     /// It said hello.
     var isWelcome = false
+    /// What it speaks.
+    var version: UInt32 = 1
     /// What came beside its messages, in the same order.
     private var descriptors: [Int32] = []
     private var output: [UInt8] = []
@@ -21,6 +23,14 @@ final class SupervisorPeer {
     var hasInput: Bool {
         var polled = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
         return poll(&polled, 1, 0) > 0
+    }
+
+    /// Whether it waits for the ends of setup commands.
+    var knowsSetups: Bool { isWelcome && version >= 3 }
+
+    func understands(_ event: SupervisorEvent) -> Bool {
+        if case .setupEnded = event { return version >= 3 }
+        return true
     }
 
     func send(_ event: SupervisorEvent) { output += SupervisorFrames.frame(event) }

@@ -21,9 +21,11 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
     case resume(AttemptKey)
     /// Something beside the command of an attempt, with descriptors. Of version 2.
     case hand(HandOrder)
+    /// What the setup of an attempt made has been taken: its command may begin. Of version 3.
+    case goOn(AttemptKey)
 
     /// The version of this protocol: the answer to `hello` says which one the supervisor knows.
-    public static let version: UInt32 = 2
+    public static let version: UInt32 = 3
 
     public init(cbor: CBOR) throws(CodecError) {
         let map = try cbor.requireMap()
@@ -38,6 +40,7 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
         case 7: self = .pause(try map.require(1))
         case 8: self = .resume(try map.require(1))
         case 9: self = .hand(try map.require(1))
+        case 10: self = .goOn(try map.require(1))
         default: throw .invalid("no supervisor request \(kind)")
         }
     }
@@ -72,6 +75,9 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
         case .hand(let order):
             map.set(0, UInt64(9))
             map.set(1, order)
+        case .goOn(let key):
+            map.set(0, UInt64(10))
+            map.set(1, key)
         }
         return .map(map)
     }

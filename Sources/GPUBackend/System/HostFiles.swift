@@ -158,12 +158,12 @@ extension HostFiles {
         }
     }
 
-    private static func text(_ name: [CChar]) -> String {
+    static func text(_ name: [CChar]) -> String {
         String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
     /// The names in an open directory, as the bytes they are.
-    private static func names(of directory: Int32, _ path: String) throws(HostError) -> [[CChar]] {
+    static func names(of directory: Int32, _ path: String) throws(HostError) -> [[CChar]] {
         let copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard copy >= 0 else { throw .system(operation: "open", path: path, errorNumber: errno) }
         guard let stream = fdopendir(copy) else {

@@ -18,11 +18,13 @@ public struct AttemptView: Hashable, Sendable {
     /// The number of the checkpoint.
     public var resumedFrom: UInt64?
     public var usage: AttemptUsage?
+    /// What became of its setup; nil where it has none, and until that has ended.
+    public var setup: AttemptSetup?
 
     public init(
         task: UInt32, number: UInt32, node: String, gpus: [String], state: TaskState, placedAt: Int64,
         startedAt: Int64? = nil, endedAt: Int64? = nil, outcome: String? = nil, exitCode: Int32? = nil,
-        resumedFrom: UInt64? = nil, usage: AttemptUsage? = nil
+        resumedFrom: UInt64? = nil, usage: AttemptUsage? = nil, setup: AttemptSetup? = nil
     ) {
         self.task = task
         self.number = number
@@ -36,6 +38,7 @@ public struct AttemptView: Hashable, Sendable {
         self.exitCode = exitCode
         self.resumedFrom = resumedFrom
         self.usage = usage
+        self.setup = setup
     }
 }
 
@@ -54,6 +57,7 @@ extension AttemptView: CBORCodable {
         exitCode = try map.optional(10)
         resumedFrom = try map.optional(11)
         usage = try map.optional(12)
+        setup = try map.optional(13)
     }
 
     public var cbor: CBOR {
@@ -70,6 +74,7 @@ extension AttemptView: CBORCodable {
         map.set(10, exitCode)
         map.set(11, resumedFrom)
         map.set(12, usage)
+        map.set(13, setup)
         return .map(map)
     }
 }

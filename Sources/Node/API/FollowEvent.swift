@@ -1,4 +1,5 @@
 import Codec
+import Scheduler
 
 /// What happens to a followed job, in order; `ended` is the last.
 public enum FollowEvent: Hashable, Sendable {
@@ -18,6 +19,8 @@ public enum FollowEvent: Hashable, Sendable {
     /// Somebody paused it, or with nil lets it go on.
     case paused(by: String?)
     case rankEnded(RankEnded)
+    /// The setup of an attempt is there, and its command begins.
+    case setUp(node: String, AttemptSetup)
 }
 
 extension FollowEvent: CBORCodable {
@@ -35,6 +38,9 @@ extension FollowEvent: CBORCodable {
         case 9: self = .outputMissing(node: try String(cbor: content))
         case 10: self = .paused(by: content == .null ? nil : try String(cbor: content))
         case 11: self = .rankEnded(try RankEnded(cbor: content))
+        case 12:
+            let map = try content.requireMap()
+            self = .setUp(node: try map.require(1), try map.require(2))
         default: throw .invalid("event \(number) is not known to this version")
         }
     }
@@ -52,6 +58,14 @@ extension FollowEvent: CBORCodable {
         case .outputMissing(let node): numbered(9, node.cbor)
         case .paused(let person): numbered(10, person?.cbor ?? .null)
         case .rankEnded(let ended): numbered(11, ended.cbor)
+        case .setUp(let node, let setup): numbered(12, FollowEvent.map(node, setup))
         }
+    }
+
+    private static func map(_ node: String, _ setup: AttemptSetup) -> CBOR {
+        var map = CBORMap()
+        map.set(1, node)
+        map.set(2, setup)
+        return .map(map)
     }
 }

@@ -17,6 +17,7 @@ final class FollowSession: @unchecked Sendable {
     private var fromNow: Bool
     private var toldAttempt: UInt32
     private var toldLost: UInt32
+    private var toldSetup: UInt32
     private var toldReason: String?
     private var toldCheckpoint: (number: UInt64, holders: Int) = (0, 0)
     private var toldFrozen = false
@@ -41,6 +42,7 @@ final class FollowSession: @unchecked Sendable {
         fromNow = request.fromNow && request.cursor.place == nil
         toldAttempt = request.seenAttempt
         toldLost = request.seenAttempt
+        toldSetup = request.seenAttempt
         events = LoopQueue(node.loop, capacity: 64)
         pumpEnded = LoopSignal(node.loop)
     }
@@ -96,11 +98,16 @@ final class FollowSession: @unchecked Sendable {
             toldPause = record.pausedBy
             try await events.send(.paused(by: record.pausedBy))
         }
-        let reason = record.isEnded ? nil : Placement.reason(node.state, job: job)
-        if let reason, reason != toldReason, current.state == .pending { try await events.send(.waiting(reason)) }
+        let setsUp = isSettingUp(record, current)
+        let reason = record.isEnded ? nil : setsUp.map { "its setup runs on \($0)" } ?? waits(current)
+        if let reason, reason != toldReason { try await events.send(.waiting(reason)) }
         toldReason = reason
         if let newest = current.attempts.last, newest.startedAt != nil || newest.outcome != nil {
-            if newest.number > toldAttempt, newest.startedAt != nil {
+            if newest.number > toldSetup, let setup = newest.setup {
+                toldSetup = newest.number
+                try await events.send(.setUp(node: node.views.nodeName(newest.node), setup))
+            }
+            if newest.number > toldAttempt, newest.startedAt != nil, setsUp == nil {
                 toldAttempt = newest.number
                 try await events.send(.placed(placed(newest, current)))
             }
@@ -125,6 +132,18 @@ final class FollowSession: @unchecked Sendable {
                 try await events.send(.frozen(frozen))
             }
         }
+    }
+
+    private func waits(_ current: TaskRecord) -> String? {
+        current.state == .pending ? Placement.reason(node.state, job: job) : nil
+    }
+
+    /// The node on which its setup runs; nil where none does, or where the mesh has no words for its end.
+    private func isSettingUp(_ record: JobRecord, _ current: TaskRecord) -> String? {
+        guard record.spec.sandbox?.setup != nil, node.state.level >= 4, let newest = current.attempts.last,
+            newest.startedAt != nil, newest.outcome == nil, newest.setup == nil
+        else { return nil }
+        return node.views.nodeName(newest.node)
     }
 
     private func placed(_ attempt: Attempt, _ current: TaskRecord) -> AttemptPlaced {

@@ -15,6 +15,7 @@ final class GangSession: @unchecked Sendable {
     private let events: LoopQueue<FollowEvent>
     private var toldAttempt: UInt32
     private var toldEnd: UInt32
+    private var toldSetup: UInt32
     private var toldReason: String?
     private var toldCheckpoint: (number: UInt64, holders: Int) = (0, 0)
     /// The newest attempt of each rank whose output is, or was, copied.
@@ -36,6 +37,7 @@ final class GangSession: @unchecked Sendable {
         job = request.job
         cursors = request.rankCursors
         toldAttempt = request.seenAttempt
+        toldSetup = request.seenAttempt
         toldEnd = request.seenAttempt == 0 ? 0 : request.seenAttempt - 1
         pumped = Array(repeating: 0, count: Int(gang.ranks))
         events = LoopQueue(node.loop, capacity: 64)
@@ -90,6 +92,10 @@ final class GangSession: @unchecked Sendable {
         if newest > toldAttempt, let first = ranks[0].attempts.last, first.startedAt != nil {
             toldAttempt = newest
             try await events.send(.placed(placed(first, ranks)))
+        }
+        if newest > toldSetup, let first = ranks[0].attempts.last, let setup = first.setup {
+            toldSetup = newest
+            try await events.send(.setUp(node: node.views.nodeName(first.node), setup))
         }
         for (rank, task) in ranks.enumerated() {
             guard let attempt = task.attempts.last, attempt.startedAt != nil else { continue }

@@ -31,6 +31,10 @@ struct AttemptPlan: Sendable {
         "\(directory.work)/\(key.job).\(key.task).\(key.attempt)"
     }
 
+    /// Where the job finds it: with a setup always in the same place, so that what was set up for one job works for the next.
+    var seenDirectory: String { hasPlace ? SetupService.place : workingDirectory }
+    private var hasPlace: Bool { job.sandbox?.setup != nil && profile != .none }
+
     static func logPath(_ key: AttemptKey, in directory: DataDirectory) -> String {
         "\(directory.logs)/\(key.job)/\(key.task).\(key.attempt)"
     }
@@ -43,9 +47,9 @@ struct AttemptPlan: Sendable {
     /// Whether files of it are results.
     var hasOutputs: Bool { isKept && !job.outputs.isEmpty }
 
-    /// Where the job writes what it can go on from; always there, so that a job need not ask whether it is wanted.
+    /// Where the job finds the place for what it can go on from; always there, so that a job need not ask whether it is wanted.
     var checkpointDirectory: String {
-        hasCheckpointElsewhere ? checkpointName : "\(workingDirectory)/\(checkpointName)"
+        hasCheckpointElsewhere ? checkpointName : "\(seenDirectory)/\(checkpointName)"
     }
 
     /// As it was asked for: absolute, or below the working directory.
@@ -112,7 +116,8 @@ struct AttemptPlan: Sendable {
         let network = asked.network ?? (profile == .strict ? .off : .on)
         let sandbox = AttemptSandbox(
             profile: profile, network: network, hidden: hidden,
-            mounts: try asked.mounts.map { try allowed($0, policy) }, devices: devices)
+            mounts: try asked.mounts.map { try allowed($0, policy) }, devices: devices,
+            place: hasPlace ? seenDirectory : nil)
         return (host.isolation(for: profile), sandbox)
     }
 
@@ -144,16 +149,26 @@ struct AttemptPlan: Sendable {
         ".config/gcloud", ".config/gh", ".config/rclone", ".password-store", ".local/share/keyrings",
     ]
 
+    private static let searchPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+
+    /// Installers that would write to the home directory, which nobody can write to, write to the working directory, where it
+    /// is kept; what they have downloaded is for one attempt.
+    private static let setupDefaults = [
+        ("PATH", "\(SetupService.place)/.local/bin:\(searchPath)"), ("PYTHONUSERBASE", "\(SetupService.place)/.local"),
+        ("PIP_BREAK_SYSTEM_PACKAGES", "1"), ("UV_CACHE_DIR", "/tmp/uv-cache"), ("npm_config_cache", "/tmp/npm-cache"),
+    ]
+
     func environment(_ account: Account) -> [String] {
         var variables: [(String, String)] = [
-            ("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"),
-            ("HOME", account.home ?? workingDirectory), ("PWD", workingDirectory), ("TMPDIR", "/tmp"),
+            ("PATH", AttemptPlan.searchPath),
+            ("HOME", account.home ?? seenDirectory), ("PWD", seenDirectory), ("TMPDIR", "/tmp"),
             ("LANG", "C.UTF-8"), ("USER", account.name),
         ]
+        if hasPlace { variables += AttemptPlan.setupDefaults }
         if let seat { variables += seat.defaults }
         variables += job.environment.map { ($0.name, $0.value) }
         if let seat {
-            let hostFile = "\(workingDirectory)/\(GangSeat.hostFileName)"
+            let hostFile = "\(seenDirectory)/\(GangSeat.hostFileName)"
             variables += seat.environment(of: key, ownGPUs: gpus.count, hostFile: hostFile)
         }
         variables += [

@@ -47,6 +47,7 @@ extension AttemptRunner {
             case .ended(let key, let result): adopted[key] = adopt(key, endedWith: result)
             case .frozen(let key): attempts[key]?.isFrozen = true
             case .thawed(let key): attempts[key]?.isFrozen = false
+            case .setupEnded(let key, let milliseconds, _): setupsBefore[key] = milliseconds
             case .welcome, .declined, .handEnded, .handRefused: break
             case .replayed: isReplayed = true
             case nil: isGone = true
@@ -114,6 +115,10 @@ extension AttemptRunner {
     /// The state is as new as this daemon: what was adopted is looked after like what was started here.
     func resumeAdopted() {
         let results = exchange(&endedBefore, with: [:])
+        let setups = exchange(&setupsBefore, with: [:])
+        for key in setups.keys.sorted() where attempts[key]?.stage == .supervised {
+            node.setups.ended(key, milliseconds: setups[key] ?? 0, waiting: nil)
+        }
         for key in attempts.keys.sorted() where attempts[key]?.stage == .supervised {
             if let result = results[key] {
                 finish(key, result)

@@ -17,6 +17,8 @@ final class AttemptRunner: @unchecked Sendable {
     var attempts: [AttemptKey: Running] = [:]
     /// Ended before this daemon began: their results are collected once the state is known.
     var endedBefore: [AttemptKey: AttemptResult] = [:]
+    /// How long the setups took that had ended before this daemon began.
+    var setupsBefore: [AttemptKey: UInt64] = [:]
     private var isStopped = false
     private var lease = Instant(nanoseconds: .min)
     /// Jobs whose page stands still, because an attempt of theirs was replaced and is not gone yet.
@@ -174,6 +176,7 @@ final class AttemptRunner: @unchecked Sendable {
             running.preparation?.cancel()
         }
         attempts[key] = nil
+        node.setups.release(key)
         node.driver.changes.notify()
         guard let link = links[key.job] else {
             return removeDirectory(of: key.job)
@@ -193,10 +196,11 @@ final class AttemptRunner: @unchecked Sendable {
         try Task.checkCancellation()
         if let gang = plan.job.gang { plan.seat = try await node.gangs.meet(key, gang) }
         defer { node.gangs.letGo(key) }
-        let spec = try plan.spec(
+        var spec = try plan.spec(
             on: node.host.capabilities, node.host.policy,
             devices: node.host.devices.files(of: plan.visibleGPUs.map(\.index).sorted()))
         while let turn = running.turn { try await turn.wait() }
+        try await node.setups.settle(plan, &spec)
         let link = try await self.link(for: key.job)
         while loop.now + NodeConstants.leaseToStart > lease || heldBack.contains(key.job) || isPaused(key.job) {
             try await leaseMoved.wait()
@@ -266,10 +270,13 @@ final class AttemptRunner: @unchecked Sendable {
                 attempts[key]?.stage = .supervised
                 attempts[key]?.hasStarted = true
                 node.driver.input(.attempt(AttemptReport(attempt: key, kind: .running, at: at)))
+                if let setup = node.setups.takeReused(key) { tellSetup(key, setup) }
                 watchCheckpoints(of: key)
                 tellPause(key, always: false)
                 keepSpareSoon()
             case .ended(let key, let result): finish(key, result)
+            case .setupEnded(let key, let milliseconds, let isWaiting):
+                node.setups.ended(key, milliseconds: milliseconds, waiting: isWaiting ? link : nil)
             case .frozen(let key): setFrozen(key, true)
             case .thawed(let key): setFrozen(key, false)
             case .handEnded(_, let hand, let code): handEnded(hand, .exited(code))
@@ -342,6 +349,7 @@ final class AttemptRunner: @unchecked Sendable {
 
     private func ended(_ key: AttemptKey, outcome: Outcome, at: Int64, usage: AttemptUsage? = nil) {
         attempts[key]?.stage = .ended
+        node.setups.release(key)
         // A mesh below that level has no words for it.
         let usage = node.state.level < 3 ? nil : usage
         node.driver.input(.attempt(AttemptReport(attempt: key, kind: .ended(outcome), at: at, usage: usage)))

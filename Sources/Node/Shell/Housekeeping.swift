@@ -49,6 +49,7 @@ final class Housekeeping: @unchecked Sendable {
         } catch {
             if node.isRunning { node.log.warning("cannot tidy up: \(APIFailure(error).message)") }
         }
+        await node.setups.trim()
         await keepReserve()
     }
 

@@ -23,6 +23,7 @@ final class MeshNode: @unchecked Sendable {
     let history: History
     private(set) var runner: AttemptRunner!
     private(set) var files: FileService!
+    private(set) var setups: SetupService!
     private(set) var gangs: GangService!
     private(set) var output: OutputService!
     private(set) var shipper: LogShipper!
@@ -105,6 +106,7 @@ final class MeshNode: @unchecked Sendable {
         relays = RelayService(peers)
         runner = AttemptRunner(node: self)
         files = FileService(node: self)
+        setups = try SetupService(node: self)
         gangs = GangService(node: self)
         output = OutputService(node: self)
         shipper = LogShipper(node: self)

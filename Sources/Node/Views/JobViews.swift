@@ -114,7 +114,8 @@ struct JobViews {
             task: key.index, number: attempt.number, node: nodeName(attempt.node),
             gpus: gpus(attempt).map(GPUText.one), state: state, placedAt: attempt.placedAt,
             startedAt: attempt.startedAt, endedAt: attempt.endedAt, outcome: attempt.outcome.map(OutcomeText.short),
-            exitCode: attempt.outcome?.exitCode, resumedFrom: attempt.resumedFrom, usage: attempt.usage)
+            exitCode: attempt.outcome?.exitCode, resumedFrom: attempt.resumedFrom, usage: attempt.usage,
+            setup: attempt.setup)
     }
 
     private func reason(_ job: JobRecord, _ outcome: Outcome?) -> String? {

@@ -25,11 +25,13 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
     public var turn: UInt64?
     /// What it used; nil while it lives, and where nobody could tell.
     public var usage: AttemptUsage?
+    /// What became of its setup; nil where it has none, and until that has ended.
+    public var setup: AttemptSetup?
 
     public init(
         number: UInt32, node: NodeID, gpus: [UInt32] = [], cpuMillis: UInt64, memoryBytes: UInt64, placedAt: Int64,
         startedAt: Int64? = nil, endedAt: Int64? = nil, outcome: Outcome? = nil, resumedFrom: UInt64? = nil,
-        turn: UInt64? = nil, usage: AttemptUsage? = nil
+        turn: UInt64? = nil, usage: AttemptUsage? = nil, setup: AttemptSetup? = nil
     ) {
         self.number = number
         self.node = node
@@ -43,6 +45,7 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
         self.resumedFrom = resumedFrom
         self.turn = turn
         self.usage = usage
+        self.setup = setup
     }
 
     public init(cbor: CBOR) throws(CodecError) {
@@ -59,6 +62,7 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
         resumedFrom = try map.optional(10)
         turn = try map.optional(11)
         usage = try map.optional(12)
+        setup = try map.optional(13)
     }
 
     public var cbor: CBOR {
@@ -75,6 +79,7 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
         map.set(10, resumedFrom)
         map.set(11, turn)
         map.set(12, usage)
+        map.set(13, setup)
         return .map(map)
     }
 }

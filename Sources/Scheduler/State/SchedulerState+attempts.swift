@@ -66,6 +66,7 @@ extension SchedulerState {
         case .preparing:
             if state == .placed || state == .unknown { change(job, key.task, to: .preparing, &events) }
         case .running:
+            if let setup = report.setup, attempt.setup == nil { changeAttempt(job, key.task) { $0.setup = setup } }
             guard state != .running else { return }
             if attempt.startedAt == nil {
                 changeAttempt(job, key.task) { $0.startedAt = max(report.at, $0.placedAt) }

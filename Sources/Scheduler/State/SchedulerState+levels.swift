@@ -46,6 +46,7 @@ extension SchedulerState {
 
 extension AttemptReport {
     fileprivate var level: UInt64 {
+        if setup != nil { return 4 }
         if usage != nil { return 3 }
         switch kind {
         case .ended(.gangEnded): return 3

@@ -194,7 +194,14 @@ enum InspectText {
             ("started_at", .time(attempt.startedAt)), ("ended_at", .time(attempt.endedAt)),
             ("outcome", .optional(attempt.outcome)), ("exit_code", .optional(attempt.exitCode)),
             ("resumed_from", attempt.resumedFrom.map { .count($0) } ?? .null),
-            ("usage", attempt.usage.map(json) ?? .null),
+            ("usage", attempt.usage.map(json) ?? .null), ("setup", attempt.setup.map(json) ?? .null),
+        ])
+    }
+
+    private static func json(_ setup: AttemptSetup) -> JSON {
+        .object([
+            ("seconds", .number(Double(setup.milliseconds) / 1_000)), ("use", .string(setup.use.name)),
+            ("from_job", setup.from.map { .string("\($0)") } ?? .null), ("not_kept_because", .optional(setup.reason)),
         ])
     }
 

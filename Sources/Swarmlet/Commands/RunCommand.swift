@@ -36,7 +36,7 @@ enum RunCommand {
                 "profile", .choice(SandboxProfile.allCases.map(\.name)),
                 "how far it is kept apart from its host (default standard)"),
             Flag("network", .choice(["on", "off", "setup-only"]), "reach the network (default: on; strict: off)"),
-            Flag("setup", .text(placeholder: "COMMAND"), "run this line of the shell first, in the same place"),
+            Flag("setup", .text(placeholder: "COMMAND"), "run this line first, on each host once: what it makes is kept"),
             Flag(
                 "mount", .text(placeholder: "SRC[:DST][:rw]"), occurrence: .repeated,
                 "show it a directory of its host, as the host's owner allows"),

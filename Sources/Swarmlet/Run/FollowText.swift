@@ -1,5 +1,6 @@
 import Codec
 import Node
+import Scheduler
 
 /// What happens to a job, in sentences.
 enum FollowText {
@@ -13,6 +14,20 @@ enum FollowText {
         if let checkpoint = attempt.resumesFrom { text += ", resumes from checkpoint \(checkpoint)" }
         if let milliseconds = attempt.millisecondsSinceLoss { text += "; \(phrase(milliseconds)) since the loss" }
         return text
+    }
+
+    /// `setup on lynx took 38 s (kept: the next run with the same setup and lock file starts at once)`.
+    static func setUp(_ node: String, _ setup: AttemptSetup) -> String {
+        switch setup.use {
+        case .ran:
+            "setup on \(node) took \(phrase(setup.milliseconds))" + (setup.reason.map { " (not kept: \($0))" } ?? "")
+        case .kept:
+            "setup on \(node) took \(phrase(setup.milliseconds)) "
+                + "(kept: the next run with the same setup and lock file starts at once)"
+        case .reused:
+            "setup on \(node) is kept" + (setup.from.map { " from job \($0)" } ?? "")
+                + ", there in \(phrase(setup.milliseconds))"
+        }
     }
 
     /// `lynx has not answered for 3.1 s; placing attempt 2`.

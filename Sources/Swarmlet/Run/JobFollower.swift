@@ -100,6 +100,7 @@ final class JobFollower {
             seenAttempt = max(seenAttempt, attempt.number)
             let text = "job \(job): " + FollowText.placed(attempt)
             if attempt.number == 1 { terminal.note(text) } else { terminal.warn(text) }
+        case .setUp(let node, let setup): terminal.note("job \(job): " + FollowText.setUp(node, setup))
         case .rankEnded(let end): terminal.warn("job \(job): " + FollowText.ended(end))
         case .hostLost(let loss): terminal.warn("job \(job): " + FollowText.lost(loss))
         case .checkpoint(let checkpoint): terminal.note("job \(job): " + FollowText.checkpoint(checkpoint))

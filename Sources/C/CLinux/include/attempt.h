@@ -58,6 +58,8 @@ struct clinux_attempt {
     const char *const *candidates;
     /// Executed before the command, in the same sandbox; NULL: there is none. The first element is the file to execute.
     const char *const *setup;
+    /// 1: after the setup command nothing is run until CLINUX_ORDER_GO comes again.
+    int waits_after_setup;
     const char *working_directory;
     /// Directories that stay writable, NULL-terminated, the working directory among them.
     const char *const *writable;
@@ -94,6 +96,8 @@ enum clinux_message_kind {
     CLINUX_MESSAGE_HAND_ENDED = 5,
     /// It could not be done: `hand`, `layer`, `error`.
     CLINUX_MESSAGE_HAND_REFUSED = 6,
+    /// The setup command ended well, and nothing that it started is left.
+    CLINUX_MESSAGE_SETUP_ENDED = 7,
 };
 
 /// What the first process of an attempt tells the supervisor over the control socket.
@@ -111,7 +115,7 @@ struct clinux_message {
 
 /// What the supervisor tells the first process, one byte each.
 enum clinux_order {
-    /// Limits and user maps are in place: go on to the command.
+    /// Limits and user maps are in place: go on. And again after the setup command, where it waits there.
     CLINUX_ORDER_GO = 'g',
     CLINUX_ORDER_TERMINATE = 't',
     CLINUX_ORDER_STOP = 's',

@@ -7,3 +7,7 @@ int swarmlet_syncfs(int descriptor);
 
 // Begins to write these bytes of the page cache to the disk and does not wait; a hint, where the file system takes one.
 void swarmlet_begin_writeback(int descriptor, int64_t offset, int64_t count);
+
+// The first `length` bytes of one open file into another, empty one: by sharing them where the file system can, else by
+// copying. 0, or -1 with errno.
+int clinux_copy_content(int from, int to, int64_t length);

@@ -12,10 +12,12 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
     public var mounts: [MountRequest]
     /// Device files that were given to it, absolute.
     public var devices: [String]
+    /// Where it finds its working directory; nil: where that is on the host.
+    public var place: String?
 
     public init(
         profile: SandboxProfile, network: NetworkAccess, hidden: [String] = [], mounts: [MountRequest] = [],
-        devices: [String] = []
+        devices: [String] = [], place: String? = nil
     ) {
         precondition(profile != .none)
         self.profile = profile
@@ -23,6 +25,7 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
         self.hidden = hidden
         self.mounts = mounts
         self.devices = devices
+        self.place = place
     }
 
     public init(cbor: CBOR) throws(CodecError) {
@@ -32,6 +35,7 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
         hidden = try map.optional(3) ?? []
         mounts = try map.optional(4) ?? []
         devices = try map.optional(5) ?? []
+        place = try map.optional(6)
         guard profile != .none else { throw .invalid("a sandbox of no profile") }
     }
 
@@ -42,6 +46,7 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
         map.set(3, hidden)
         map.set(4, mounts)
         map.set(5, devices)
+        map.set(6, place)
         return .map(map)
     }
 }

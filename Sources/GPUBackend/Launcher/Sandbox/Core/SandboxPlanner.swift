@@ -84,7 +84,7 @@ struct SandboxPlanner {
 
     private var passwords: String {
         let user = spec.user ?? JobUser(user: 0, group: 0)
-        return "root:x:0:0::/:/usr/sbin/nologin\njob:x:\(user.user):\(user.group)::\(spec.workingDirectory):/bin/sh\n"
+        return "root:x:0:0::/:/usr/sbin/nologin\njob:x:\(user.user):\(user.group)::\(spec.seenDirectory):/bin/sh\n"
     }
 
     // MARK: What both have
@@ -112,7 +112,7 @@ struct SandboxPlanner {
     /// be written to.
     private func hidingSteps(_ isHidden: (String) -> Bool) -> [SandboxPlan.Step] {
         Set(sandbox.hidden).sorted().filter { !isHidden($0) }.map { path in
-            let leadsFurther = (ownDirectories + sandbox.mounts.map(\.target)).contains { Self.holds(path, $0) }
+            let leadsFurther = (ownDirectories.map(\.target) + sandbox.mounts.map(\.target)).contains { Self.holds(path, $0) }
             return leadsFurther
                 ? .memory(target: path, options: "mode=0755,size=64k,nr_inodes=64") : .hide(path)
         }
@@ -123,13 +123,16 @@ struct SandboxPlanner {
         let mounts = sandbox.mounts.map { mount -> SandboxPlan.Step in
             .tree(source: mount.source, target: mount.target, mount.isWritable ? [.writable, .asUser] : .asUser)
         }
-        let own = ownDirectories.map { SandboxPlan.Step.tree(source: $0, target: $0, .writable) }
+        let own = ownDirectories.map { SandboxPlan.Step.tree(source: $0.source, target: $0.target, .writable) }
         // What is the attempt's own wins over a mount of the same place.
         return (mounts.filter { mount in !own.contains { $0.target == mount.target } } + own)
             .sorted { $0.target < $1.target }
     }
 
-    private var ownDirectories: [String] { Set([spec.workingDirectory] + spec.writableDirectories).sorted() }
+    private var ownDirectories: [(source: String, target: String)] {
+        [(spec.workingDirectory, spec.seenDirectory)]
+            + Set(spec.writableDirectories).subtracting([spec.workingDirectory]).sorted().map { ($0, $0) }
+    }
 
     private var temporaryOptions: String {
         spec.memoryBytes > 0 ? "mode=1777,size=\(spec.memoryBytes)" : "mode=1777"
@@ -144,7 +147,7 @@ struct SandboxPlanner {
         ]
         rules += HostLayout.temporary.map { .init(path: $0, access: .owning) }
         rules += sandbox.mounts.filter(\.isWritable).map { .init(path: $0.target, access: .owning) }
-        return rules + ownDirectories.map { .init(path: $0, access: .owning) }
+        return rules + ownDirectories.map { .init(path: $0.target, access: .owning) }
     }
 
     private func limits(_ isStrict: Bool) -> [SandboxPlan.Limit] {
