@@ -82,6 +82,8 @@ public enum NodeError: Error, Hashable, Sendable {
     case profileTooWeak(SandboxProfile, node: String, least: SandboxProfile)
     /// The owner of this host does not let jobs mount it, or it is not there.
     case mountRefused(String, node: String, reason: String)
+    /// It cannot be the root of a job on this host.
+    case imageRefused(String, node: String, reason: String)
     /// This host cannot hold a job still without its noticing.
     case noFreezer(String)
     /// What was asked about the sandbox is no sandbox.
@@ -156,6 +158,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .runAsInProfile: "job.run_as_in_profile"
         case .profileTooWeak: "host.sandbox.too_weak"
         case .mountRefused: "job.mount"
+        case .imageRefused: "job.image"
         case .noFreezer: "host.no_freezer"
         case .sandboxMalformed: "job.sandbox_malformed"
         case .checkpointDirectoryRefused: "job.checkpoint_directory"
@@ -242,6 +245,8 @@ public enum NodeError: Error, Hashable, Sendable {
             "\(node) cannot give the profile \(profile.name): \(reason)"
         case .profileTooWeak(let profile, let node, let least):
             "\(node) takes no job with the profile \(profile.name): its owner wants \(least.name) at least"
+        case .imageRefused(let path, let node, let reason):
+            "\(path) cannot be the root of a job on \(node): \(reason)"
         case .mountRefused(let path, let node, let reason): "\(path) cannot be mounted on \(node): \(reason)"
         case .noFreezer(let node): "\(node) has no control group that could hold a job still"
         case .sandboxMalformed(let what): what
@@ -324,6 +329,7 @@ public enum NodeError: Error, Hashable, Sendable {
             "what that host can give: swarmlet doctor, there. Without a sandbox, if you trust the job: --profile none"
         case .profileTooWeak(_, _, let least):
             "ask for --profile \(least.name); or its owner allows it there: swarmlet up --least-profile none"
+        case .imageRefused: "it has to be on that host, and its owner allows it: swarmlet up --allow-mount PATH"
         case .mountRefused: "its owner allows it there: swarmlet up --allow-mount PATH[:rw]"
         case .noFreezer: "the jobs of root's daemon can be paused; without root: a service with Delegate=yes"
         case .sandboxMalformed: "see: swarmlet run --help"

@@ -15,6 +15,10 @@ struct AttemptProcess {
 
     /// Clones it into a group whose limits are set. It waits for `go` before it touches anything.
     static func clone(_ spec: AttemptSpec, into group: Cgroup? = nil) throws(HostError) -> AttemptProcess {
+        let sandbox = try spec.sandbox.map { (asked) throws(HostError) in
+            let image = try asked.image.map { (root) throws(HostError) in try ImageLayout.probe(root.path) }
+            return PreparedSandbox(SandboxPlanner(spec, asked, on: .here, image: image ?? ImageLayout()).plan)
+        }
         let output = try pipe()
         let errorOutput: (read: Int32, write: Int32)
         do throws(HostError) { errorOutput = try pipe() } catch {
@@ -23,7 +27,6 @@ struct AttemptProcess {
         }
         defer { closeAll([output.write, errorOutput.write]) }
         var control: Int32 = -1
-        let sandbox = spec.sandbox.map { PreparedSandbox(SandboxPlanner(spec, $0, on: .here).plan) }
         let process = clone(
             spec, into: group, in: sandbox, output: output.write, errorOutput: errorOutput.write, control: &control)
         guard process > 0 else {
@@ -57,13 +60,17 @@ struct AttemptProcess {
             attempt.writable = writable.pointer
             attempt.isolation = Int32(spec.isolation.rawValue)
             attempt.sandbox = sandbox?.raw
-            if let user = spec.user, geteuid() == 0 {
-                attempt.change_user = 1
+            let isSingle = sandbox?.plan.hasSingleUser == true
+            let user = isSingle ? Self.singleUser(of: spec) : spec.user
+            if let user, isSingle || geteuid() == 0 {
+                // A daemon that is not root may set no groups, and has none that its job would know.
+                attempt.change_user = geteuid() == 0 ? 1 : 0
                 attempt.user = user.user
                 attempt.group = user.group
             }
             attempt.groups = groups.baseAddress
-            attempt.group_count = attempt.change_user == 1 ? groups.count : 0
+            // The only user of a namespace has no other groups in it.
+            attempt.group_count = attempt.change_user == 1 && !isSingle ? groups.count : 0
             attempt.oom_score_adjustment = oomScoreAdjustment
             attempt.cgroup = group?.birthplace ?? -1
             attempt.output = output
@@ -121,7 +128,7 @@ struct AttemptProcess {
     /// Makes users known inside the new user namespace: to root's supervisor all that it knows itself, since its jobs run
     /// as other users, else its own alone.
     func mapUsers(of spec: AttemptSpec) throws(HostError) {
-        if let sandbox, sandbox.plan.hasSingleUser { return try mapSingleUser(spec.user) }
+        if let sandbox, sandbox.plan.hasSingleUser { return try mapSingleUser(of: spec) }
         guard geteuid() != 0 else {
             try HostFiles.write(Self.identity(of: "/proc/self/uid_map"), to: "/proc/\(process)/uid_map")
             try HostFiles.write(Self.identity(of: "/proc/self/gid_map"), to: "/proc/\(process)/gid_map")
@@ -134,12 +141,17 @@ struct AttemptProcess {
 
     /// Makes one user and one group known and nobody else; they have the numbers of this process where it is not root, and
     /// can then have any others inside.
-    private func mapSingleUser(_ user: JobUser?) throws(HostError) {
-        let inside = user ?? JobUser(user: geteuid(), group: getegid())
-        let outside = geteuid() == 0 ? inside : JobUser(user: geteuid(), group: getegid())
+    private func mapSingleUser(of spec: AttemptSpec) throws(HostError) {
+        let inside = Self.singleUser(of: spec)
+        let outside = geteuid() == 0 ? spec.user ?? inside : JobUser(user: geteuid(), group: getegid())
         if geteuid() != 0 { try HostFiles.write("deny", to: "/proc/\(process)/setgroups") }
         try HostFiles.write("\(inside.user) \(outside.user) 1", to: "/proc/\(process)/uid_map")
         try HostFiles.write("\(inside.group) \(outside.group) 1", to: "/proc/\(process)/gid_map")
+    }
+
+    /// Whom a user namespace with one user knows.
+    private static func singleUser(of spec: AttemptSpec) -> JobUser {
+        spec.insideUser ?? spec.user ?? JobUser(user: geteuid(), group: getegid())
     }
 
     /// Everything that `map` knows, mapped to itself; a line of it is first inside, first outside, count (user_namespaces(7)).

@@ -14,6 +14,8 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
     public var writableDirectories: [String]
     /// Nil: as the supervisor's own user.
     public var user: JobUser?
+    /// Who it is inside of its own user namespace; nil: `user`. It stays that user to the host.
+    public var insideUser: JobUser?
     /// Thousandths of a CPU; 0 is no limit.
     public var cpuMillis: UInt64
     /// 0 is no limit.
@@ -40,7 +42,8 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
 
     public init(
         key: AttemptKey, arguments: [String], environment: [String], workingDirectory: String,
-        writableDirectories: [String] = [], user: JobUser? = nil, cpuMillis: UInt64 = 0, memoryBytes: UInt64 = 0,
+        writableDirectories: [String] = [], user: JobUser? = nil, insideUser: JobUser? = nil,
+        cpuMillis: UInt64 = 0, memoryBytes: UInt64 = 0,
         timeLimit: Interval? = nil, grace: Interval = .seconds(10), isolation: Isolation,
         sandbox: AttemptSandbox? = nil, setup: [String] = [], keepsSetup: Bool = false, gpus: [UInt32] = [],
         replaceable: Bool = true, disconnectLimit: Interval = .seconds(3600), logPath: String
@@ -51,6 +54,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         self.workingDirectory = workingDirectory
         self.writableDirectories = writableDirectories
         self.user = user
+        self.insideUser = insideUser
         self.cpuMillis = cpuMillis
         self.memoryBytes = memoryBytes
         self.timeLimit = timeLimit
@@ -80,6 +84,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         sandbox = try map.optional(16)
         setup = try map.optional(17) ?? []
         keepsSetup = try map.optional(18) ?? false
+        insideUser = try map.optional(19)
         let number: UInt64 = try map.require(11)
         isolation = try Isolation(cbor: (sandbox == nil && setup.isEmpty ? number : number &- Self.sandboxed).cbor)
         gpus = try map.optional(12) ?? []
@@ -113,6 +118,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         map.set(16, sandbox)
         map.set(17, setup.isEmpty ? nil : setup)
         map.set(18, keepsSetup ? true : nil)
+        map.set(19, insideUser)
         return .map(map)
     }
 

@@ -24,6 +24,10 @@ enum SandboxLayer {
                         code: "job.working_directory",
                         message: "the working directory \(spec.workingDirectory): \(why)")
                 }
+                if let image = spec.sandbox?.image?.path, mount.source?.hasPrefix(image) == true {
+                    return .hostFailed(
+                        code: "job.image", message: "\(mount.source ?? image) of the image cannot be used: \(why)")
+                }
                 if let asked = spec.sandbox?.mounts.first(where: { $0.target == mount.target }) {
                     return .hostFailed(
                         code: "job.mount", message: "\(asked.source) cannot be mounted at \(asked.target): \(why)")

@@ -27,10 +27,12 @@ enum SetupKey {
     /// - Parameters:
     ///   - line: the setup command.
     ///   - files: what travels with the job; nil: nothing.
-    static func digest(_ line: String, of job: JobSpec, files: Manifest?) -> Digest {
+    ///   - image: which one it runs in; empty: none.
+    static func digest(_ line: String, of job: JobSpec, files: Manifest?, image: String = "") -> Digest {
         let words = words(of: line)
         var parts = [
-            "swarmlet/setup/1", job.user, "\(job.uid)", job.runAs ?? "", (job.sandbox?.profile ?? .standard).name, line,
+            "swarmlet/setup/1", job.user, "\(job.uid)", job.runAs ?? "", (job.sandbox?.profile ?? .standard).name,
+            image, line,
         ]
         for variable in job.environment where words.contains(variable.name) { parts += [variable.name, variable.value] }
         parts.append("")

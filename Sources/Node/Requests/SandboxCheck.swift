@@ -16,6 +16,18 @@ enum SandboxCheck {
         if sandbox.profile == .some(.none), (sandbox.network ?? .on) != .on || !sandbox.mounts.isEmpty {
             throw .sandboxMalformed("without a sandbox a job has the network and the files of its host as they are")
         }
+        if sandbox.user == 0 || sandbox.group == 0, spec.uid != 0 { throw .rootNotAsked }
+        if sandbox.user != nil, sandbox.profile == .some(.none) {
+            throw .sandboxMalformed("another user is one in a sandbox, and there is none")
+        }
+        if let image = sandbox.image {
+            guard sandbox.profile != .some(.none) else {
+                throw .sandboxMalformed("an image is the root of a sandbox, and there is none")
+            }
+            guard HostPolicy.plain(image) == image, image != "/" else {
+                throw .sandboxMalformed("\(image) is no plain absolute path")
+            }
+        }
         guard sandbox.mounts.count <= SandboxSpec.mountsMax else {
             throw .sandboxMalformed("a job mounts at most \(SandboxSpec.mountsMax) directories")
         }

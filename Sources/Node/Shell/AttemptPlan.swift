@@ -15,6 +15,8 @@ struct AttemptPlan: Sendable {
     var account: Account?
     /// Its place in its gang, once all ranks could begin; nil before, and of a job that is no gang.
     var seat: GangSeat?
+    /// The root that it brings, once that has been found on this host.
+    var image: ImageRoot?
 
     /// The user of a job on this host.
     struct Account: Sendable {
@@ -33,7 +35,9 @@ struct AttemptPlan: Sendable {
 
     /// Where the job finds it: with a setup always in the same place, so that what was set up for one job works for the next.
     var seenDirectory: String { hasPlace ? SetupService.place : workingDirectory }
-    private var hasPlace: Bool { job.sandbox?.setup != nil && profile != .none }
+    private var hasPlace: Bool {
+        (job.sandbox?.setup != nil || job.sandbox?.image != nil) && profile != .none
+    }
 
     static func logPath(_ key: AttemptKey, in directory: DataDirectory) -> String {
         "\(directory.logs)/\(key.job)/\(key.task).\(key.attempt)"
@@ -93,6 +97,11 @@ struct AttemptPlan: Sendable {
         return JobUser(user: number, group: number)
     }
 
+    /// Who it is to itself, where that was asked for.
+    private var insideUser: JobUser? {
+        job.sandbox?.user.map { JobUser(user: $0, group: job.sandbox?.group ?? $0) }
+    }
+
     /// Whom it runs as, looked up in the host's list of users.
     func lookedUpAccount() throws -> Account {
         let user = try user()
@@ -111,14 +120,30 @@ struct AttemptPlan: Sendable {
         if let why = host.refusal(of: profile) {
             throw NodeError.profileUnavailable(profile, node: nodeName, reason: why)
         }
+        // The node that took the job has said no already; this one does not trust it.
+        if let number = insideUser, number.user == 0 || number.group == 0, job.uid != 0 { throw NodeError.rootNotAsked }
         guard profile != .none else { return (.group, nil) }
         // Members have the network where nothing is said, strangers have not.
         let network = asked.network ?? (profile == .strict ? .off : .on)
         let sandbox = AttemptSandbox(
             profile: profile, network: network, hidden: hidden,
             mounts: try asked.mounts.map { try allowed($0, policy) }, devices: devices,
-            place: hasPlace ? seenDirectory : nil)
-        return (host.isolation(for: profile), sandbox)
+            place: hasPlace ? seenDirectory : nil, image: image)
+        // Another user is one only in a user namespace.
+        return (insideUser == nil ? host.isolation(for: profile) : .userNamespace, sandbox)
+    }
+
+    /// Where the image is without links, for a job that may have it.
+    func imagePath(_ policy: HostPolicy) throws -> String? {
+        guard let path = job.sandbox?.image else { return nil }
+        guard let real = HostFiles.realPath(path) else {
+            throw NodeError.imageRefused(path, node: nodeName, reason: "it is not there")
+        }
+        let mount = MountRequest(source: real, target: "/", isWritable: false)
+        if let why = policy.refusal(of: mount, hidden: hidden.compactMap(HostFiles.realPath)) {
+            throw NodeError.imageRefused(path, node: nodeName, reason: why)
+        }
+        return real
     }
 
     /// The mount as it is without links, so that what is looked at here is what will be mounted.
@@ -211,7 +236,7 @@ struct AttemptPlan: Sendable {
             key: key, arguments: job.command, environment: environment(account),
             workingDirectory: workingDirectory, writableDirectories: writable,
             // Inside its user namespace it has a number of its own, whoever it is outside.
-            user: account.user ?? (profile == .strict ? strictUser : nil),
+            user: account.user ?? (profile == .strict ? strictUser : nil), insideUser: insideUser,
             cpuMillis: attempt.cpuMillis, memoryBytes: attempt.memoryBytes,
             timeLimit: job.timeLimitMilliseconds.map { Interval.milliseconds(Int64(clamping: $0)) },
             grace: .milliseconds(Int64(clamping: job.graceMilliseconds)), isolation: isolation, sandbox: sandbox,

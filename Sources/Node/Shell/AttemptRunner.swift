@@ -192,6 +192,7 @@ final class AttemptRunner: @unchecked Sendable {
         guard var plan = node.plan(for: key) else { throw NodeError.jobNotFound(key.job) }
         plan.account = try accounts[key.job] ?? plan.lookedUpAccount()
         accounts[key.job] = plan.account
+        plan.image = try await node.images.root(for: plan)
         try await node.files.prepare(plan)
         try Task.checkCancellation()
         if let gang = plan.job.gang { plan.seat = try await node.gangs.meet(key, gang) }

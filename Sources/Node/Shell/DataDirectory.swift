@@ -7,7 +7,7 @@ import Glibc
 /// `keys/identity` the node's key · `keys/noise` its session key · `keys/mesh` the mesh key, at the founder · `mesh` which
 /// mesh, which number, whose certificates · `peers` where members were last · `gossip` what was known of them · `raft.db` the log · `snapshots/` what it
 /// begins with · `history.db` finished jobs · `blobs/` files by content · `supervisors/JOB/` jobs under way · `work/` their
-/// directories · `logs/` what they wrote · `setups/` what their setups made · `socket`, `daemon.pid`, `daemon.log`. Others may pass through on the way to their
+/// directories · `logs/` what they wrote · `setups/` what their setups made · `images/` their roots · `socket`, `daemon.pid`, `daemon.log`. Others may pass through on the way to their
 /// job's own directory and read nothing.
 public struct DataDirectory: Hashable, Sendable {
     public let path: String
@@ -35,6 +35,8 @@ public struct DataDirectory: Hashable, Sendable {
     /// The working directories of attempts.
     var work: String { path + "/work" }
 
+    /// The roots that jobs brought as archives.
+    var images: String { path + "/images" }
     /// What setup commands made, for the next attempt with the same.
     var setups: String { path + "/setups" }
 
@@ -102,7 +104,7 @@ public struct DataDirectory: Hashable, Sendable {
                 throw HostError.system(operation: "unlink", path: file, errorNumber: errno)
             }
         }
-        for directory in [snapshots, blobs, supervisors, work, logs, setups] { try HostFiles.removeTree(directory) }
+        for directory in [snapshots, blobs, supervisors, work, logs, setups, images] { try HostFiles.removeTree(directory) }
         if keys { try HostFiles.removeTree(self.keys) }
         try makeSubdirectories()
     }
@@ -120,9 +122,9 @@ public struct DataDirectory: Hashable, Sendable {
 
     private func makeSubdirectories() throws {
         for directory in [keys, blobs, supervisors, logs, setups] { try HostFiles.makeDirectories(directory, mode: 0o700) }
-        try HostFiles.makeDirectories(work, mode: 0o711)
-        // A job's user passes through both on the way to its own directory, whatever the umask was.
-        for directory in [path, work] where chmod(directory, 0o711) != 0 {
+        for directory in [work, images] { try HostFiles.makeDirectories(directory, mode: 0o711) }
+        // A job's user passes through them on the way to its own directory, whatever the umask was.
+        for directory in [path, work, images] where chmod(directory, 0o711) != 0 {
             throw HostError.system(operation: "chmod", path: directory, errorNumber: errno)
         }
     }

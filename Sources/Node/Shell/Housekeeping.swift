@@ -50,6 +50,7 @@ final class Housekeeping: @unchecked Sendable {
             if node.isRunning { node.log.warning("cannot tidy up: \(APIFailure(error).message)") }
         }
         await node.setups.trim()
+        await node.images.trim()
         await keepReserve()
     }
 

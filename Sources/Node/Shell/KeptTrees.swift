@@ -12,6 +12,8 @@ struct KeptTrees: Sendable {
     let path: String
     /// Which run of the kernel this is.
     let boot: String
+    /// Of the directories of trees.
+    var mode: mode_t = 0o700
 
     /// Those that nobody used for so long go.
     static let unusedSeconds = 14 * 86_400
@@ -52,6 +54,9 @@ struct KeptTrees: Sendable {
         try HostFiles.removeTree(new)
         do throws(HostError) {
             try HostFiles.makeDirectories("\(new)/files")
+            for directory in [new, "\(new)/files"] where chmod(directory, mode) != 0 {
+                throw HostError.system(operation: "chmod", path: directory, errorNumber: errno)
+            }
             let kept = KeptTree(bytes: try fill("\(new)/files", room), job: job, boot: boot)
             try HostFiles.replace("\(new)/made", with: kept.encoded())
             try HostFiles.removeTree("\(path)/\(key)")

@@ -24,6 +24,7 @@ final class MeshNode: @unchecked Sendable {
     private(set) var runner: AttemptRunner!
     private(set) var files: FileService!
     private(set) var setups: SetupService!
+    private(set) var images: ImageService!
     private(set) var gangs: GangService!
     private(set) var output: OutputService!
     private(set) var shipper: LogShipper!
@@ -107,6 +108,7 @@ final class MeshNode: @unchecked Sendable {
         runner = AttemptRunner(node: self)
         files = FileService(node: self)
         setups = try SetupService(node: self)
+        images = try ImageService(node: self)
         gangs = GangService(node: self)
         output = OutputService(node: self)
         shipper = LogShipper(node: self)

@@ -41,7 +41,8 @@ final class SetupService: @unchecked Sendable {
     /// Puts what was kept into the directory of an attempt, which then has nothing to set up, or lets it make that to be kept.
     func settle(_ plan: AttemptPlan, _ spec: inout AttemptSpec) async throws {
         guard let line = plan.job.sandbox?.setup, spec.sandbox != nil else { return }
-        let name = SetupKey.digest(line, of: plan.job, files: try await files(of: plan)).hex
+        let image = plan.image?.path ?? ""
+        let name = SetupKey.digest(line, of: plan.job, files: try await files(of: plan), image: image).hex
         let store = store
         while true {
             if let kept = await node.loop.offload({ store.find(name) }) {

@@ -72,6 +72,7 @@ enum OutcomeText {
         case "host.sandbox.unavailable":
             NodeError.profileUnavailable(.standard, node: "", reason: "").hint
         case "host.sandbox.too_weak": NodeError.profileTooWeak(.none, node: "", least: .standard).hint
+        case "job.image": NodeError.imageRefused("", node: "", reason: "").hint
         case "job.mount": NodeError.mountRefused("", node: "", reason: "").hint
         case "job.setup_failed":
             "what it said is above. Does it need the network? --network on, or setup-only for the setup alone"

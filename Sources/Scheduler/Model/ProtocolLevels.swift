@@ -13,7 +13,6 @@ public struct ProtocolLevels: Hashable, Sendable, CBORCodable {
     /// a job may have to start together. Level 4: tokens for people outside the mesh; an attempt says what became of its setup
     /// and what it used of its devices, and a job may bring a root of its own, and be another user in its sandbox.
     public static let current = ProtocolLevels(lowest: 1, highest: 4)
-    public static let current = ProtocolLevels(lowest: 1, highest: 4)
 
     public init(lowest: UInt64, highest: UInt64) {
         self.lowest = lowest

@@ -57,12 +57,17 @@ extension AttemptReport {
 }
 
 extension Command {
+    private static func level(of spec: JobSpec) -> UInt64 {
+        if spec.guest != nil || spec.sandbox?.needsLevel4 ?? false { return 4 }
+        return spec.gang != nil ? 3 : spec.sandbox != nil ? 2 : 1
+    }
+
     /// The lowest level of the mesh at which this may be put into the log; nil for what this program does not know.
     public var level: UInt64? {
         switch self {
         case .unrecognised: nil
         // A host that does not know of sandboxes would run it without.
-        case .submit(let spec): spec.guest != nil ? 4 : spec.gang != nil ? 3 : spec.sandbox != nil ? 2 : 1
+        case .submit(let spec): Command.level(of: spec)
         case .updateNode(_, _, let capacity, _): capacity.level
         case .report(_, let reports): reports.reduce(1) { max($0, $1.level) }
         case .pause, .label, .rankReady: 3

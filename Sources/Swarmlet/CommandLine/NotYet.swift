@@ -33,7 +33,6 @@ enum NotYet {
 
     private static let flags: [String: [String: String]] = [
         "run": [
-            "--image": "a job sees the programs of its host; name an interpreter that is there, such as python3",
             "--priority": "jobs start in the order they were submitted; start without the flag",
             "--preemptible": "no job is preempted in this version; start without the flag",
             "--spot": "spot notices are to come; a lost host is retried without a flag",

@@ -24,13 +24,46 @@ enum SandboxRequest {
                 message: "--profile strict gives a job a user of its own, so it cannot run as another",
                 hint: "leave out --run-as, or use --profile standard")
         }
+        let image = try invocation.text("image").map { (text) throws(CommandError) in
+            guard let path = HostPolicy.plain(text), path != "/" else {
+                throw .badValue(
+                    flag: "--image", value: text,
+                    expectation: "an absolute path on the host that runs the job, such as /srv/images/debian",
+                    command: "run")
+            }
+            return path
+        }
+        if profile == .some(.none), image != nil {
+            throw .conflict(
+                message: "--image is the root of a sandbox, and --profile none makes none",
+                hint: "leave out --profile, or use strict")
+        }
+        let user = try invocation.text("user").map(user)
+        if profile == .some(.none), user != nil {
+            throw .conflict(
+                message: "--user is who a job is in its sandbox, and --profile none makes none",
+                hint: "leave out --profile, or run as a user of the host: --run-as USER")
+        }
         guard mounts.count <= SandboxSpec.mountsMax else {
             throw .conflict(
                 message: "\(mounts.count) mounts are asked for, and a job has at most \(SandboxSpec.mountsMax)",
                 hint: "mount the directory above them")
         }
-        let spec = SandboxSpec(profile: profile, network: network, mounts: mounts, setup: setup)
+        let spec = SandboxSpec(profile: profile, network: network, mounts: mounts, setup: setup, image: image, user: user?.user, group: user?.group)
         return spec.isEmpty ? nil : spec
+    }
+
+    /// `UID[:GID]`; -1 means something else to the kernel.
+    private static func user(_ text: String) throws(CommandError) -> (user: UInt32, group: UInt32) {
+        let numbers = text.split(separator: ":", omittingEmptySubsequences: false).map { UInt32($0) }
+        guard (1...2).contains(numbers.count), let user = numbers[0], let group = numbers[numbers.count - 1],
+            user != .max, group != .max
+        else {
+            throw .badValue(
+                flag: "--user", value: text,
+                expectation: "numbers, UID or UID:GID; to run as a user of the host by name: --run-as USER", command: "run")
+        }
+        return (user, group)
     }
 
     private static func access(_ word: String) -> NetworkAccess {

@@ -43,12 +43,15 @@ final class Cgroup {
     private static let periodMicroseconds: UInt64 = 100_000
 
     /// Makes the group; nil where that name is in use.
-    init?(name: String, in hierarchies: CgroupHierarchies) throws(HostError) {
+    ///
+    /// - Parameter isMade: its directories are there already.
+    init?(name: String, in hierarchies: CgroupHierarchies, isMade: Bool = false) throws(HostError) {
         directories = hierarchies.legacy.mapValues { "\($0)/\(name)" }
         all = hierarchies.bases.map { "\($0)/\(name)" }
         unified = hierarchies.unified.map { "\($0)/\(name)" }
         unifiedControllers = hierarchies.unifiedControllers
-        guard let first = all.first, let claim = try CgroupClaim.make(first) else { return nil }
+        guard let first = all.first, let claim = try isMade ? CgroupClaim.take(first) : CgroupClaim.make(first)
+        else { return nil }
         self.claim = claim
         for path in all {
             if path != first && mkdir(path, 0o755) < 0 && errno != EEXIST {

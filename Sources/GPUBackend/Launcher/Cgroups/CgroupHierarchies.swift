@@ -17,6 +17,15 @@ struct CgroupHierarchies: Sendable {
     /// What version 2 groups below `unified` can limit.
     private(set) var unifiedControllers: Set<Controller> = []
 
+    init() {}
+
+    /// Hierarchies that are known.
+    init(legacy: [Controller: String], unified: String?, unifiedControllers: Set<Controller>) {
+        self.legacy = legacy
+        self.unified = unified
+        self.unifiedControllers = unifiedControllers
+    }
+
     static let directoryName = "swarmlet"
 
     /// Looks, makes the parent directory for groups, and enables controllers in it. What fails is simply not there.

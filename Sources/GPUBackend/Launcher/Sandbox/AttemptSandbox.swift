@@ -14,10 +14,12 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
     public var devices: [String]
     /// Where it finds its working directory; nil: where that is on the host.
     public var place: String?
+    /// Its root; nil: what its profile says.
+    public var image: ImageRoot?
 
     public init(
         profile: SandboxProfile, network: NetworkAccess, hidden: [String] = [], mounts: [MountRequest] = [],
-        devices: [String] = [], place: String? = nil
+        devices: [String] = [], place: String? = nil, image: ImageRoot? = nil
     ) {
         precondition(profile != .none)
         self.profile = profile
@@ -26,6 +28,7 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
         self.mounts = mounts
         self.devices = devices
         self.place = place
+        self.image = image
     }
 
     public init(cbor: CBOR) throws(CodecError) {
@@ -36,6 +39,7 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
         mounts = try map.optional(4) ?? []
         devices = try map.optional(5) ?? []
         place = try map.optional(6)
+        image = try map.optional(7)
         guard profile != .none else { throw .invalid("a sandbox of no profile") }
     }
 
@@ -47,6 +51,7 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
         map.set(4, mounts)
         map.set(5, devices)
         map.set(6, place)
+        map.set(7, image)
         return .map(map)
     }
 }

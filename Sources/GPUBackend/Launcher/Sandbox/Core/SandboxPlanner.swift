@@ -9,20 +9,26 @@ struct SandboxPlanner {
     let spec: AttemptSpec
     let sandbox: AttemptSandbox
     let host: HostLayout
+    /// Of `sandbox.image`.
+    let image: ImageLayout
 
-    init(_ spec: AttemptSpec, _ sandbox: AttemptSandbox, on host: HostLayout) {
+    init(
+        _ spec: AttemptSpec, _ sandbox: AttemptSandbox, on host: HostLayout, image: ImageLayout = ImageLayout()
+    ) {
         self.spec = spec
         self.sandbox = sandbox
         self.host = host
+        self.image = image
     }
 
     var plan: SandboxPlan {
         let isStrict = sandbox.profile == .strict
         let handled = host.landlockVersion > 0 ? FileAccess.known(to: host.landlockVersion) : []
+        let steps = sandbox.image.map { imageSteps($0, isStrict) } ?? (isStrict ? strictSteps : standardSteps)
         return SandboxPlan(
-            root: isStrict ? .own(options: "mode=0755,size=1m,nr_inodes=1024") : .host,
-            steps: (isStrict ? strictSteps : standardSteps) + ownSteps,
-            hasSingleUser: isStrict && spec.isolation == .userNamespace,
+            root: isStrict || sandbox.image != nil ? .own(options: "mode=0755,size=2m,nr_inodes=8192") : .host,
+            steps: steps + ownSteps,
+            hasSingleUser: (isStrict || spec.insideUser != nil) && spec.isolation == .userNamespace,
             hasOwnNetwork: sandbox.network == .off,
             leavesNetworkAfterSetup: sandbox.network == .setupOnly,
             hostName: isStrict ? "swarmlet" : nil,
@@ -57,15 +63,10 @@ struct SandboxPlanner {
         var steps = HostLayout.programs.compactMap(copy) + HostLayout.settings.compactMap(copy)
         steps += [
             .file(target: "/etc/passwd", content: passwords),
-            .file(target: "/etc/group", content: "root:x:0:\njob:x:\(spec.user?.group ?? 0):\n"),
+            .file(target: "/etc/group", content: "root:x:0:\njob:x:\((spec.insideUser ?? spec.user)?.group ?? 0):\n"),
             .file(target: "/etc/nsswitch.conf", content: "passwd: files\ngroup: files\nhosts: files dns\n"),
         ]
-        if sandbox.network != .off {
-            steps += HostLayout.resolverSettings.filter(isThere).map { .tree(source: $0, target: $0, [.optional]) }
-        } else {
-            steps.append(.file(target: "/etc/hosts", content: "127.0.0.1 localhost swarmlet\n::1 localhost\n"))
-        }
-        steps += deviceSteps(HostLayout.devices, withTerminals: false)
+        steps += nameSteps + deviceSteps(HostLayout.devices, withTerminals: false)
         steps += HostLayout.temporary.map { .memory(target: $0, options: temporaryOptions) }
         steps += [.directory("/run"), .link(target: "/var/run", to: "/run"), .processes(hidesOthers: true)]
         return steps + kernelSteps + hidingSteps { path in !HostLayout.programs.contains { Self.holds($0, path) } }
@@ -83,11 +84,45 @@ struct SandboxPlanner {
     }
 
     private var passwords: String {
-        let user = spec.user ?? JobUser(user: 0, group: 0)
+        let user = spec.insideUser ?? spec.user ?? JobUser(user: 0, group: 0)
+        if user.user == 0 { return "root:x:0:0::\(spec.seenDirectory):/bin/sh\n" }
         return "root:x:0:0::/:/usr/sbin/nologin\njob:x:\(user.user):\(user.group)::\(spec.seenDirectory):/bin/sh\n"
     }
 
+    // MARK: An image: a root of its own with somebody else's programs in it
+
+    private func imageSteps(_ root: ImageRoot, _ isStrict: Bool) -> [SandboxPlan.Step] {
+        let rights: SandboxPlan.TreeRights = root.isUnpacked ? [] : .asUser
+        func steps(_ entries: [String: HostLayout.Entry], below parent: String, but made: Set<String>)
+            -> [SandboxPlan.Step]
+        {
+            entries.keys.sorted().filter { !made.contains($0) }.map { name in
+                let target = parent + "/" + name
+                if case .link(let text)? = entries[name] { return .link(target: target, to: text) }
+                return .tree(source: root.path + target, target: target, rights)
+            }
+        }
+        var made = steps(image.top, below: "", but: ["dev", "etc", "proc", "run", "sys", "tmp"])
+        made.append(.directory("/etc"))
+        made += steps(image.settings, below: "/etc", but: ["hosts", "resolv.conf"]) + nameSteps
+        if image.settings["passwd"] == nil { made.append(.file(target: "/etc/passwd", content: passwords)) }
+        made += deviceSteps(
+            HostLayout.devices + (isStrict ? [] : HostLayout.memberDevices), withTerminals: !isStrict)
+        made.append(.memory(target: "/tmp", options: temporaryOptions))
+        if image.hasTemporary { made.append(.memory(target: "/var/tmp", options: temporaryOptions)) }
+        return made + [.directory("/run"), .processes(hidesOthers: isStrict)] + kernelSteps
+    }
+
     // MARK: What both have
+
+    /// Where names are looked up: as the host does, where it can be asked.
+    private var nameSteps: [SandboxPlan.Step] {
+        guard sandbox.network == .off else {
+            return HostLayout.resolverSettings.filter(isThere).map { .tree(source: $0, target: $0, [.optional]) }
+        }
+        return [.file(target: "/etc/hosts", content: "127.0.0.1 localhost swarmlet\n::1 localhost\n")]
+    }
+
 
     private func deviceSteps(_ devices: [String], withTerminals: Bool) -> [SandboxPlan.Step] {
         var steps: [SandboxPlan.Step] = [.memory(target: "/dev", options: "mode=0755,size=64k,nr_inodes=256")]
