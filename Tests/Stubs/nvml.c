@@ -3,6 +3,7 @@
 // Lines: `broken` makes the driver refuse to start, `gpu` begins a device, `instance` a part of it (MIG); after it `key=value`:
 //   uuid name pci memory (bytes, or `unsupported`) recovery (a number; without it the call is not supported)
 //   remap_failed lost mig (1) gi ci users (process ids with commas) link (pci address at the other end, repeated)
+//   used (bytes) busy (percent) energy (millijoules): without them those calls are not supported
 //   ancestor (what the topology call says of every pair)
 // Errors: `INDEX GI XID` in the file `events` beside it, taken and deleted by the next wait.
 //
@@ -20,7 +21,8 @@ enum { DEVICES = 16, PARTS = 8, USERS = 32, LINKS = 18 };
 
 struct thing {
     char uuid[96], name[96], pci[32], links[LINKS][32];
-    unsigned long long memory;
+    unsigned long long memory, used, energy;
+    int busy, has_energy;
     int has_memory, recovery, remap_failed, lost, mig, ancestor;
     unsigned gi, ci, user_count, users[USERS], link_count;
     struct thing *parts[PARTS];
@@ -34,6 +36,9 @@ static void set(struct thing *thing, const char *key, char *value) {
     if (!strcmp(key, "name")) snprintf(thing->name, sizeof thing->name, "%s", value);
     if (!strcmp(key, "pci")) snprintf(thing->pci, sizeof thing->pci, "%s", value);
     if (!strcmp(key, "memory")) thing->has_memory = sscanf(value, "%llu", &thing->memory) == 1;
+    if (!strcmp(key, "used")) sscanf(value, "%llu", &thing->used);
+    if (!strcmp(key, "busy")) thing->busy = atoi(value);
+    if (!strcmp(key, "energy")) thing->has_energy = sscanf(value, "%llu", &thing->energy) == 1;
     if (!strcmp(key, "recovery")) thing->recovery = atoi(value);
     if (!strcmp(key, "remap_failed")) thing->remap_failed = atoi(value);
     if (!strcmp(key, "lost")) thing->lost = atoi(value);
@@ -79,11 +84,11 @@ static int read_file(void) {
         if (!strcmp(line, "gpu") && device_count < DEVICES) {
             thing = &devices[device_count++];
             thing->recovery = -1;
-            thing->ancestor = -1;
+            thing->ancestor = thing->busy = -1;
         } else if (!strcmp(line, "instance") && device_count && part_total < DEVICES * PARTS) {
             struct thing *card = &devices[device_count - 1];
             thing = &parts[part_total++];
-            thing->recovery = -1;
+            thing->recovery = thing->busy = -1;
             card->parts[card->part_count++] = thing;
         } else if (equals && thing) {
             *equals = 0;
@@ -120,6 +125,18 @@ struct memory { unsigned long long total, free, used; };
 int nvmlDeviceGetMemoryInfo(struct thing *thing, struct memory *memory) {
     if (!thing->has_memory) return NOT_SUPPORTED;
     memory->total = thing->memory;
+    memory->used = thing->used;
+    return SUCCESS;
+}
+struct rates { unsigned gpu, memory; };
+int nvmlDeviceGetUtilizationRates(struct thing *thing, struct rates *rates) {
+    if (thing->busy < 0) return NOT_SUPPORTED;
+    rates->gpu = (unsigned)thing->busy;
+    return SUCCESS;
+}
+int nvmlDeviceGetTotalEnergyConsumption(struct thing *thing, unsigned long long *millijoules) {
+    if (!thing->has_energy) return NOT_SUPPORTED;
+    *millijoules = thing->energy;
     return SUCCESS;
 }
 struct user { unsigned pid; unsigned long long bytes; };
@@ -138,6 +155,7 @@ int nvmlDeviceGetMemoryInfo_v2(struct thing *thing, struct memory_2 *memory) {
     if (memory->version != 0x02000028) return INVALID;
     if (!thing->has_memory) return NOT_SUPPORTED;
     memory->total = thing->memory;
+    memory->used = thing->used;
     return SUCCESS;
 }
 #ifdef V3

@@ -23,6 +23,9 @@ struct memory_2 {
     unsigned long long total, reserved, free, used;
 };
 #define MEMORY_2_VERSION ((unsigned int)(sizeof(struct memory_2) | 2 << 24))
+struct utilisation {
+    unsigned int gpu, memory;
+};
 struct process_1 {
     unsigned int pid;
     unsigned long long bytes;
@@ -67,6 +70,8 @@ struct clinux_nvml {
     int (*processes_1)(handle, unsigned int *, struct process_1 *);
     int (*processes_2)(handle, unsigned int *, struct process_2 *);
     int (*minor)(handle, unsigned int *);
+    int (*utilisation)(handle, struct utilisation *);
+    int (*energy)(handle, unsigned long long *);
     int (*mig_mode)(handle, unsigned int *, unsigned int *);
     int (*mig_count)(handle, unsigned int *);
     int (*mig_at)(handle, unsigned int, handle *);
@@ -120,6 +125,8 @@ int clinux_nvml_open(const char *path, struct clinux_nvml **session, char *error
     FIND(processes_1, "DeviceGetComputeRunningProcesses", "DeviceGetComputeRunningProcesses");
     FIND(processes_2, "DeviceGetComputeRunningProcesses_v2", "DeviceGetComputeRunningProcesses_v3");
     FIND(minor, "DeviceGetMinorNumber", "DeviceGetMinorNumber");
+    FIND(utilisation, "DeviceGetUtilizationRates", "DeviceGetUtilizationRates");
+    FIND(energy, "DeviceGetTotalEnergyConsumption", "DeviceGetTotalEnergyConsumption");
     FIND(mig_mode, "DeviceGetMigMode", "DeviceGetMigMode");
     FIND(mig_count, "DeviceGetMaxMigDeviceCount", "DeviceGetMaxMigDeviceCount");
     FIND(mig_at, "DeviceGetMigDeviceHandleByIndex", "DeviceGetMigDeviceHandleByIndex");
@@ -170,13 +177,25 @@ static void spell_pci(const char *text, char *out, size_t length) {
     out[at] = 0;
 }
 
-static uint64_t memory_bytes(struct clinux_nvml *nvml, handle device) {
-    struct memory_2 newer = {.version = MEMORY_2_VERSION};
-    if (nvml->memory_2 && nvml->memory_2(device, &newer) == SUCCESS) return newer.total;
-    struct memory_1 older = {0};
-    if (nvml->memory_1 && nvml->memory_1(device, &older) == SUCCESS) return older.total;
+static void read_use(struct clinux_nvml *nvml, handle device, struct clinux_nvml_device *out) {
+    out->used_bytes = out->utilisation = -1;
+    out->energy = -1;
     // GB10 answers NOT_SUPPORTED to both: it has the memory of the host.
-    return 0;
+    out->memory_bytes = 0;
+    struct memory_2 newer = {.version = MEMORY_2_VERSION};
+    struct memory_1 older = {0};
+    if (nvml->memory_2 && nvml->memory_2(device, &newer) == SUCCESS) {
+        out->memory_bytes = newer.total;
+        out->used_bytes = (int64_t)newer.used;
+    } else if (nvml->memory_1 && nvml->memory_1(device, &older) == SUCCESS) {
+        out->memory_bytes = older.total;
+        out->used_bytes = (int64_t)older.used;
+    }
+    struct utilisation rates = {0};
+    if (nvml->utilisation && nvml->utilisation(device, &rates) == SUCCESS && rates.gpu <= 100)
+        out->utilisation = (int)rates.gpu;
+    unsigned long long energy = 0;
+    if (out->instance < 0 && nvml->energy && nvml->energy(device, &energy) == SUCCESS) out->energy = (int64_t)energy;
 }
 
 static void read_processes(struct clinux_nvml *nvml, handle device, struct clinux_nvml_device *out) {
@@ -234,7 +253,7 @@ static int survey_instances(
         memset(one->uuid, 0, sizeof one->uuid);
         memset(one->name, 0, sizeof one->name);
         if (read_name(nvml, instance, one, ignored, 1) != 0 || one->lost) continue;
-        one->memory_bytes = memory_bytes(nvml, instance);
+        read_use(nvml, instance, one);
         if (nvml->gpu_instance) nvml->gpu_instance(instance, &one->gpu_instance);
         if (nvml->compute_instance) nvml->compute_instance(instance, &one->compute_instance);
         read_processes(nvml, instance, one);
@@ -282,7 +301,7 @@ int clinux_nvml_survey(
         if (nvml->pci && nvml->pci(found, &pci) == SUCCESS) spell_pci(pci.text, device->pci, sizeof device->pci);
         unsigned int minor = 0;
         if (nvml->minor && nvml->minor(found, &minor) == SUCCESS) device->minor = (int)minor;
-        device->memory_bytes = memory_bytes(nvml, found);
+        read_use(nvml, found, device);
         read_processes(nvml, found, device);
         read_health(nvml, found, device);
         listen_to(nvml, index, found);

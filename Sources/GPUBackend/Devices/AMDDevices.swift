@@ -33,6 +33,9 @@ struct AMDDevices {
                 ["/dev/kfd", "/dev/dri/\(name)"]
                 + names("\(directory)/drm").filter { $0.hasPrefix("renderD") }.map { "/dev/dri/\($0)" }
             card.condition = .worksAsFarAsKnown
+            card.use = DeviceUse(
+                utilisation: PCIDevice.text("\(directory)/gpu_busy_percent").flatMap { UInt32($0) },
+                usedBytes: PCIDevice.text("\(directory)/mem_info_vram_used").flatMap { UInt64($0) })
             card.users = keys[address].map(processes) ?? []
             return card
         }

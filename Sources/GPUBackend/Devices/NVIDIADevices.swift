@@ -109,6 +109,11 @@ final class NVIDIADevices {
         device.files = NVIDIADevices.files(found)
         device.links = found.instance < 0 ? links[found.index] ?? [] : []
         device.condition = NVIDIADevices.condition(found)
+        if !isLost {
+            device.use = DeviceUse(
+                utilisation: UInt32(exactly: found.utilisation), usedBytes: UInt64(exactly: found.used_bytes),
+                millijoules: UInt64(exactly: found.energy))
+        }
         let processes = withUnsafeBytes(of: &found.processes) {
             $0.bindMemory(to: Int32.self).prefix(Int(max(0, found.process_count))).map { $0 }
         }

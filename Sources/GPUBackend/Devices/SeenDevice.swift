@@ -16,6 +16,8 @@ public struct SeenDevice: Hashable, Sendable {
     /// What a program opens to use it; some may not be there.
     public var files: [String] = []
     public var condition = Condition.works
+    /// How it is used now.
+    public var use = DeviceUse()
     /// The processes that compute on it.
     var users: [Int32] = []
     /// Those of them that belong to no job of this daemon.

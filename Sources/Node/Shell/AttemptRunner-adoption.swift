@@ -123,6 +123,7 @@ extension AttemptRunner {
             if let result = results[key] {
                 finish(key, result)
             } else {
+                node.host.devices.meter.begin(key, on: node.state.attempt(key)?.gpus ?? [])
                 watchCheckpoints(of: key)
                 tellPause(key, always: true)
             }

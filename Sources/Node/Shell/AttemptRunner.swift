@@ -272,6 +272,7 @@ final class AttemptRunner: @unchecked Sendable {
                 attempts[key]?.hasStarted = true
                 node.driver.input(.attempt(AttemptReport(attempt: key, kind: .running, at: at)))
                 if let setup = node.setups.takeReused(key) { tellSetup(key, setup) }
+                node.host.devices.meter.begin(key, on: node.state.attempt(key)?.gpus ?? [])
                 watchCheckpoints(of: key)
                 tellPause(key, always: false)
                 keepSpareSoon()
@@ -318,6 +319,8 @@ final class AttemptRunner: @unchecked Sendable {
     func finish(_ key: AttemptKey, _ result: AttemptResult) {
         guard let running = attempts[key], running.stage != .ended else { return }
         running.stage = .ended
+        var usage = result.usage
+        usage.gpu = node.state.level < 4 ? nil : node.host.devices.meter.end(key)
         endHands(of: key)
         node.driver.changes.notify()
         let end = running.stop?.outcome(afterEnd: result.outcome) ?? result.outcome
@@ -328,9 +331,9 @@ final class AttemptRunner: @unchecked Sendable {
         if !running.leavesCheckpoint { running.watcher?.cancel() }
         let plan = outcome.isSuccess ? node.plan(for: key).flatMap { $0.hasOutputs ? $0 : nil } : nil
         guard plan != nil || running.watcher != nil else {
-            return ended(key, outcome: outcome, at: result.endedAt, usage: result.usage)
+            return ended(key, outcome: outcome, at: result.endedAt, usage: usage)
         }
-        loop.spawn("results of \(key.job).\(key.task)") { [self] in
+        loop.spawn("results of \(key.job).\(key.task)") { [self, usage] in
             if running.leavesCheckpoint { await running.watcher?.value }
             if let plan {
                 do {
@@ -341,10 +344,10 @@ final class AttemptRunner: @unchecked Sendable {
                     let failure = APIFailure(error)
                     return ended(
                         key, outcome: .hostFailed(code: failure.code, message: failure.message), at: result.endedAt,
-                        usage: result.usage)
+                        usage: usage)
                 }
             }
-            ended(key, outcome: outcome, at: result.endedAt, usage: result.usage)
+            ended(key, outcome: outcome, at: result.endedAt, usage: usage)
         }
     }
 

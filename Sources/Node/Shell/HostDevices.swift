@@ -14,6 +14,8 @@ final class HostDevices: @unchecked Sendable {
 
     private let loop: any EventLoop
     private var watch = DeviceWatch()
+    /// What attempts use of real devices.
+    var meter = GPUMeter()
     /// nil: simulated.
     private let survey: Survey?
     private var isRunning = true
@@ -100,6 +102,7 @@ final class HostDevices: @unchecked Sendable {
             watch.fail(.nvidia, refusal)
         } else {
             watch.look(round.seen)
+            meter.look(Dictionary(round.seen.map { ($0.index, $0.use) }, uniquingKeysWith: { first, _ in first }))
         }
         guard watch.gpus != gpus else { return }
         let before = gpus

@@ -10,6 +10,8 @@ public struct AttemptUsage: Hashable, Sendable, CBORCodable {
     public var readBytes: UInt64
     public var writtenBytes: UInt64
     public var source: Source
+    /// Nil where it held no devices, or nobody looked.
+    public var gpu: GPUUsage?
 
     /// Who has counted.
     public enum Source: UInt64, Sendable {
@@ -31,13 +33,14 @@ public struct AttemptUsage: Hashable, Sendable, CBORCodable {
 
     public init(
         cpuMicroseconds: UInt64 = 0, peakMemoryBytes: UInt64 = 0, readBytes: UInt64 = 0, writtenBytes: UInt64 = 0,
-        source: Source = .processes
+        source: Source = .processes, gpu: GPUUsage? = nil
     ) {
         self.cpuMicroseconds = cpuMicroseconds
         self.peakMemoryBytes = peakMemoryBytes
         self.readBytes = readBytes
         self.writtenBytes = writtenBytes
         self.source = source
+        self.gpu = gpu
     }
 
     public init(cbor: CBOR) throws(CodecError) {
@@ -49,6 +52,7 @@ public struct AttemptUsage: Hashable, Sendable, CBORCodable {
         let number: UInt64 = try map.optional(5) ?? 0
         guard let source = Source(rawValue: number) else { throw .unknownKind("AttemptUsage.Source", number) }
         self.source = source
+        gpu = try map.optional(6)
     }
 
     public var cbor: CBOR {
@@ -58,6 +62,7 @@ public struct AttemptUsage: Hashable, Sendable, CBORCodable {
         map.set(3, readBytes)
         map.set(4, writtenBytes)
         map.set(5, source.rawValue)
+        map.set(6, gpu)
         return .map(map)
     }
 }

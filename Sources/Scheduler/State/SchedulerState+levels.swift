@@ -46,7 +46,7 @@ extension SchedulerState {
 
 extension AttemptReport {
     fileprivate var level: UInt64 {
-        if setup != nil { return 4 }
+        if setup != nil || usage?.gpu != nil { return 4 }
         if usage != nil { return 3 }
         switch kind {
         case .ended(.gangEnded): return 3

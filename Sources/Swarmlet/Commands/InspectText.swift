@@ -8,6 +8,7 @@ enum InspectText {
         "TASK", "TRY", "NODE", "GPUS", "STATE", "STARTED", "TIME", "CPU", "MEMORY", "READ", "WRITTEN", "FROM",
         "OUTCOME",
     ]
+    static let gpuColumns = ["GPU", "GPU MEMORY", "ENERGY"]
     static let checkpointColumns = ["TASK", "CHECKPOINT", "TRY", "SIZE", "SAVED", "ON"]
 
     /// Aligned names and values, those without a value left out.
@@ -124,7 +125,9 @@ enum InspectText {
     }
 
     private static func attempts(_ attempts: [AttemptView]) -> Table {
-        var table = Table(attemptColumns)
+        // Only where somebody had devices: the table is wide enough.
+        let hasGPUs = attempts.contains { !$0.gpus.isEmpty }
+        var table = Table(hasGPUs ? attemptColumns + gpuColumns : attemptColumns)
         for attempt in attempts {
             let time = attempt.startedAt.map { start in
                 TimeSpan.text(Interval(nanoseconds: max(0, (attempt.endedAt ?? Clock.wall().nanoseconds) - start)))
@@ -136,9 +139,16 @@ enum InspectText {
                 attempt.usage.map { ByteSize.text($0.peakMemoryBytes) },
                 attempt.usage.map { ByteSize.text($0.readBytes) }, attempt.usage.map { ByteSize.text($0.writtenBytes) },
                 attempt.resumedFrom.map { "checkpoint \($0)" }, attempt.outcome,
-            ])
+            ] + (hasGPUs ? gpuCells(attempt.usage?.gpu) : []))
         }
         return table
+    }
+
+    private static func gpuCells(_ usage: GPUUsage?) -> [String?] {
+        [
+            usage?.utilisation.map { "\($0)%" }, usage?.peakMemoryBytes.map { ByteSize.text($0) },
+            usage?.millijoules.map { $0 < 3_600_000 ? "\($0 / 1_000) J" : "\($0 / 3_600_000) Wh" },
+        ]
     }
 
     private static func checkpoints(_ checkpoints: [CheckpointView]) -> Table {
@@ -210,6 +220,16 @@ enum InspectText {
             ("cpu_seconds", .number(Double(usage.cpuMicroseconds) / 1e6)),
             ("peak_memory_bytes", .count(usage.peakMemoryBytes)), ("read_bytes", .count(usage.readBytes)),
             ("written_bytes", .count(usage.writtenBytes)), ("counted_by", .string(usage.source.text)),
+            (
+                "gpu",
+                usage.gpu.map { gpu in
+                    .object([
+                        ("utilisation_percent", gpu.utilisation.map { .integer(Int64($0)) } ?? .null),
+                        ("peak_memory_bytes", gpu.peakMemoryBytes.map { .count($0) } ?? .null),
+                        ("joules", gpu.millijoules.map { .number(Double($0) / 1_000) } ?? .null),
+                    ])
+                } ?? .null
+            ),
         ])
     }
 

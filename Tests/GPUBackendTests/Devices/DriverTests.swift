@@ -26,6 +26,18 @@ struct DriverTests {
 
         """
 
+    @Test("how a card is used is read as far as its driver says it")
+    func use() throws {
+        let driver = try StubDriver()
+        try driver.show(Self.h100 + "used=1073741824\nbusy=87\nenergy=123456\n")
+        let seen = driver.survey().round(waitMilliseconds: 0).seen
+        #expect(seen.map(\.use.utilisation) == [nil, 87])
+        #expect(seen.map(\.use.usedBytes) == [0, 1 << 30])
+        #expect(seen.map(\.use.millijoules) == [nil, 123_456])
+        try driver.show("gpu\nuuid=GPU-3\nname=NVIDIA GB10\nmemory=unsupported\n")
+        #expect(driver.survey().round(waitMilliseconds: 0).seen.map(\.use) == [DeviceUse()])
+    }
+
     @Test("two cards: names, sizes as sold, places on the bus, and the links between them")
     func cards() throws {
         let driver = try StubDriver()

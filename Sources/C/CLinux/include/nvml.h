@@ -40,6 +40,12 @@ struct clinux_nvml_device {
     /// Processes that compute on it, at most CLINUX_NVML_PROCESSES of them; -1: the driver does not say.
     int process_count;
     int32_t processes[CLINUX_NVML_PROCESSES];
+    /// What is in use of its memory now; -1: the driver does not say.
+    int64_t used_bytes;
+    /// In hundredths of the last moments, that something computed on it; -1: the driver does not say.
+    int utilisation;
+    /// Millijoules since the driver was loaded; -1: it does not say, as of instances, which have none of their own.
+    int64_t energy;
 };
 
 /// What the driver reported of a device.

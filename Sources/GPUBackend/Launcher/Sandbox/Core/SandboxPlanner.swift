@@ -193,7 +193,7 @@ struct SandboxPlanner {
     // MARK: Paths
 
     /// Or may be: nobody was named.
-    private var isRoot: Bool { (spec.user?.user ?? 0) == 0 }
+    private var isRoot: Bool { (spec.user?.user ?? 0) == 0 || spec.insideUser?.user == 0 }
 
     private func isThere(_ path: String) -> Bool { host.entries[path] != nil }
     private func isDirectory(_ path: String) -> Bool { host.entries[path] == .directory }
