@@ -33,6 +33,7 @@ public enum APIReply: Hashable, Sendable {
     case doctorReport(DoctorReport)
     case hand(HandOutput)
     case tokens(TokensView)
+    case explanation(ExplainView)
 }
 
 extension APIReply: CBORCodable {
@@ -64,6 +65,7 @@ extension APIReply: CBORCodable {
         case 25: self = .doctorReport(try DoctorReport(cbor: content))
         case 30: self = .hand(try HandOutput(cbor: content))
         case 31: self = .tokens(try TokensView(cbor: content))
+        case 40: self = .explanation(try ExplainView(cbor: content))
         default: throw .invalid("reply \(number) is not known to this version")
         }
     }
@@ -95,6 +97,7 @@ extension APIReply: CBORCodable {
         case .doctorReport(let report): numbered(25, report.cbor)
         case .hand(let output): numbered(30, output.cbor)
         case .tokens(let view): numbered(31, view.cbor)
+        case .explanation(let view): numbered(40, view.cbor)
         }
     }
 }

@@ -63,6 +63,8 @@ public enum APIRequest: Hashable, Sendable {
     case hand(HandRequest)
     /// To something that was begun so.
     case handInput(HandInput)
+    /// Why a job has not begun.
+    case explain(JobID)
 
     /// Whether the caller has more to send before the answer is complete.
     var isConversation: Bool {
@@ -128,6 +130,7 @@ extension APIRequest: CBORCodable {
         case 43: self = .token(try TokenRequest(cbor: content))
         case 41: self = .hand(try HandRequest(cbor: content))
         case 42: self = .handInput(try HandInput(cbor: content))
+        case 50: self = .explain(try UInt64(cbor: content))
         default: throw .invalid("request \(number) is not known to this version")
         }
     }
@@ -172,6 +175,7 @@ extension APIRequest: CBORCodable {
         case .token(let request): numbered(43, request.cbor)
         case .hand(let request): numbered(41, request.cbor)
         case .handInput(let input): numbered(42, input.cbor)
+        case .explain(let job): numbered(50, job.cbor)
         }
     }
 }

@@ -49,6 +49,9 @@ struct RequestHandler {
         case .inspectJob(let id):
             let state = try await state(knowing: id)
             try await reply(.job(node.views(of: state).detail(try job(id, in: state))))
+        case .explain(let id):
+            let state = try await state(knowing: id)
+            try await reply(.explanation(explain(try job(id, in: state), in: state)))
         case .inspectNode(let name): try await reply(.member(try MemberViews(node: node).member(named: name)))
         case .cancel(let request): try await cancel(request)
         case .pause(let request): try await pause(request)
@@ -147,7 +150,7 @@ struct RequestHandler {
     private static func reads(_ request: APIRequest) -> Bool {
         switch request {
         case .members, .follow, .followArray, .logs, .jobs, .inspectJob, .inspectNode, .cancel, .wait, .fetch,
-            .settings, .pause, .hand:
+            .settings, .pause, .hand, .explain:
             true
         default: false
         }
@@ -283,6 +286,20 @@ struct RequestHandler {
             let state = try await state(knowing: id)
             try await reply(.follow(.ended(node.views(of: state).ended(try job(id, in: state)))))
         }
+    }
+
+    private func explain(_ job: JobRecord, in state: SchedulerState) -> ExplainView {
+        let views = node.views(of: state)
+        let view = views.view(job)
+        if job.pausedBy == nil,
+            let found = Placement.explain(state, job: job.id, now: EventLoops.wallClock.nanoseconds)
+        {
+            return ExplainView(job: job.id, found, name: views.nodeName)
+        }
+        let place = view.nodes.isEmpty || job.isEnded ? "" : " on \(view.nodes.joined(separator: ", "))"
+        let why = view.reason.map { ": \($0)" } ?? ""
+        return ExplainView(
+            job: job.id, state: (view.frozen ? "frozen" : view.state.name) + place + why, name: views.nodeName)
     }
 
     private func cancel(_ request: CancelRequest) async throws {

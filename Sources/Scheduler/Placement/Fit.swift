@@ -69,7 +69,7 @@ struct Fit: Hashable {
     }
 
     /// The flags that would make it fit on this node; empty where it has nothing of a kind.
-    private static func smaller(_ resources: Resources, _ fit: Fit, _ capacity: Capacity) -> [String] {
+    static func smaller(_ resources: Resources, _ fit: Fit, _ capacity: Capacity) -> [String] {
         var flags: [String] = []
         if fit.lacksGPUs {
             let usable = usable(capacity.gpus, for: resources).count

@@ -8,7 +8,7 @@ enum CommandTable {
         LogsCommand.declaration,
         CancelCommand.declaration, PauseCommand.pause, PauseCommand.resume, AttachCommand.declaration,
         ExecCommand.declaration, PortForwardCommand.declaration, WaitCommand.declaration,
-        InspectCommand.declaration, CpCommand.declaration,
+        InspectCommand.declaration, ExplainCommand.declaration, CpCommand.declaration,
         TokenCommand.declaration,
         LeaveCommand.declaration, NodeCommand.declaration, ConfigCommand.declaration, RaftCommand.declaration,
         KeyCommand.declaration,

@@ -10,7 +10,6 @@ enum NotYet {
         "drain": "did you mean: swarmlet node drain NODE",
         "cordon": "did you mean: swarmlet node cordon NODE",
         "uncordon": "did you mean: swarmlet node uncordon NODE",
-        "explain": "why a job waits is in the column REASON of: swarmlet ps; what is free: swarmlet members",
         "audit": "what a job did, attempt by attempt, is in: swarmlet inspect JOB",
         "upgrade": "stop the daemon, replace the binary, then: swarmlet up. Running jobs go on",
         "sql": "every table is JSON for other tools: swarmlet ps -a --json",

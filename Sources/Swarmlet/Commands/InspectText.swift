@@ -8,7 +8,7 @@ enum InspectText {
         "TASK", "TRY", "NODE", "GPUS", "STATE", "STARTED", "TIME", "CPU", "MEMORY", "READ", "WRITTEN", "FROM",
         "OUTCOME",
     ]
-    static let gpuColumns = ["GPU", "GPU MEMORY", "ENERGY"]
+    static let gpuColumns = ["BUSY", "GPU MEMORY", "ENERGY"]
     static let checkpointColumns = ["TASK", "CHECKPOINT", "TRY", "SIZE", "SAVED", "ON"]
 
     /// Aligned names and values, those without a value left out.
@@ -127,19 +127,21 @@ enum InspectText {
     private static func attempts(_ attempts: [AttemptView]) -> Table {
         // Only where somebody had devices: the table is wide enough.
         let hasGPUs = attempts.contains { !$0.gpus.isEmpty }
-        var table = Table(hasGPUs ? attemptColumns + gpuColumns : attemptColumns)
+        var table = Table(attemptColumns.dropLast(2) + (hasGPUs ? gpuColumns : []) + attemptColumns.suffix(2))
         for attempt in attempts {
             let time = attempt.startedAt.map { start in
                 TimeSpan.text(Interval(nanoseconds: max(0, (attempt.endedAt ?? Clock.wall().nanoseconds) - start)))
             }
-            table.add([
+            let cells = [
                 "\(attempt.task)", "\(attempt.number)", attempt.node, attempt.gpus.joined(separator: ", "),
                 attempt.state.name, attempt.startedAt.map { Timestamp.rfc3339(Instant(nanoseconds: $0)) }, time,
                 attempt.usage.map { TimeSpan.text(Interval(nanoseconds: Int64(clamping: $0.cpuMicroseconds) * 1_000)) },
                 attempt.usage.map { ByteSize.text($0.peakMemoryBytes) },
                 attempt.usage.map { ByteSize.text($0.readBytes) }, attempt.usage.map { ByteSize.text($0.writtenBytes) },
-                attempt.resumedFrom.map { "checkpoint \($0)" }, attempt.outcome,
-            ] + (hasGPUs ? gpuCells(attempt.usage?.gpu) : []))
+            ]
+            table.add(
+                cells + (hasGPUs ? gpuCells(attempt.usage?.gpu) : [])
+                    + [attempt.resumedFrom.map { "checkpoint \($0)" }, attempt.outcome])
         }
         return table
     }
