@@ -278,6 +278,38 @@ class Everybody(SandboxCase):
         self.assertNotIn("must stay here", done.stdout + done.stderr)
         self.assertIn(self.probe(("link", "/usr/bin/env", "hard"))[0], ("EXDEV", "EPERM", "EACCES"))
 
+    def test_f03_what_is_no_file_is_left_out_of_results_and_what_is_endless_holds_nobody_up(self):
+        made = ("import os, socket; os.mkfifo('r/pipe'); s = socket.socket(socket.AF_UNIX); s.bind('r/socket');"
+                " os.truncate(os.open('r/holes', os.O_CREAT | os.O_RDWR), 1 << 40); open('r/plain', 'w').write('plain');"
+                " os.symlink('/dev/zero', 'r/zero'); os.symlink('/proc/self/environ', 'r/environ'); os.mkdir('r/deep');"
+                " open('r/deep/file', 'w').write('deep'); os.link('r/plain', 'r/second')")
+        done = self.run_job("--profile", self.profile, "--out", "r", "--", "sh", "-c",
+                            f'mkdir r; /usr/bin/python3 -c "{made}" && chmod 4777 r/plain', seconds=90)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        folder = os.path.join(self.folder(), "r")
+        self.assertEqual(sorted(os.listdir(folder)), ["deep", "plain", "second"])
+        self.assertEqual(os.stat(os.path.join(folder, "plain")).st_mode & 0o7000, 0)
+
+    def test_s13_its_first_process_is_out_of_reach_for_the_job_and_for_what_is_run_beside_it(self):
+        shutil.copy(PROBE, os.path.join(self.folder(), "probe.py"))
+        job = self.submit("--profile", self.profile, "--", "sleep", "300")
+        self.addCleanup(self.mesh.attempt, self.node, "cancel", str(job))
+        meshes.wait_until(lambda: self.mesh.attempt(self.node, "exec", str(job), "--", "true").returncode == 0, "it runs")
+        tries = [["read", "/proc/1/mem"], ["write", "/proc/1/mem"], ["names", "/proc/1/root"], ["names", "/proc/1/fd"],
+                 ["read", "/proc/1/environ"], ["call", number("ptrace"), 16, 1, 0, 0],
+                 ["call", number("process_vm_readv"), 1, 0, 0, 0, 0, 0], ["call", number("kcmp"), 1, 1, 0, 0, 0],
+                 ["write", "/proc/1/oom_score_adj", "1000"], ["status", "CapPrm"], ["status", "NoNewPrivs"]]
+        own = [["names", "/proc/self/fd"], ["send_signal", 1]]
+        for answers in (self.probe(*tries, *own),
+                        json.loads(self.mesh.command(self.node, "exec", str(job), "--", "/usr/bin/python3", "probe.py",
+                                                     json.dumps(tries + own)))):
+            self.assert_all(answers[:9], DENIED + ("ESRCH", "EFAULT", "EINVAL"), tries)
+            self.assertEqual(answers[9:11], ["0" * 16, "1"])
+            self.assertIsInstance(answers[11], list)
+        # Nor is it ended by what it is sent from inside; what is outside goes on to end it.
+        self.mesh.attempt(self.node, "exec", str(job), "--", "sh", "-c", "kill -9 1; kill -TERM 1; kill -STOP 1")
+        self.assertEqual(self.mesh.attempt(self.node, "exec", str(job), "--", "echo", "here").stdout, "here\n")
+
     def test_d04_bombs_end_or_are_held_and_the_host_serves_on(self):
         self.assertIn(self.probe(("open_until_refused", 2_000_000))[0], ("EMFILE", "ENFILE"))
         if os.geteuid() == 0:

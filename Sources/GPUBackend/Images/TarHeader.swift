@@ -78,7 +78,8 @@ struct TarHeader: Hashable, Sendable {
     mutating func take(_ attributes: [UInt8]) throws(Flaw) {
         var rest = attributes[...]
         while let space = rest.firstIndex(of: UInt8(ascii: " ")) {
-            guard let length = Int(String(decoding: rest[..<space], as: UTF8.self)), length > space - rest.startIndex + 1,
+            guard let length = Int(String(decoding: rest[..<space], as: UTF8.self)),
+                length > space - rest.startIndex + 1,
                 length <= rest.count
             else { throw .number }
             let end = rest.startIndex + length
@@ -100,7 +101,9 @@ struct TarHeader: Hashable, Sendable {
     /// The names from the root to the entry; empty for the root itself, nil where it leads out of it.
     static func names(in path: String) -> [String]? {
         let names = path.split(separator: "/").map(String.init).filter { $0 != "." }
-        guard !names.contains(".."), !path.utf8.contains(0), names.allSatisfy({ $0.utf8.count <= 255 }) else { return nil }
+        guard !names.contains(".."), !path.utf8.contains(0), names.allSatisfy({ $0.utf8.count <= 255 }) else {
+            return nil
+        }
         return names
     }
 

@@ -50,7 +50,9 @@ public struct TarUnpacker {
             default:
                 if let name { header.name = name }
                 if let link { header.link = link }
-                do throws(TarHeader.Flaw) { try header.take(attributes) } catch { throw Refusal(reason: "it is damaged") }
+                do throws(TarHeader.Flaw) { try header.take(attributes) } catch {
+                    throw Refusal(reason: "it is damaged")
+                }
                 (name, link, attributes) = (nil, nil, [])
                 try make(header, archive, content, root)
             }

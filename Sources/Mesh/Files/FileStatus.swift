@@ -12,9 +12,14 @@ struct FileStatus: Sendable {
 
     let kind: Kind
     let byteCount: UInt64
+    /// That its file system has set aside for it.
+    let allocatedBytes: UInt64
     let isExecutable: Bool
     /// Changes with every write; two readings that agree in it and in the size saw the same content.
     let modified: (seconds: Int, nanoseconds: Int)
+
+    /// Whether reading it would last for ever: a job makes a file of a terabyte of nothing in no time.
+    var isNothingButHoles: Bool { byteCount >= 1 << 30 && allocatedBytes < byteCount / 64 }
 
     init(_ status: stat) {
         kind =
@@ -28,6 +33,8 @@ struct FileStatus: Sendable {
             default: .special("special file")
             }
         byteCount = UInt64(max(0, status.st_size))
+        // In blocks of 512 bytes, whatever the storage has (stat(2)).
+        allocatedBytes = UInt64(clamping: status.st_blocks) * 512
         isExecutable = status.st_mode & S_IXUSR != 0
         modified = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
     }

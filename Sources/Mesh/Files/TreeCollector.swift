@@ -124,6 +124,8 @@ extension TreeCollector {
                 } catch .nameNotText {
                     skipped.append(Skipped(path: path, reason: "what it points to is not UTF-8"))
                 }
+            case .file where status.isNothingButHoles:
+                skipped.append(Skipped(path: path, reason: "it is nearly all holes"))
             case .file:
                 let file = try directory.file(name).chunks { digest, content throws(TransferError) in
                     try store.stage(content, as: digest)

@@ -10,6 +10,20 @@ struct GPUMeter: Sendable {
         var peakBytes: UInt64?
         /// By device, where it began; those that nobody has looked at yet begin with the next look.
         var energyBefore: [UInt32: UInt64] = [:]
+
+        mutating func add(_ uses: [UInt32: DeviceUse]) {
+            var bytes: UInt64?
+            for gpu in gpus {
+                guard let use = uses[gpu] else { continue }
+                if let part = use.utilisation {
+                    sum += UInt64(part)
+                    looks += 1
+                }
+                if let used = use.usedBytes { bytes = (bytes ?? 0) + used }
+                if energyBefore[gpu] == nil { energyBefore[gpu] = use.millijoules }
+            }
+            if let bytes { peakBytes = max(peakBytes ?? 0, bytes) }
+        }
     }
 
     private var counts: [AttemptKey: Count] = [:]
@@ -40,21 +54,5 @@ struct GPUMeter: Sendable {
         let mean = count.looks > 0 ? UInt32((count.sum + count.looks / 2) / count.looks) : nil
         let usage = GPUUsage(utilisation: mean, peakMemoryBytes: count.peakBytes, millijoules: energy)
         return usage == GPUUsage() ? nil : usage
-    }
-}
-
-extension GPUMeter.Count {
-    fileprivate mutating func add(_ uses: [UInt32: DeviceUse]) {
-        var bytes: UInt64?
-        for gpu in gpus {
-            guard let use = uses[gpu] else { continue }
-            if let part = use.utilisation {
-                sum += UInt64(part)
-                looks += 1
-            }
-            if let used = use.usedBytes { bytes = (bytes ?? 0) + used }
-            if energyBefore[gpu] == nil { energyBefore[gpu] = use.millijoules }
-        }
-        if let bytes { peakBytes = max(peakBytes ?? 0, bytes) }
     }
 }

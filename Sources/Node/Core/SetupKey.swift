@@ -20,7 +20,8 @@ enum SetupKey {
 
     /// Programs that make something of sources.
     private static let builders: Set<String> = [
-        "make", "cmake", "ninja", "meson", "bazel", "cargo", "go", "swift", "swiftc", "gcc", "g++", "cc", "c++", "clang",
+        "make", "cmake", "ninja", "meson", "bazel", "cargo", "go", "swift", "swiftc", "gcc", "g++", "cc", "c++",
+        "clang",
         "clang++", "nvcc", "gfortran", "rustc", "maturin", "mvn", "gradle", "tsc", "ghc", "cabal", "stack", "build",
     ]
 
@@ -34,7 +35,9 @@ enum SetupKey {
             "swarmlet/setup/1", job.user, "\(job.uid)", job.runAs ?? "", (job.sandbox?.profile ?? .standard).name,
             image, line,
         ]
-        for variable in job.environment where words.contains(variable.name) { parts += [variable.name, variable.value] }
+        for variable in job.environment where words.contains(variable.name) {
+            parts += [variable.name, variable.value]
+        }
         parts.append("")
         if let files {
             let named = files.entries.filter { counts($0, words) }

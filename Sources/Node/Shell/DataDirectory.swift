@@ -104,7 +104,9 @@ public struct DataDirectory: Hashable, Sendable {
                 throw HostError.system(operation: "unlink", path: file, errorNumber: errno)
             }
         }
-        for directory in [snapshots, blobs, supervisors, work, logs, setups, images] { try HostFiles.removeTree(directory) }
+        for directory in [snapshots, blobs, supervisors, work, logs, setups, images] {
+            try HostFiles.removeTree(directory)
+        }
         if keys { try HostFiles.removeTree(self.keys) }
         try makeSubdirectories()
     }
@@ -121,7 +123,9 @@ public struct DataDirectory: Hashable, Sendable {
     }
 
     private func makeSubdirectories() throws {
-        for directory in [keys, blobs, supervisors, logs, setups] { try HostFiles.makeDirectories(directory, mode: 0o700) }
+        for directory in [keys, blobs, supervisors, logs, setups] {
+            try HostFiles.makeDirectories(directory, mode: 0o700)
+        }
         for directory in [work, images] { try HostFiles.makeDirectories(directory, mode: 0o711) }
         // A job's user passes through them on the way to its own directory, whatever the umask was.
         for directory in [path, work, images] where chmod(directory, 0o711) != 0 {

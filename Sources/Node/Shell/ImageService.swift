@@ -1,3 +1,4 @@
+import CLinux
 import Codec
 import GPUBackend
 import Glibc
@@ -35,26 +36,22 @@ final class ImageService: @unchecked Sendable {
     /// more than it could have read.
     private func open(_ path: String, for plan: AttemptPlan) async throws -> (Int32, String) {
         let user = try plan.user()
-        let opened = await node.loop.offload {
-            // Of this thread alone, and with nobody waiting in between.
-            let group = user.map { setfsgid($0.group) }
-            let before = user.map { setfsuid($0.user) }
-            let file = Glibc.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-            let number = errno
-            if let before { setfsuid(uid_t(before)) }
-            if let group { setfsgid(gid_t(group)) }
-            return (file: file, error: number)
+        let file = await node.loop.offload {
+            let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+            if let user { return clinux_open_as(path, flags, user.user, user.group) }
+            let file = Glibc.open(path, flags)
+            return file < 0 ? -errno : file
         }
-        guard opened.file >= 0 else { throw refusal(plan, String(cString: strerror(opened.error))) }
+        guard file >= 0 else { throw refusal(plan, String(cString: strerror(-file))) }
         var facts = stat()
-        guard fstat(opened.file, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else {
-            close(opened.file)
+        guard fstat(file, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else {
+            close(file)
             throw refusal(plan, "it is not a file any more")
         }
         let text =
             "\(path) \(facts.st_dev) \(facts.st_ino) \(facts.st_size) \(facts.st_mtim.tv_sec).\(facts.st_mtim.tv_nsec)"
             + " \(facts.st_ctim.tv_sec).\(facts.st_ctim.tv_nsec)"
-        return (opened.file, BLAKE3.hash(Array(text.utf8)).hex)
+        return (file, BLAKE3.hash(Array(text.utf8)).hex)
     }
 
     private func unpack(_ archive: Int32, _ name: String, _ plan: AttemptPlan) async throws {
@@ -68,7 +65,9 @@ final class ImageService: @unchecked Sendable {
         if let why { throw refusal(plan, why) }
         node.loop.spawn("image \(name.prefix(8))") { [self] in
             let outcome = await node.loop.offload { Result { () throws(HostError) in try store.settle(name) } }
-            if case .failure(let error) = outcome { node.log.warning("an image is not kept for good: \(error.message)") }
+            if case .failure(let error) = outcome {
+                node.log.warning("an image is not kept for good: \(error.message)")
+            }
         }
     }
 

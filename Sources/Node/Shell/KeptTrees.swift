@@ -6,7 +6,7 @@ import Scheduler
 
 /// Trees that are kept below one directory of the daemon for jobs to come, by key: `KEY/files` and, beside it, `made`.
 ///
-/// One is there whole or not at all: it is made under a name of its own, `new-KEY`, and renamed. The time of its directory
+/// One is there whole or not at all: it is made under a name of its own, `new-KEY.N`, and renamed. The time of its directory
 /// says when it was last used. Every call blocks; two at once may not be about the same key.
 struct KeptTrees: Sendable {
     let path: String
@@ -50,8 +50,8 @@ struct KeptTrees: Sendable {
     func keep(
         _ key: String, job: JobID, fill: (String, UInt64) throws(HostError) -> UInt64
     ) throws(HostError) -> KeptTree {
-        let new = "\(path)/\(Self.unfinished)\(key)"
-        try HostFiles.removeTree(new)
+        // One that was given up may still be at work.
+        let new = "\(path)/\(Self.unfinished)\(key).\(UInt64.random(in: 0 ... .max))"
         do throws(HostError) {
             try HostFiles.makeDirectories("\(new)/files")
             for directory in [new, "\(new)/files"] where chmod(directory, mode) != 0 {
@@ -127,6 +127,6 @@ struct KeptTrees: Sendable {
     }
 
     private static func key(of name: String) -> String {
-        name.hasPrefix(unfinished) ? String(name.dropFirst(unfinished.count)) : name
+        name.hasPrefix(unfinished) ? String(name.dropFirst(unfinished.count).prefix { $0 != "." }) : name
     }
 }

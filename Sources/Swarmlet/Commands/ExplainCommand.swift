@@ -6,7 +6,8 @@ enum ExplainCommand {
     static let declaration = Command(
         "explain", summary: "Say why a job has not begun, host by host",
         operands: .words(placeholder: "JOB", least: 1, most: 1),
-        examples: [.init("swarmlet explain 3", "what each host lacks for job 3, and what would let it begin")], run: run)
+        examples: [.init("swarmlet explain 3", "what each host lacks for job 3, and what would let it begin")], run: run
+    )
 
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
         let job = try JobReference(invocation.operands[0], for: "explain").job

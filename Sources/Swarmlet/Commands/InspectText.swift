@@ -132,7 +132,7 @@ enum InspectText {
             let time = attempt.startedAt.map { start in
                 TimeSpan.text(Interval(nanoseconds: max(0, (attempt.endedAt ?? Clock.wall().nanoseconds) - start)))
             }
-            let cells = [
+            let cells: [String?] = [
                 "\(attempt.task)", "\(attempt.number)", attempt.node, attempt.gpus.joined(separator: ", "),
                 attempt.state.name, attempt.startedAt.map { Timestamp.rfc3339(Instant(nanoseconds: $0)) }, time,
                 attempt.usage.map { TimeSpan.text(Interval(nanoseconds: Int64(clamping: $0.cpuMicroseconds) * 1_000)) },

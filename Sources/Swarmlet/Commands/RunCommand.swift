@@ -36,7 +36,8 @@ enum RunCommand {
                 "profile", .choice(SandboxProfile.allCases.map(\.name)),
                 "how far it is kept apart from its host (default standard)"),
             Flag("network", .choice(["on", "off", "setup-only"]), "reach the network (default: on; strict: off)"),
-            Flag("setup", .text(placeholder: "COMMAND"), "run this line first, on each host once: what it makes is kept"),
+            Flag(
+                "setup", .text(placeholder: "COMMAND"), "run this line first, on each host once: what it makes is kept"),
             Flag("user", .text(placeholder: "UID[:GID]"), "be this user inside of its sandbox (0: root only)"),
             Flag("image", .text(placeholder: "DIR|TAR"), "see this tree of its host as its root, as the owner allows"),
             Flag(

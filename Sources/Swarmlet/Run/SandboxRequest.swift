@@ -49,7 +49,9 @@ enum SandboxRequest {
                 message: "\(mounts.count) mounts are asked for, and a job has at most \(SandboxSpec.mountsMax)",
                 hint: "mount the directory above them")
         }
-        let spec = SandboxSpec(profile: profile, network: network, mounts: mounts, setup: setup, image: image, user: user?.user, group: user?.group)
+        let spec = SandboxSpec(
+            profile: profile, network: network, mounts: mounts, setup: setup, image: image, user: user?.user,
+            group: user?.group)
         return spec.isEmpty ? nil : spec
     }
 
@@ -61,7 +63,8 @@ enum SandboxRequest {
         else {
             throw .badValue(
                 flag: "--user", value: text,
-                expectation: "numbers, UID or UID:GID; to run as a user of the host by name: --run-as USER", command: "run")
+                expectation: "numbers, UID or UID:GID; to run as a user of the host by name: --run-as USER",
+                command: "run")
         }
         return (user, group)
     }

@@ -51,12 +51,17 @@ struct UsageTests {
             words: ["run", "--gpu-mem", "20G", "true"], code: "usage.conflict",
             message: "--gpu-mem says how large a GPU must be, but no GPU is asked for", hint: "add: --gpus 1"),
         Slip(
-            words: ["run", "--image", "debian.tar", "true"], code: "usage.not_yet",
-            message: "--image is not in this version",
-            hint: "a job sees the programs of its host; name an interpreter that is there, such as python3"),
+            words: ["run", "--image", "debian.tar", "true"], code: "usage.bad_value",
+            message: "--image cannot be debian.tar",
+            hint: "expected an absolute path on the host that runs the job, such as /srv/images/debian. "
+                + "All flags: swarmlet run --help"),
         Slip(
-            words: ["explain", "2"], code: "usage.not_yet", message: "explain is not in this version",
-            hint: "why a job waits is in the column REASON of: swarmlet ps; what is free: swarmlet members"),
+            words: ["run", "--priority", "2", "true"], code: "usage.not_yet",
+            message: "--priority is not in this version",
+            hint: "jobs start in the order they were submitted; start without the flag"),
+        Slip(
+            words: ["sql", "2"], code: "usage.not_yet", message: "sql is not in this version",
+            hint: "every table is JSON for other tools: swarmlet ps -a --json"),
     ]
 
     @Test("a slip names its code, and the exit code is 2", arguments: slips)

@@ -20,7 +20,8 @@ struct SetupKeyTests {
             entries: content.map { path, text in
                 let bytes = Array(text.utf8)
                 let file = Manifest.File(
-                    byteCount: UInt64(bytes.count), isExecutable: executable.contains(path), chunks: [BLAKE3.hash(bytes)])
+                    byteCount: UInt64(bytes.count), isExecutable: executable.contains(path),
+                    chunks: [BLAKE3.hash(bytes)])
                 return Manifest.Entry(path: path, content: .file(file))
             })
     }

@@ -123,7 +123,6 @@ struct SandboxPlanner {
         return [.file(target: "/etc/hosts", content: "127.0.0.1 localhost swarmlet\n::1 localhost\n")]
     }
 
-
     private func deviceSteps(_ devices: [String], withTerminals: Bool) -> [SandboxPlan.Step] {
         var steps: [SandboxPlan.Step] = [.memory(target: "/dev", options: "mode=0755,size=64k,nr_inodes=256")]
         steps += (devices.filter(isThere) + sandbox.devices).map { .tree(source: $0, target: $0, [.devices]) }
@@ -147,7 +146,9 @@ struct SandboxPlanner {
     /// be written to.
     private func hidingSteps(_ isHidden: (String) -> Bool) -> [SandboxPlan.Step] {
         Set(sandbox.hidden).sorted().filter { !isHidden($0) }.map { path in
-            let leadsFurther = (ownDirectories.map(\.target) + sandbox.mounts.map(\.target)).contains { Self.holds(path, $0) }
+            let leadsFurther = (ownDirectories.map(\.target) + sandbox.mounts.map(\.target)).contains {
+                Self.holds(path, $0)
+            }
             return leadsFurther
                 ? .memory(target: path, options: "mode=0755,size=64k,nr_inodes=64") : .hide(path)
         }
