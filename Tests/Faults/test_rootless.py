@@ -80,7 +80,7 @@ class AsSomebodyElse(unittest.TestCase):
 
     def repeat(self, *names, mark):
         environment = {"PATH": os.environ["PATH"], "HOME": self.home, "TMPDIR": self.home, "SWARMLET_BINARY": self.binary,
-                       "LANG": "C.UTF-8", MARK: mark}
+                       "LANG": "C.UTF-8", "PYTHONPATH": os.path.join(self.folder, "scripts/lib"), MARK: mark}
         done = subprocess.run(
             ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", sys.executable, "-m", "unittest", "-v", *names],
             cwd=os.path.join(self.folder, "Tests/Faults"), env=environment, preexec_fn=self.enter, text=True,
@@ -96,10 +96,10 @@ class AsSomebodyElse(unittest.TestCase):
         self.delegate()
         said = self.repeat(
             "test_rootless.WithGroups", "test_sandbox.Strangers.test_it_has_a_user_of_its_own_and_no_groups",
-            "test_sandbox.Strangers.test_s01_it_reads_nothing_of_the_daemon_of_other_jobs_or_of_the_kernel",
-            "test_sandbox.Strangers.test_s05_namespaces_are_neither_made_nor_entered",
+            "test_sandbox.Everybody.test_s01_it_reads_nothing_of_the_daemon_of_other_jobs_or_of_the_kernel",
+            "test_sandbox.Everybody.test_s05_namespaces_are_neither_made_nor_entered",
             "test_sandbox.Strangers.test_s10_it_has_no_network_unless_it_was_granted",
-            "test_sandbox.Strangers.test_s12_nothing_outlives_it",
+            "test_sandbox.Everybody.test_s12_nothing_outlives_it",
             "test_sandbox.Strangers.test_results_and_checkpoints_work_as_for_everybody", mark="delegated")
         self.assertNotIn("skipped", said)
 

@@ -60,11 +60,42 @@ struct PauseTests {
         #expect(Command.report(NodeID(1), [AttemptReport(attempt: key, kind: .running, at: 1)]).level == 1)
     }
 
+    @Test("setups, devices, images and other users need a mesh in which every member knows of them")
+    func levelFour() {
+        let key = AttemptKey(job: 1, task: 0, attempt: 1)
+        let setup = AttemptSetup(milliseconds: 5, use: .kept)
+        let told = AttemptReport(attempt: key, kind: .running, at: 1, setup: setup)
+        let used = AttemptReport(
+            attempt: key, kind: .ended(.exited(0)), at: 1, usage: AttemptUsage(gpu: GPUUsage(utilisation: 9)))
+        #expect(Command.report(NodeID(1), [told]).level == 4)
+        #expect(Command.report(NodeID(1), [used]).level == 4)
+        for sandbox in [SandboxSpec(image: "/srv/tiny"), SandboxSpec(user: 5), SandboxSpec(setup: "true")] {
+            var spec = JobSpec(name: "job", command: ["true"], user: "ana", submitNode: NodeID(1))
+            spec.sandbox = sandbox
+            #expect(Command.submit(spec).level == (sandbox.setup == nil ? 4 : 2))
+        }
+    }
+
+    @Test("what became of its setup stays with an attempt, and does not begin it anew")
+    func setup() throws {
+        var mesh = StateUnderTest("owl")
+        let key = mesh.start(mesh.submit())
+        let setup = AttemptSetup(milliseconds: 5, use: .reused, from: 3, reason: "so")
+        mesh.run(.report(NodeID(1), [AttemptReport(attempt: key, kind: .running, at: 9, setup: setup)]))
+        let other = AttemptSetup(milliseconds: 6, use: .ran)
+        mesh.run(.report(NodeID(1), [AttemptReport(attempt: key, kind: .running, at: 10, setup: other)]))
+        let attempt = try SchedulerState(encoded: mesh.state.encoded()).attempt(key)
+        #expect(attempt?.setup == setup && attempt?.startedAt != 9)
+        #expect(mesh.task(key.job).state == .running)
+    }
+
     @Test("what an attempt used stays with it")
     func usage() throws {
         var mesh = StateUnderTest("owl")
         let key = mesh.start(mesh.submit())
-        let usage = AttemptUsage(cpuMicroseconds: 1, peakMemoryBytes: 2, source: .groupVersion1)
+        let usage = AttemptUsage(
+            cpuMicroseconds: 1, peakMemoryBytes: 2, source: .groupVersion1,
+            gpu: GPUUsage(utilisation: 50, peakMemoryBytes: 7, millijoules: 8))
         mesh.run(.report(NodeID(1), [AttemptReport(attempt: key, kind: .ended(.exited(0)), at: 9, usage: usage)]))
         #expect(try SchedulerState(encoded: mesh.state.encoded()).attempt(key)?.usage == usage)
     }

@@ -84,7 +84,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         sandbox = try map.optional(16)
         setup = try map.optional(17) ?? []
         keepsSetup = try map.optional(18) ?? false
-        insideUser = try map.optional(19)
+        insideUser = try map.optional(20)
         let number: UInt64 = try map.require(11)
         isolation = try Isolation(cbor: (sandbox == nil && setup.isEmpty ? number : number &- Self.sandboxed).cbor)
         gpus = try map.optional(12) ?? []
@@ -118,7 +118,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         map.set(16, sandbox)
         map.set(17, setup.isEmpty ? nil : setup)
         map.set(18, keepsSetup ? true : nil)
-        map.set(19, insideUser)
+        map.set(20, insideUser)
         return .map(map)
     }
 
