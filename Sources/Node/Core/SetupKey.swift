@@ -32,7 +32,8 @@ enum SetupKey {
     static func digest(_ line: String, of job: JobSpec, files: Manifest?, image: String = "") -> Digest {
         let words = words(of: line)
         var parts = [
-            "swarmlet/setup/1", job.user, "\(job.uid)", job.runAs ?? "", (job.sandbox?.profile ?? .standard).name,
+            "swarmlet/setup/1", job.user, "\(job.uid)", job.guest.map { BLAKE3.hash($0.encoded()).hex } ?? "",
+            job.runAs ?? "", (job.sandbox?.profile ?? .standard).name,
             image, line,
         ]
         for variable in job.environment where words.contains(variable.name) {

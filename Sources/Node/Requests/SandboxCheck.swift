@@ -16,7 +16,7 @@ enum SandboxCheck {
         if sandbox.profile == .some(.none), (sandbox.network ?? .on) != .on || !sandbox.mounts.isEmpty {
             throw .sandboxMalformed("without a sandbox a job has the network and the files of its host as they are")
         }
-        if sandbox.user == 0 || sandbox.group == 0, spec.uid != 0 { throw .rootNotAsked }
+        if sandbox.user == 0 || sandbox.group == 0, spec.uid != 0 || spec.guest != nil { throw .rootNotAsked }
         if sandbox.user != nil, sandbox.profile == .some(.none) {
             throw .sandboxMalformed("another user is one in a sandbox, and there is none")
         }

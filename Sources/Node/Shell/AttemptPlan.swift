@@ -121,7 +121,8 @@ struct AttemptPlan: Sendable {
             throw NodeError.profileUnavailable(profile, node: nodeName, reason: why)
         }
         // The node that took the job has said no already; this one does not trust it.
-        if let number = insideUser, number.user == 0 || number.group == 0, job.uid != 0 { throw NodeError.rootNotAsked }
+        let mayBeRoot = job.uid == 0 && job.guest == nil
+        if let number = insideUser, number.user == 0 || number.group == 0, !mayBeRoot { throw NodeError.rootNotAsked }
         guard profile != .none else { return (.group, nil) }
         // Members have the network where nothing is said, strangers have not.
         let network = asked.network ?? (profile == .strict ? .off : .on)

@@ -9,6 +9,13 @@ public struct Explanation: Hashable, Sendable {
         public var freeGPUs: UInt32?
         /// Why the job is not there.
         public var reason: String
+
+        public init(node: NodeID, gpus: UInt32, freeGPUs: UInt32?, reason: String) {
+            self.node = node
+            self.gpus = gpus
+            self.freeGPUs = freeGPUs
+            self.reason = reason
+        }
     }
 
     public var rows: [Row]
@@ -16,6 +23,12 @@ public struct Explanation: Hashable, Sendable {
     public var startsWhen: String?
     /// What could be asked instead, to begin now: flags, and a node that has that.
     public var startsNow: String?
+
+    public init(rows: [Row], startsWhen: String?, startsNow: String?) {
+        self.rows = rows
+        self.startsWhen = startsWhen
+        self.startsNow = startsNow
+    }
 }
 
 extension Placement {

@@ -72,7 +72,7 @@ enum APIExamples {
                     job: 1, task: 2, attempt: 3,
                     kind: .run(arguments: ["sh"], terminal: HandTerminal(name: "vt100", rows: 24, columns: 80)))),
             .hand(HandRequest(job: 1, kind: .connect(port: 80))), .handInput(.bytes(Bytes([1, 2]))),
-            .handInput(.window(rows: 24, columns: 80)), .handInput(.signal(2)),
+            .handInput(.window(rows: 24, columns: 80)), .handInput(.signal(2)), .explain(3),
         ] + transfers.map(APIRequest.transfer)
 
     static let member = MemberView(
@@ -115,6 +115,7 @@ enum APIExamples {
         .checkpoint(CheckpointSafe(number: 3, bytes: 412 << 20, holders: ["owl", "newt"])), .frozen(true), .task(7),
         .outputMissing(node: "newt"), .paused(by: "ana"), .paused(by: nil),
         .rankEnded(RankEnded(rank: 1, node: "lynx", outcome: "exit 1", nextAttempt: 2)),
+        .setUp(node: "lynx", AttemptSetup(milliseconds: 38_000, use: .reused, from: 2)),
         .ended(
             JobEnded(
                 job: 1, state: .failed, exitCode: 75, fromJob: false, failure: failure, milliseconds: 9,
@@ -146,6 +147,15 @@ enum APIExamples {
                     ], staleMilliseconds: 5)),
             .hand(.connected), .hand(.bytes(stream: 1, Bytes([1]))), .hand(.bytes(stream: 2, Bytes([]))),
             .hand(.ended(exitCode: 137)), .tokens(tokens),
+            .explanation(ExplainView(job: 1, state: "running on owl", name: { "\($0)" })),
+            .explanation(
+                ExplainView(
+                    job: 3,
+                    Explanation(
+                        rows: [
+                            .init(node: NodeID(1), gpus: 1, freeGPUs: 0, reason: "has 1 GPU"),
+                            .init(node: NodeID(2), gpus: 2, freeGPUs: nil, reason: "dead for 4m10s; would fit"),
+                        ], startsWhen: "lynx returns", startsNow: "--gpus 1 (crow)"), name: { "\($0)" })),
             .settings(SettingsView(settings: [setting], staleMilliseconds: 4)), drain,
             .pong(PongView(node: "owl", shortID: "Xk7dM2qp", address: "a:1", path: "direct", microseconds: 300)),
             .events(EventsView(missed: 2, events: [EventView(at: 1, node: "owl", event: "dead", detail: "silent")])),
