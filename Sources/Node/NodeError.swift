@@ -91,6 +91,12 @@ public enum NodeError: Error, Hashable, Sendable {
     /// A profile with a user of its own, and another user.
     case runAsInProfile(SandboxProfile)
     case checkpointDirectoryRefused(path: String, reason: String)
+    /// What is to be run there is no swarmlet that could.
+    case programUnfit(node: String, reason: String)
+    case programLevels(node: String, program: ProtocolLevels, mesh: UInt64)
+    case programInTheWay(node: String, path: String, reason: String)
+    /// It reads nothing that somebody could give it.
+    case noInput(JobID)
     case stopping
     case meshNotConfirmed
     case settingNotSet(String)
@@ -162,6 +168,10 @@ public enum NodeError: Error, Hashable, Sendable {
         case .noFreezer: "host.no_freezer"
         case .sandboxMalformed: "job.sandbox_malformed"
         case .checkpointDirectoryRefused: "job.checkpoint_directory"
+        case .programUnfit: "upgrade.unfit"
+        case .programLevels: "upgrade.level"
+        case .programInTheWay: "upgrade.not_writable"
+        case .noInput: "job.no_input"
         case .stopping: "daemon.stopping"
         case .meshNotConfirmed: "mesh.join.not_confirmed"
         case .settingNotSet: "config.not_set"
@@ -253,6 +263,11 @@ public enum NodeError: Error, Hashable, Sendable {
         case .runAsInProfile(let profile): "the profile \(profile.name) has a user of its own"
         case .checkpointDirectoryRefused(let path, let reason):
             "checkpoints cannot be kept in \(path): \(reason)"
+        case .programUnfit(let node, let reason): "\(node) cannot run it: \(reason)"
+        case .programLevels(let node, let program, let mesh):
+            "it speaks levels \(program.lowest) to \(program.highest) of the protocol, and \(node)'s mesh is at level \(mesh)"
+        case .programInTheWay(let node, let path, let reason): "\(node) cannot replace \(path): \(reason)"
+        case .noInput(let job): "job \(job) reads no input"
         case .stopping: "the daemon is stopping"
         case .meshNotConfirmed: "the fingerprint of the mesh was not confirmed"
         case .settingNotSet(let key): "\(key) is not set"
@@ -336,6 +351,11 @@ public enum NodeError: Error, Hashable, Sendable {
         case .runAsInProfile: "leave out --run-as, or ask for --profile standard"
         case .checkpointDirectoryRefused:
             "name one in the working directory (--checkpoint ckpt), or one that the job's user owns on every node"
+        case .programUnfit: "nothing was changed. Is it a swarmlet for this kind of host? BINARY version"
+        case .programLevels: "nothing was changed. Take a newer one"
+        case .programInTheWay(let node, let path, _):
+            "nothing was changed. Put the new one there as \(path) yourself, then on \(node): swarmlet upgrade \(path)"
+        case .noInput: "a job that reads is started with: swarmlet run -i -- COMMAND"
         case .stopping: "start it again: swarmlet up"
         case .meshNotConfirmed: "compare it with swarmlet members there, or use an invitation: swarmlet join -"
         case .settingNotSet: "what there is: swarmlet config ls"

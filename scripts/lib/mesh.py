@@ -82,6 +82,8 @@ class Node:
         self.name = f"n{number}"
         self.data = os.path.join(mesh.folder, self.name)
         self.port = free_port()
+        # A program of its own, where a test gives it one.
+        self.binary = None
 
     @property
     def _flags(self):
@@ -204,7 +206,7 @@ class Mesh:
     def attempt(self, node, *arguments, stdin=None, seconds=COMMAND_SECONDS, cwd=None):
         """Runs a command and returns how it ended, whatever that is."""
         try:
-            return subprocess.run([self.binary, *self.arguments(node, arguments)], input=stdin or "", text=True,
+            return subprocess.run([node.binary or self.binary, *self.arguments(node, arguments)], input=stdin or "", text=True,
                                   capture_output=True, env=self.environment, timeout=seconds, cwd=cwd)
         except subprocess.TimeoutExpired as late:
             raise MeshError(f"{node.name}: swarmlet {' '.join(arguments)} had not ended after {seconds:g} s; stderr: "
@@ -216,7 +218,7 @@ class Mesh:
 
     def run(self, node, *arguments, cwd):
         """Starts `swarmlet run ...` and follows it."""
-        run = FollowedRun([self.binary, *self.arguments(node, ["run", *arguments])], cwd, self.environment)
+        run = FollowedRun([node.binary or self.binary, *self.arguments(node, ["run", *arguments])], cwd, self.environment)
         self.running.append(run)
         return run
 

@@ -23,6 +23,7 @@
 
 enum {
     CONTROL = 3,  // descriptors of the first process
+    INPUT = 4,    // what the command is to read, until it begins
     OUTPUT = 1,
     ERROR_OUTPUT = 2,
     JOB_STACK = 64 * 1024,
@@ -66,10 +67,10 @@ static void reset_signals(void) {
 
 // -- Descriptors --
 
-static void arrange_descriptors(int control, int output, int error_output) {
+static void arrange_descriptors(int control, int output, int error_output, int input) {
     // First out of the way of the numbers they will take, then into place.
-    int moved[3] = {control, output, error_output};
-    for (int i = 0; i < 3; i++) {
+    int moved[4] = {control, output, error_output, input};
+    for (int i = 0; i < (input < 0 ? 3 : 4); i++) {
         moved[i] = fcntl(moved[i], F_DUPFD, 10);
         if (moved[i] < 0) _exit(125);
     }
@@ -78,12 +79,15 @@ static void arrange_descriptors(int control, int output, int error_output) {
     int nothing = open("/dev/null", O_RDONLY);
     if (nothing < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
     if (nothing != 0 && dup2(nothing, 0) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
+    if (input >= 0 && dup2(moved[3], INPUT) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
+    if (input >= 0) fcntl(INPUT, F_SETFD, FD_CLOEXEC);
+    int last = input < 0 ? CONTROL : INPUT;
     if (dup2(moved[1], OUTPUT) < 0 || dup2(moved[2], ERROR_OUTPUT) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
-    if (syscall(SYS_close_range, CONTROL + 1, ~0U, 0) < 0) {
+    if (syscall(SYS_close_range, last + 1, ~0U, 0) < 0) {
         // Kernels before 5.9.
         struct rlimit limit;
         if (getrlimit(RLIMIT_NOFILE, &limit) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
-        for (rlim_t i = CONTROL + 1; i < limit.rlim_cur; i++) close((int)i);
+        for (rlim_t i = (rlim_t)last + 1; i < limit.rlim_cur; i++) close((int)i);
     }
 }
 
@@ -426,7 +430,7 @@ static void set_up(const struct clinux_attempt *attempt, int rules) {
 _Noreturn void clinux_first_process(const struct clinux_attempt *attempt, int control) {
     int isolation = attempt->isolation;
     int shut_out = enter_groups(attempt);
-    arrange_descriptors(control, attempt->output, attempt->error_output);
+    arrange_descriptors(control, attempt->output, attempt->error_output, attempt->input);
     if (shut_out) refuse(CLINUX_LAYER_CGROUP, shut_out);
     sigset_t all;
     sigfillset(&all);
@@ -452,6 +456,11 @@ _Noreturn void clinux_first_process(const struct clinux_attempt *attempt, int co
     // The same user as the job inside a user namespace: it must not be possible to attach to this process.
     if (attempt->sandbox) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (attempt->setup) set_up(attempt, rules);
+    // Not before: it is not for the setup command.
+    if (attempt->input >= 0) {
+        if (dup2(INPUT, 0) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
+        close(INPUT);
+    }
     pid_t pid = start((struct job){
         .attempt = attempt, .arguments = attempt->arguments, .candidates = attempt->candidates, .rules = rules});
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -96,7 +96,8 @@ static int run_detached(void *context) {
     }
     if (syscall(SYS_close_range, 4, ~0U, 0) < 0)
         for (int i = 4; i < 65536; i++) close(i);
-    execve(detached->path, (char *const *)detached->arguments, (char *const *)detached->environment);
+    execve(detached->path, (char *const *)detached->arguments,
+           detached->environment ? (char *const *)detached->environment : environ);
     detached->error = errno;
     _exit(125);
 }

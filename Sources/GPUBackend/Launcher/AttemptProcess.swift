@@ -10,6 +10,8 @@ struct AttemptProcess {
     /// Where the command's output arrives.
     let output: Int32
     let errorOutput: Int32
+    /// What the command reads is written here; -1: it reads nothing.
+    let input: Int32
     /// What it is kept in.
     let sandbox: PreparedSandbox?
 
@@ -26,20 +28,32 @@ struct AttemptProcess {
             throw error
         }
         defer { closeAll([output.write, errorOutput.write]) }
+        var (given, read): (Int32, Int32) = (-1, -1)
+        if spec.hasInput {
+            let result = clinux_open_pipe(1, &given, &read)
+            if result < 0 {
+                closeAll([output.read, errorOutput.read])
+                throw .system(operation: "pipe", path: "", errorNumber: -result)
+            }
+        }
+        defer { if read >= 0 { close(read) } }
         var control: Int32 = -1
         let process = clone(
-            spec, into: group, in: sandbox, output: output.write, errorOutput: errorOutput.write, control: &control)
+            spec, into: group, in: sandbox, output: output.write, errorOutput: errorOutput.write, input: read,
+            control: &control)
         guard process > 0 else {
             closeAll([output.read, errorOutput.read])
+            if given >= 0 { close(given) }
             throw .system(operation: "clone", path: spec.arguments[0], errorNumber: -process)
         }
         return AttemptProcess(
-            process: process, control: control, output: output.read, errorOutput: errorOutput.read, sandbox: sandbox)
+            process: process, control: control, output: output.read, errorOutput: errorOutput.read, input: given,
+            sandbox: sandbox)
     }
 
     private static func clone(
         _ spec: AttemptSpec, into group: Cgroup?, in sandbox: PreparedSandbox?, output: Int32, errorOutput: Int32,
-        control: inout Int32
+        input: Int32, control: inout Int32
     ) -> Int32 {
         let arguments = CStrings(spec.arguments)
         let environment = CStrings(spec.environment)
@@ -75,6 +89,7 @@ struct AttemptProcess {
             attempt.cgroup = group?.birthplace ?? -1
             attempt.output = output
             attempt.error_output = errorOutput
+            attempt.input = input
             // The strings must outlive the call, not only their last mention here.
             return withExtendedLifetime((arguments, environment, candidates, setup, writable, directory, sandbox)) {
                 doors.withUnsafeBufferPointer { doors in
@@ -162,7 +177,7 @@ struct AttemptProcess {
         }.joined()
     }
 
-    func closeAll() { Self.closeAll([control, output, errorOutput]) }
+    func closeAll() { Self.closeAll([control, output, errorOutput] + (input >= 0 ? [input] : [])) }
 
     /// For a try: waits until the command ran or was refused, and until nothing of it is left; nil if it ran.
     func waitForRefusal() -> String? {

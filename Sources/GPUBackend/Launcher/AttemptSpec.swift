@@ -39,6 +39,8 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
     public var disconnectLimit: Interval
     /// Where its output goes (see `LogWriter`); absolute.
     public var logPath: String
+    /// It reads what is given to it (`SupervisorRequest.input`) until that is at its end; else nothing.
+    public var hasInput: Bool
 
     public init(
         key: AttemptKey, arguments: [String], environment: [String], workingDirectory: String,
@@ -46,7 +48,8 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         cpuMillis: UInt64 = 0, memoryBytes: UInt64 = 0,
         timeLimit: Interval? = nil, grace: Interval = .seconds(10), isolation: Isolation,
         sandbox: AttemptSandbox? = nil, setup: [String] = [], keepsSetup: Bool = false, gpus: [UInt32] = [],
-        replaceable: Bool = true, disconnectLimit: Interval = .seconds(3600), logPath: String
+        replaceable: Bool = true, disconnectLimit: Interval = .seconds(3600), logPath: String,
+        hasInput: Bool = false
     ) {
         self.key = key
         self.arguments = arguments
@@ -67,6 +70,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         self.replaceable = replaceable
         self.disconnectLimit = disconnectLimit
         self.logPath = logPath
+        self.hasInput = hasInput
     }
 
     public init(cbor: CBOR) throws(CodecError) {
@@ -91,6 +95,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         replaceable = try map.require(13)
         disconnectLimit = try map.require(14)
         logPath = try map.require(15)
+        hasInput = try map.optional(19) ?? false
         guard !arguments.isEmpty else { throw .invalid("an attempt without a command") }
         guard workingDirectory.utf8.first == UInt8(ascii: "/"), logPath.utf8.first == UInt8(ascii: "/") else {
             throw .invalid("a relative directory in an attempt")
@@ -119,6 +124,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         map.set(17, setup.isEmpty ? nil : setup)
         map.set(18, keepsSetup ? true : nil)
         map.set(20, insideUser)
+        map.set(19, hasInput ? true : nil)
         return .map(map)
     }
 

@@ -15,6 +15,7 @@ final class RunningAttempt {
     let spec: AttemptSpec
     let process: AttemptProcess
     let group: Cgroup?
+    var input: AttemptInput
     private var log: LogWriter
     private(set) var startedAt: Int64?
     private(set) var cause: EndCause?
@@ -45,6 +46,7 @@ final class RunningAttempt {
         self.spec = spec
         self.process = process
         self.group = group
+        input = AttemptInput(process.input)
         log = LogWriter(path: spec.logPath)
     }
 
@@ -156,6 +158,7 @@ final class RunningAttempt {
     /// Lets go of one that was never let through: with the control socket its first process ends.
     func abandon() {
         for stream in [LogStream.output, .error] { closeStream(stream) }
+        input.close()
         close(process.control)
     }
 
@@ -265,6 +268,7 @@ final class RunningAttempt {
             closeStream(stream)
         }
         close(process.control)
+        input.close()
         isFinished = true
         log.close()
         let usage = group?.takeUsage()

@@ -132,6 +132,7 @@ final class Supervisor {
         case signals, timer, listening, connection
         case control(RunningAttempt)
         case output(RunningAttempt, LogStream)
+        case input(RunningAttempt)
     }
 
     private func wait(until deadline: Instant) throws(HostError) {
@@ -155,6 +156,10 @@ final class Supervisor {
         for attempt in running {
             polled.append(pollfd(fd: attempt.process.control, events: Int16(POLLIN), revents: 0))
             sources.append(.control(attempt))
+            if attempt.input.wantsWriting {
+                polled.append(pollfd(fd: attempt.input.descriptor, events: Int16(POLLOUT), revents: 0))
+                sources.append(.input(attempt))
+            }
             for stream in [LogStream.output, .error] {
                 guard let descriptor = attempt.descriptor(stream) else { continue }
                 polled.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
@@ -184,6 +189,7 @@ final class Supervisor {
             unsent += attempt.takeNews()
             // A closed control socket stays readable; its end is near, and the signal of it comes.
             try reap(attempt)
+        case .input(let attempt): if attempt.input.write() { tellInput(attempt) }
         case .output(let attempt, let stream): attempt.readOutput(stream, buffer: buffer, limit: 4)
         }
     }
@@ -234,6 +240,10 @@ final class Supervisor {
             throw error
         }
         return attempt
+    }
+
+    private func tellInput(_ attempt: RunningAttempt) {
+        unsent.append(.inputTaken(attempt.key, attempt.input.count, isOpen: attempt.input.isOpen))
     }
 
     private func tellStarted(_ attempt: RunningAttempt) throws(HostError) {
@@ -437,6 +447,10 @@ final class Supervisor {
         case .pause(let key): if case .running(let attempt)? = entries[key] { attempt.pause() }
         case .hand(let order): obey(order, from: peer)
         case .goOn(let key): if case .running(let attempt)? = entries[key] { attempt.letGo() }
+        case .input(let key, let offset, let bytes, let isLast):
+            guard case .running(let attempt)? = entries[key] else { return }
+            attempt.input.take(bytes.array, at: offset, isLast: isLast)
+            tellInput(attempt)
         case .resume(let key): if case .running(let attempt)? = entries[key] { attempt.resume() }
         }
     }

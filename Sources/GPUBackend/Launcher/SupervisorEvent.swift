@@ -21,6 +21,8 @@ public enum SupervisorEvent: Hashable, Sendable, CBORCodable {
     case handRefused(AttemptKey, hand: UInt32, HandRefusal)
     /// The setup command ended well. The command waits for `SupervisorRequest.goOn`, if it does. To daemons of version 3.
     case setupEnded(AttemptKey, milliseconds: UInt64, isWaiting: Bool)
+    /// So many bytes for its command have been taken; where it is not open, it reads no more.
+    case inputTaken(AttemptKey, UInt64, isOpen: Bool)
 
     /// The reasons of `declined`.
     public static let leaseExpired = "host.lease_expired"
@@ -41,6 +43,7 @@ public enum SupervisorEvent: Hashable, Sendable, CBORCodable {
         case 9: self = .handRefused(try map.require(1), hand: try map.require(2), try map.require(3))
         case 10:
             self = .setupEnded(try map.require(1), milliseconds: try map.require(2), isWaiting: try map.require(3))
+        case 12: self = .inputTaken(try map.require(1), try map.require(2), isOpen: try map.require(3))
         default: throw .invalid("no supervisor event \(kind)")
         }
     }
@@ -87,6 +90,11 @@ public enum SupervisorEvent: Hashable, Sendable, CBORCodable {
             map.set(1, key)
             map.set(2, milliseconds)
             map.set(3, isWaiting)
+        case .inputTaken(let key, let count, let isOpen):
+            map.set(0, UInt64(12))
+            map.set(1, key)
+            map.set(2, count)
+            map.set(3, isOpen)
         }
         return .map(map)
     }

@@ -47,6 +47,8 @@ public enum SupervisorMain {
         try HostFiles.makeDirectories(paths.directory)
         let lock = try claim(paths)
         defer { close(lock) }
+        // A command that reads no more must not end its supervisor.
+        signal(SIGPIPE, SIG_IGN)
         let dropped = clinux_drop_bounding_set()
         if dropped < 0 { throw .system(operation: "drop capabilities", path: "", errorNumber: -dropped) }
         let recovered = try JournalState.read(path: paths.journal)

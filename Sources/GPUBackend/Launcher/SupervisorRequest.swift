@@ -23,9 +23,12 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
     case hand(HandOrder)
     /// What the setup of an attempt made has been taken: its command may begin. Of version 3.
     case goOn(AttemptKey)
+    /// What its command is to read, from the byte of this number on, the first one being 0; what it has already is passed
+    /// over. Without bytes it asks how far it is. Of version 4.
+    case input(AttemptKey, offset: UInt64, bytes: Bytes, isLast: Bool)
 
     /// The version of this protocol: the answer to `hello` says which one the supervisor knows.
-    public static let version: UInt32 = 3
+    public static let version: UInt32 = 4
 
     public init(cbor: CBOR) throws(CodecError) {
         let map = try cbor.requireMap()
@@ -41,6 +44,9 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
         case 8: self = .resume(try map.require(1))
         case 9: self = .hand(try map.require(1))
         case 10: self = .goOn(try map.require(1))
+        case 12:
+            self = .input(
+                try map.require(1), offset: try map.require(2), bytes: try map.require(3), isLast: try map.require(4))
         default: throw .invalid("no supervisor request \(kind)")
         }
     }
@@ -78,6 +84,12 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
         case .goOn(let key):
             map.set(0, UInt64(10))
             map.set(1, key)
+        case .input(let key, let offset, let bytes, let isLast):
+            map.set(0, UInt64(12))
+            map.set(1, key)
+            map.set(2, offset)
+            map.set(3, bytes)
+            map.set(4, isLast)
         }
         return .map(map)
     }

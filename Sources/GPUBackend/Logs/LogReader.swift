@@ -79,7 +79,7 @@ public struct LogReader: Sendable {
             // The writer may have finished this segment after we read it; now that a next one is there, it is final.
             if try readSegment(into: &records, maximumBytes: LogRecord.maximumBytes) > 0 { return true }
             let missing = next.start - cursor.outputBytes
-            let time = try firstTime(next.path)
+            let time = try Self.firstTime(next.path)
             let after = LogCursor(outputBytes: next.start, segment: next.start, offset: 0)
             records.append(LogRecord(time: time, stream: .output, content: .gap(bytes: missing), next: after))
         }
@@ -87,7 +87,27 @@ public struct LogReader: Sendable {
         return true
     }
 
-    private func firstTime(_ path: String) throws(HostError) -> Int64 {
+    /// What was written at that time or later: its first records, and a reader that goes on behind them.
+    public static func since(
+        _ time: Int64, path: String
+    ) throws(HostError) -> (records: [LogRecord], reader: LogReader) {
+        var start = LogCursor()
+        // The newest segment that begins before.
+        for segment in try LogSegments(path: path).list().reversed() where segment.start > 0 {
+            let first = try firstTime(segment.path)
+            guard first > 0, first < time else { continue }
+            start = LogCursor(outputBytes: segment.start, segment: segment.start, offset: 0)
+            break
+        }
+        var reader = LogReader(path: path, from: start)
+        while true {
+            let records = try reader.read()
+            if records.isEmpty { return ([], reader) }
+            if let index = records.firstIndex(where: { $0.time >= time }) { return (Array(records[index...]), reader) }
+        }
+    }
+
+    private static func firstTime(_ path: String) throws(HostError) -> Int64 {
         let header = try HostFiles.read(path, maximumBytes: LogRecord.headerBytes)
         return header.withUnsafeBytes { LogRecord.parseHeader($0, at: 0)?.0 ?? 0 }
     }

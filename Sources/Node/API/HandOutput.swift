@@ -8,6 +8,8 @@ public enum HandOutput: Hashable, Sendable {
     case bytes(stream: UInt8, Bytes)
     /// The program has ended; the last that comes.
     case ended(exitCode: Int32)
+    /// So many bytes for the command are safe with its supervisor; where it is not open, it reads no more.
+    case taken(UInt64, isOpen: Bool)
 }
 
 extension HandOutput: CBORCodable {
@@ -18,6 +20,7 @@ extension HandOutput: CBORCodable {
         case 2: self = .bytes(stream: 1, try Bytes(cbor: content))
         case 3: self = .bytes(stream: 2, try Bytes(cbor: content))
         case 4: self = .ended(exitCode: Int32(truncatingIfNeeded: try UInt64(cbor: content)))
+        case 5, 6: self = .taken(try UInt64(cbor: content), isOpen: number == 5)
         default: throw .invalid("output \(number) is not known to this version")
         }
     }
@@ -26,6 +29,7 @@ extension HandOutput: CBORCodable {
         switch self {
         case .connected: numbered(1)
         case .bytes(let stream, let bytes): numbered(stream == 2 ? 3 : 2, bytes.cbor)
+        case .taken(let count, let isOpen): numbered(isOpen ? 5 : 6, count.cbor)
         case .ended(let exitCode): numbered(4, UInt64(max(0, exitCode)).cbor)
         }
     }

@@ -14,6 +14,8 @@ public struct HandRequest: Hashable, Sendable {
         case run(arguments: [String], terminal: HandTerminal?)
         /// A connection to a port of the loopback that it sees.
         case connect(port: UInt16)
+        /// What the command itself is to read follows.
+        case input
     }
 
     public init(job: JobID, task: UInt32 = 0, attempt: UInt32? = nil, kind: Kind) {
@@ -33,6 +35,8 @@ extension HandRequest: CBORCodable {
         if let arguments = try map.optional(4, [String].self) {
             guard !arguments.isEmpty else { throw .invalid("nothing to run") }
             kind = .run(arguments: arguments, terminal: try map.optional(5))
+        } else if try map.optional(7, Bool.self) == true {
+            kind = .input
         } else {
             let number: UInt64 = try map.require(6)
             guard let port = UInt16(exactly: number), port > 0 else { throw .invalid("port \(number)") }
@@ -50,6 +54,7 @@ extension HandRequest: CBORCodable {
             map.set(4, arguments)
             map.set(5, terminal)
         case .connect(let port): map.set(6, UInt64(port))
+        case .input: map.set(7, true)
         }
         return .map(map)
     }

@@ -16,12 +16,15 @@ public struct LogsRequest: Hashable, Sendable {
     public var isOfCopy: Bool
     /// Of a gang: what all ranks wrote, each piece with its rank.
     public var allRanks: Bool
+    /// Unix nanoseconds; nil: from the beginning. With `tailLines` of these lines only what came then.
+    public var since: Int64?
 
     public init(
         job: JobID, task: UInt32 = 0, attempt: UInt32? = nil, follow: Bool = false, tailLines: UInt64? = nil,
-        cursor: OutputCursor? = nil, isOfCopy: Bool = false, allRanks: Bool = false
+        cursor: OutputCursor? = nil, isOfCopy: Bool = false, allRanks: Bool = false, since: Int64? = nil
     ) {
         self.allRanks = allRanks
+        self.since = since
         self.job = job
         self.task = task
         self.attempt = attempt
@@ -43,6 +46,7 @@ extension LogsRequest: CBORCodable {
         cursor = try map.optional(6)
         isOfCopy = try map.optional(7) ?? false
         allRanks = try map.optional(8) ?? false
+        since = try map.optional(9)
     }
 
     public var cbor: CBOR {
@@ -55,6 +59,7 @@ extension LogsRequest: CBORCodable {
         map.set(6, cursor)
         if isOfCopy { map.set(7, isOfCopy) }
         if allRanks { map.set(8, allRanks) }
+        map.set(9, since)
         return .map(map)
     }
 }

@@ -33,6 +33,10 @@ public struct StatusView: Hashable, Sendable {
     public var interface: String?
     /// The name that was asked for, where another node has it.
     public var nameTaken: String?
+    /// The digest of the program that the daemon runs; nil while it has not looked yet.
+    public var program: Digest?
+    /// Why it takes no part in its mesh.
+    public var failure: String?
 
     public init(
         version: String, inMesh: Bool, meshName: String? = nil, meshFingerprint: String? = nil,
@@ -85,6 +89,8 @@ extension StatusView: CBORCodable {
         process = try map.optional(18)
         nameTaken = try map.optional(19)
         interface = try map.optional(20)
+        program = try map.optional(21)
+        failure = try map.optional(22)
     }
 
     public var cbor: CBOR {
@@ -109,6 +115,8 @@ extension StatusView: CBORCodable {
         map.set(18, process)
         map.set(19, nameTaken)
         map.set(20, interface)
+        map.set(21, program)
+        map.set(22, failure)
         return .map(map)
     }
 }

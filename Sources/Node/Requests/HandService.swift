@@ -53,6 +53,7 @@ struct HandService {
         switch request.kind {
         case .run(let arguments, let terminal):
             try await HandSession.run(arguments, terminal, of: key, node, stream)
+        case .input: try await InputSession.run(key, node, stream)
         case .connect(let port): try await HandConnection.run(port: port, of: key, node, stream)
         }
     }

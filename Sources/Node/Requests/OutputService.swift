@@ -14,6 +14,8 @@ struct OutputRequest: Sendable {
     var place: LogCursor?
     var follow: Bool
     var tailLines: UInt64?
+    /// Unix nanoseconds.
+    var since: Int64?
     /// Where its node is gone, what another has copied will do.
     var takesCopy = true
 }
@@ -98,7 +100,7 @@ final class OutputService: @unchecked Sendable {
         let key = AttemptKey(job: request.job, task: request.task, attempt: request.attempt ?? 1)
         let wanted = OutputRequest(
             key: key, node: node.id, place: request.cursor?.place, follow: request.follow,
-            tailLines: request.tailLines)
+            tailLines: request.tailLines, since: request.since)
         try await node.loop.answer(stream) { [self] in
             guard try !request.isOfCopy || copy(of: key).exists else {
                 throw NodeError.logLost(key.job, attempt: key.attempt, node: node.views.nodeName(node.id))
@@ -143,7 +145,7 @@ final class OutputService: @unchecked Sendable {
         let asked = LogsRequest(
             job: request.key.job, task: request.key.task, attempt: request.key.attempt, follow: request.follow,
             tailLines: request.tailLines, cursor: OutputCursor(attempt: request.key.attempt, place: request.place),
-            isOfCopy: isOfCopy)
+            isOfCopy: isOfCopy, since: request.since)
         try await stream.send(APIRequest.logs(asked).encoded())
         while let bytes = try await stream.receive() {
             switch try APIReply(encoded: bytes) {
@@ -164,7 +166,16 @@ final class OutputService: @unchecked Sendable {
         if let lines = request.tailLines {
             let tail = try LogTail.read(path: path, lines: Int(clamping: lines))
             reader = tail.reader
-            for record in tail.records { try await give(LogChunk(record, attempt: request.key.attempt)) }
+            for record in tail.records where record.time >= request.since ?? .min {
+                try await give(LogChunk(record, attempt: request.key.attempt))
+            }
+        } else if let since = request.since, request.place == nil {
+            // Beside the loop: it may be far into the log.
+            let found = try await node.loop.offload {
+                Result { () throws(HostError) in try LogReader.since(since, path: path) }
+            }.get()
+            reader = found.reader
+            for record in found.records { try await give(LogChunk(record, attempt: request.key.attempt)) }
         }
         while true {
             // Whether more can come is asked before the look at the file: what was written in between is then seen.

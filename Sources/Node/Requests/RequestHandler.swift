@@ -87,6 +87,11 @@ struct RequestHandler {
             let member = try views.member(named: request.node)
             _ = try await node.driver.carryOut(.label(member.nodeID, set: request.set, removed: request.removed))
             try await reply(.member(try views.member(named: request.node)))
+        case .upgrade(let request):
+            if request.step != .look { try requireAdministrator() }
+            let service = UpgradeService(node: node)
+            try await reply(.upgrade(try await service.carryOut(request, stream)))
+            service.begin(request)
         case .ping(let request):
             try await MemberWatch(node: node).ping(request) { try await reply(.pong($0)) }
             try await reply(.done)
@@ -359,7 +364,7 @@ struct RequestHandler {
     ) async throws {
         if request.follow, request.attempt == nil, !record.isEnded {
             let session = GangSession(
-                FollowRequest(job: request.job), gang, tailLines: request.tailLines, node: node)
+                FollowRequest(job: request.job), gang, tailLines: request.tailLines, since: request.since, node: node)
             try await session.run { event in
                 if case .output(let chunk) = event { try await reply(.log(chunk)) }
             }
@@ -373,7 +378,7 @@ struct RequestHandler {
             wanted.append(
                 OutputRequest(
                     key: AttemptKey(job: request.job, task: rank, attempt: attempt.number), node: attempt.node,
-                    place: nil, follow: request.follow, tailLines: request.tailLines))
+                    place: nil, follow: request.follow, tailLines: request.tailLines, since: request.since))
         }
         try await GangOutput(wanted, node: node).read { chunk in try await reply(.log(chunk)) }
         try await reply(.done)
@@ -404,7 +409,8 @@ struct RequestHandler {
         let key = AttemptKey(job: request.job, task: request.task, attempt: attempt.number)
         let place = request.cursor?.attempt == attempt.number ? request.cursor?.place : nil
         let wanted = OutputRequest(
-            key: key, node: attempt.node, place: place, follow: request.follow, tailLines: request.tailLines)
+            key: key, node: attempt.node, place: place, follow: request.follow, tailLines: request.tailLines,
+            since: request.since)
         try await node.output.read(wanted) { chunk in try await reply(.log(chunk)) }
     }
 

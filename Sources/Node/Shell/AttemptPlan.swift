@@ -243,6 +243,7 @@ struct AttemptPlan: Sendable {
             grace: .milliseconds(Int64(clamping: job.graceMilliseconds)), isolation: isolation, sandbox: sandbox,
             setup: job.sandbox?.setup.map { ["/bin/sh", "-c", $0] } ?? [],
             gpus: attempt.gpus,
-            replaceable: job.retry != .never, logPath: AttemptPlan.logPath(key, in: directory))
+            replaceable: job.retry != .never, logPath: AttemptPlan.logPath(key, in: directory),
+            hasInput: job.hasInput)
     }
 }

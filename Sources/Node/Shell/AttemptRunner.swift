@@ -28,6 +28,9 @@ final class AttemptRunner: @unchecked Sendable {
     /// Not from 1: a supervisor may still tell of those of the daemon before this one.
     var lastHand = UInt32(truncatingIfNeeded: EventLoops.wallClock.nanoseconds >> 16)
     let leaseMoved: LoopSignal
+    /// How far the commands of attempts have been given what they read, where somebody has asked.
+    var inputs: [AttemptKey: InputPlace] = [:]
+    let inputMoved: LoopSignal
     let spare: SpareSupervisor
     /// Whom the jobs run as that are here, so that an array does not look it up for every task.
     private var accounts: [JobID: AttemptPlan.Account] = [:]
@@ -61,6 +64,7 @@ final class AttemptRunner: @unchecked Sendable {
     init(node: MeshNode) {
         self.node = node
         leaseMoved = LoopSignal(node.loop)
+        inputMoved = LoopSignal(node.loop)
         spare = SpareSupervisor(parent: node.directory.supervisors, loop: node.loop, log: node.log)
     }
 
@@ -285,6 +289,9 @@ final class AttemptRunner: @unchecked Sendable {
             case .handRefused(let key, let hand, let refusal):
                 handEnded(hand, .refused(APIFailure(refusal, of: key)))
             case .declined(let key, let reason): declined(key, reason: reason)
+            case .inputTaken(let key, let count, let isOpen):
+                inputs[key] = InputPlace(count: count, isOpen: isOpen)
+                inputMoved.notify()
             }
         }
     }
@@ -354,6 +361,8 @@ final class AttemptRunner: @unchecked Sendable {
     private func ended(_ key: AttemptKey, outcome: Outcome, at: Int64, usage: AttemptUsage? = nil) {
         attempts[key]?.stage = .ended
         node.setups.release(key)
+        inputs[key] = nil
+        inputMoved.notify()
         // A mesh below that level has no words for it.
         let usage = node.state.level < 3 ? nil : usage
         node.driver.input(.attempt(AttemptReport(attempt: key, kind: .ended(outcome), at: at, usage: usage)))

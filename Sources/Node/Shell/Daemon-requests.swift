@@ -69,6 +69,8 @@ extension Daemon {
             leader: node.flatMap { node in node.driver.core.raft.leader.map(node.views.nodeName) },
             process: Int64(getpid()))
         view.interface = HostAddresses.interface(in: settings.listen)
+        view.program = host.program.digest
+        view.failure = node?.reasonOfFailure.map { APIFailure($0).message }
         return view
     }
 

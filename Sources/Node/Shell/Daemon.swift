@@ -27,7 +27,7 @@ public final class Daemon: @unchecked Sendable {
     private(set) var settings: DaemonSettings
     /// Where others reach this daemon.
     var addresses: [String] = []
-    private var signals: Int32 = -1
+    var signals: Int32 = -1
     var isChangingMesh = false
     /// Between two lives of its node, while that starts anew with an empty log.
     private(set) var isStartingAnew = false
@@ -35,6 +35,8 @@ public final class Daemon: @unchecked Sendable {
     var lastLogFailure: Instant?
     var logPause = Interval.seconds(1)
     private let startedAt: Instant
+    /// What this process goes on as when everything has ended.
+    var nextProgram: String?
 
     /// Runs a daemon on this thread until SIGTERM or SIGINT. Throws what keeps it from starting.
     public static func run(_ options: DaemonOptions) throws {
@@ -55,7 +57,7 @@ public final class Daemon: @unchecked Sendable {
             }
             do {
                 try await daemon.start()
-                try await loop.readable(signals)
+                try await daemon.waitForEnd()
             } catch {
                 outcome.failure = error
             }
@@ -64,6 +66,7 @@ public final class Daemon: @unchecked Sendable {
         }
         loop.run()
         if let failure = outcome.failure { throw failure }
+        if let program = daemon.nextProgram { throw daemon.goOn(as: program) }
     }
 
     /// What the first task of the loop leaves for `run`, which reads it after the loop has ended.
@@ -99,6 +102,8 @@ public final class Daemon: @unchecked Sendable {
         host.devices.start(log)
         host.owner.onChange = { [self] in node?.hostChanged() }
         host.owner.start(log)
+        host.program.onFound = { [self] in node?.hostChanged() }
+        host.program.start(log)
         try await listen()
         if var membership = try MeshMembership.read(directory) {
             try membership.check(identity, directory)
@@ -199,6 +204,7 @@ public final class Daemon: @unchecked Sendable {
             if let listener { listener.take(socket, from: address) } else { loop.close(socket) }
         }
         node.onLogFailed = { [self, unowned node] in logFailed(node) }
+        node.onRestart = { [self] in restart(into: $0) }
         node.onLaterEpoch = { [self] epoch in startAnew(inEpoch: epoch) }
         self.node = node
         self.admission = admission

@@ -7,7 +7,8 @@ import Glibc
 /// `keys/identity` the node's key · `keys/noise` its session key · `keys/mesh` the mesh key, at the founder · `mesh` which
 /// mesh, which number, whose certificates · `peers` where members were last · `gossip` what was known of them · `raft.db` the log · `snapshots/` what it
 /// begins with · `history.db` finished jobs · `blobs/` files by content · `supervisors/JOB/` jobs under way · `work/` their
-/// directories · `logs/` what they wrote · `setups/` what their setups made · `images/` their roots · `socket`, `daemon.pid`, `daemon.log`. Others may pass through on the way to their
+/// directories · `logs/` what they wrote · `setups/` what their setups made · `images/` their roots · `program-before` the
+/// swarmlet before the last upgrade · `socket`, `daemon.pid`, `daemon.log`. Others may pass through on the way to their
 /// job's own directory and read nothing.
 public struct DataDirectory: Hashable, Sendable {
     public let path: String
@@ -17,6 +18,10 @@ public struct DataDirectory: Hashable, Sendable {
     public var socket: String { path + "/socket" }
     public var processFile: String { path + "/daemon.pid" }
     public var daemonLog: String { path + "/daemon.log" }
+    /// The program that the last upgrade replaced, for the way back.
+    public var programBefore: String { path + "/program-before" }
+    /// Why the last upgrade was taken back.
+    public var upgradeFailure: String { path + "/upgrade-failed" }
     var lock: String { path + "/lock" }
     var keys: String { path + "/keys" }
     var identity: String { keys + "/identity" }
@@ -87,6 +92,13 @@ public struct DataDirectory: Hashable, Sendable {
             return stat("\(path)/\(name)", &status) == 0 ? sum + UInt64(status.st_size) : sum
         }
     }
+
+    /// How long a daemon may take until it answers: within 100 ms it does; ten seconds are for a host that is very busy, and
+    /// the rest for one that reads its log slowly.
+    public var startPatience: Interval {
+        .seconds(10 + Int64(clamping: logBytes / DataDirectory.slowestBytesPerSecond))
+    }
+    private static let slowestBytesPerSecond: UInt64 = 10_000_000
 
     /// The process that wrote `daemon.pid`, if it can be read.
     public var runningProcess: Int32? {

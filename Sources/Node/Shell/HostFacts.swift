@@ -12,6 +12,8 @@ struct HostFacts: Sendable {
     let policy: HostPolicy
     /// Whether its owner lets them do anything.
     let owner: HostOwner
+    /// The swarmlet that runs here.
+    let program: OwnProgram
     private let cpuMillis: UInt64
     private let memoryBytes: UInt64
 
@@ -21,6 +23,7 @@ struct HostFacts: Sendable {
     init(_ settings: DaemonSettings, supervisors: String, loop: any EventLoop) throws {
         policy = settings.policy
         owner = try HostOwner(settings.owner, loop)
+        program = OwnProgram(loop)
         let inventory = HostInventory.current()
         name = inventory.hostName
         cpuMillis = UInt64(inventory.cpus) * 1_000

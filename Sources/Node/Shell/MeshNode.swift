@@ -37,6 +37,8 @@ final class MeshNode: @unchecked Sendable {
     var onLaterEpoch: ((UInt64) -> Void)?
     /// The log could not be written: this node takes no part any more.
     var onLogFailed: (() -> Void)?
+    /// This daemon is to go on as the program at that path.
+    var onRestart: ((String) -> Void)?
     private(set) var isRunning = true
     private(set) var failure: String?
     private var announced = false
@@ -377,14 +379,16 @@ final class MeshNode: @unchecked Sendable {
         // What was seen before a restart counts until it is seen anew.
         let isKnown = seenHosts.isEmpty && !record.addresses.isEmpty && record.addresses.allSatisfy(own.contains)
         let addresses = isKnown ? record.addresses : HostAddresses.advertised(own, seen: seenHosts)
-        guard record.addresses != addresses || record.capacity != capacity || record.version != Version.text else {
+        // Until the program has been looked at, it is what it was.
+        let version = host.program.digest.map { Version.of($0) } ?? record.version
+        guard record.addresses != addresses || record.capacity != capacity || record.version != version else {
             return
         }
         isAnnouncing = true
         loop.spawn("announce") { [self] in
             do {
                 _ = try await driver.carryOut(
-                    .updateNode(id, addresses: addresses, capacity: capacity, version: Version.text))
+                    .updateNode(id, addresses: addresses, capacity: capacity, version: version))
             } catch {
                 announced = false
             }
@@ -459,6 +463,7 @@ final class MeshNode: @unchecked Sendable {
                 case .relay: try await relays.serve(stream, from: sender)
                 case .relayed: try await peers.takeRelayed(stream, through: sender)
                 case .logCopy: try await shipper.serve(stream, from: sender)
+                case .upgrade: try await UpgradeService(node: self).serve(stream, from: sender)
                 case .hands: try await HandService(node: self).serve(stream)
                 case .admission: stream.cancel()
                 }
@@ -474,7 +479,8 @@ final class MeshNode: @unchecked Sendable {
         case .transfer: message = TransferMessage.failed(code: failure.code, message: failure.message).encoded()
         case .relay: message = RelayAnswer.refused(failure.message).encoded
         case .relayed, .logCopy: return stream.cancel()
-        case .log, .files, .admission, .raft, .history, .doctor, .hands: message = APIReply.failure(failure).encoded()
+        case .log, .files, .admission, .raft, .history, .doctor, .hands, .upgrade:
+            message = APIReply.failure(failure).encoded()
         }
         do {
             try await stream.send(message)

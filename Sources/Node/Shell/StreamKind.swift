@@ -22,4 +22,6 @@ enum StreamKind: UInt16 {
     case logCopy = 10
     /// What somebody does with attempts that run there (`APIRequest`, answered by `APIReply`).
     case hands = 11
+    /// Another swarmlet for that host (`UpgradeRequest`, answered by `APIReply`).
+    case upgrade = 12
 }

@@ -41,6 +41,8 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
     public var gang: GangSpec?
     /// The token that it was submitted with; nil for a job of a member.
     public var guest: GuestPass?
+    /// Its command reads what the submitter gives it; else nothing.
+    public var hasInput: Bool
     /// Keys of a newer version, kept as they came.
     public var unknown: CBORMap
 
@@ -50,7 +52,7 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         timeLimitMilliseconds: UInt64? = nil, graceMilliseconds: UInt64 = 10_000, retry: RetryPolicy = .times(0),
         checkpoint: CheckpointPolicy? = nil, outputs: [String] = [], workingTree: Digest? = nil, submitNode: NodeID,
         allowPending: Bool = false, isArray: Bool = false, sandbox: SandboxSpec? = nil, gang: GangSpec? = nil,
-        guest: GuestPass? = nil, unknown: CBORMap = CBORMap()
+        guest: GuestPass? = nil, hasInput: Bool = false, unknown: CBORMap = CBORMap()
     ) {
         self.name = name
         self.command = command
@@ -73,6 +75,7 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         self.sandbox = sandbox
         self.gang = gang
         self.guest = guest
+        self.hasInput = hasInput
         self.unknown = unknown
     }
 
@@ -102,7 +105,8 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         sandbox = try map.optional(19)
         gang = try map.optional(20)
         guest = try map.optional(21)
-        unknown = map.without(0...21)
+        hasInput = try map.optional(22) ?? false
+        unknown = map.without(0...22)
         if let gang, gang.ranks != tasks { throw .invalid("a gang whose tasks are not its ranks") }
     }
 
@@ -129,6 +133,7 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         map.set(19, sandbox)
         map.set(20, gang)
         map.set(21, guest)
+        map.set(22, hasInput ? true : nil)
         return .map(map)
     }
 }

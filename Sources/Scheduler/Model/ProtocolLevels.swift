@@ -11,7 +11,8 @@ public struct ProtocolLevels: Hashable, Sendable, CBORCodable {
     /// What this program speaks. Level 2: a job may say how it is kept apart from its host, a host what keeps jobs from its
     /// devices, and gossip is signed. Level 3: a job can be paused, the end of an attempt says what it used, and the tasks of
     /// a job may have to start together. Level 4: tokens for people outside the mesh; an attempt says what became of its setup
-    /// and what it used of its devices, and a job may bring a root of its own, and be another user in its sandbox.
+    /// and what it used of its devices, and a job may bring a root of its own, and be another user in its sandbox;
+    /// a job may read what its submitter gives it.
     public static let current = ProtocolLevels(lowest: 1, highest: 4)
 
     public init(lowest: UInt64, highest: UInt64) {

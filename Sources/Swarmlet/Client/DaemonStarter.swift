@@ -7,14 +7,13 @@ import Node
 struct DaemonStarter {
     private let directory: DataDirectory
 
-    /// A daemon answers within 100 ms of its start; ten seconds are for a host that is very busy, and the rest for one
-    /// that reads its log slowly.
-    private var patienceSeconds: Int64 {
-        10 + Int64(clamping: directory.logBytes / DaemonStarter.slowestBytesPerSecond)
-    }
-    private static let slowestBytesPerSecond: UInt64 = 10_000_000
+    private let program: String
 
-    init(_ directory: DataDirectory) { self.directory = directory }
+    /// - Parameter program: what is to be started; this one, if nothing is said.
+    init(_ directory: DataDirectory, program: String = "/proc/self/exe") {
+        self.directory = directory
+        self.program = program
+    }
 
     /// Returns when a daemon answers on the socket, one that ran already or a new one with these flags.
     func ensureRunning(_ flags: [String], _ terminal: Terminal) throws(CommandError) {
@@ -29,8 +28,8 @@ struct DaemonStarter {
         let child = try spawn(flags)
         terminal.progress("starting the daemon")
         defer { terminal.clearProgress() }
-        let patienceSeconds = patienceSeconds
-        let deadline = Clock.sinceBoot() + Interval(nanoseconds: patienceSeconds * 1_000_000_000)
+        let patience = directory.startPatience
+        let deadline = Clock.sinceBoot() + patience
         while try !answers() {
             var status: Int32 = 0
             if waitpid(child, &status, WNOHANG) == child {
@@ -40,7 +39,7 @@ struct DaemonStarter {
             }
             guard Clock.sinceBoot() < deadline else {
                 throw .daemonNotStarted(
-                    reason: "it does not answer after \(patienceSeconds) s", log: directory.daemonLog)
+                    reason: "it does not answer after \(patience.milliseconds / 1_000) s", log: directory.daemonLog)
             }
             pause()
         }
@@ -78,7 +77,7 @@ struct DaemonStarter {
         let arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
         defer { for argument in arguments { free(argument) } }
         var child: pid_t = 0
-        let result = swarmlet_spawn_detached("/proc/self/exe", arguments, directory.daemonLog, &child)
+        let result = swarmlet_spawn_detached(program, arguments, directory.daemonLog, &child)
         guard result == 0 else {
             throw .daemonNotStarted(reason: SystemError.text(result), log: directory.daemonLog)
         }

@@ -9,14 +9,14 @@ enum CommandTable {
         CancelCommand.declaration, PauseCommand.pause, PauseCommand.resume, AttachCommand.declaration,
         ExecCommand.declaration, PortForwardCommand.declaration, WaitCommand.declaration,
         InspectCommand.declaration, ExplainCommand.declaration, CpCommand.declaration,
-        TokenCommand.declaration,
-        LeaveCommand.declaration, NodeCommand.declaration, ConfigCommand.declaration, RaftCommand.declaration,
-        KeyCommand.declaration,
+        TokenCommand.declaration, UpgradeCommand.declaration, LeaveCommand.declaration, NodeCommand.declaration,
+        ConfigCommand.declaration, RaftCommand.declaration, KeyCommand.declaration,
         PingCommand.declaration,
         DoctorCommand.declaration,
         VersionCommand.declaration,
         DaemonCommand.declaration,
-        CompletionCommand.declaration, CollectCommand.declaration,
+        CompletionCommand.declaration, CollectCommand.declaration, UpgradeWatchCommand.declaration,
+        SelfTestCommand.declaration,
     ]
 
     /// Flags that every command takes.

@@ -11,7 +11,6 @@ enum NotYet {
         "cordon": "did you mean: swarmlet node cordon NODE",
         "uncordon": "did you mean: swarmlet node uncordon NODE",
         "audit": "what a job did, attempt by attempt, is in: swarmlet inspect JOB",
-        "upgrade": "stop the daemon, replace the binary, then: swarmlet up. Running jobs go on",
         "sql": "every table is JSON for other tools: swarmlet ps -a --json",
         "submit": "run a job in the background with: swarmlet run -d -- COMMAND",
         "ssh": "did you mean: swarmlet exec -it JOB -- sh",
@@ -53,17 +52,16 @@ enum NotYet {
             "-C": "change there first: cd DIR && swarmlet run -- COMMAND",
             "--output": "take it from stdout: swarmlet run -- COMMAND > FILE",
             "-o": "take it from stdout: swarmlet run -- COMMAND > FILE",
-            "-i": "jobs read no input in this version; start without the flag",
-            "-t": "jobs have no terminal in this version; start without the flag",
-            "-it": "jobs have no terminal and read no input in this version; start without the flag",
+            "-t": "a job has no terminal; run a shell beside it: swarmlet exec -it JOB -- sh",
+            "-it":
+                "a job has no terminal: swarmlet run -i reads stdin, swarmlet exec -it JOB -- sh is a shell beside it",
             "--secret": "give a value with: --env NAME=VALUE",
         ],
         "join": [
             "--token": "the invitation comes on stdin: swarmlet join - < FILE, or swarmlet join file:PATH"
         ],
         "logs": [
-            "--since": "take the last lines with: --tail N",
-            "--rank": "one task of an array is JOB_INDEX: swarmlet logs 42_7",
+            "--rank": "one task of an array is JOB_INDEX: swarmlet logs 42_7"
         ],
         "cancel": ["--grace": "a job names its own grace time when it is submitted: swarmlet run --grace TIME"],
         "wait": [

@@ -1,5 +1,6 @@
 import Codec
 import Node
+import Ring
 import Scheduler
 
 /// `swarmlet logs`: what a task has written, both streams in the order they came.
@@ -10,6 +11,7 @@ enum LogsCommand {
         flags: [
             Flag("follow", short: "f", "go on until the job ends"),
             Flag("tail", .count(placeholder: "N", 0...UInt64.max), "only the last N lines"),
+            Flag("since", .text(placeholder: "TIME"), "only what came since then: 10m ago, or 2026-11-21T14:02:07Z"),
             Flag("rank", .count(placeholder: "N", 0...1023), "only of this rank of a gang (default: of all)"),
             Flag("stderr", "only what it wrote to stderr"),
             Flag("attempt", .count(placeholder: "N", 1...UInt64(UInt32.max)), "of this attempt (default: the newest)"),
@@ -21,6 +23,7 @@ enum LogsCommand {
         ],
         examples: [
             .init("swarmlet logs -f 42", "follow job 42 from its first line"),
+            .init("swarmlet logs -t --since 10m 42", "the last ten minutes, with times"),
             .init("swarmlet logs --tail 20 42_7", "the last lines of task 7 of an array"),
         ], run: run)
 
@@ -41,7 +44,7 @@ enum LogsCommand {
                 LogsRequest(
                     job: reference.job, task: task ?? 0,
                     attempt: invocation.count("attempt").map { UInt32($0) }, follow: invocation.has("follow"),
-                    tailLines: invocation.count("tail"), allRanks: task == nil)))
+                    tailLines: invocation.count("tail"), allRanks: task == nil, since: try since(invocation))))
         var writer = LogWriter(
             streams: invocation.has("stderr") ? .stderrOnly : .both,
             times: invocation.has("timestamps") ? .shown : .hidden)
@@ -53,6 +56,20 @@ enum LogsCommand {
                 return ExitCode.success
             default: throw .badAnswer(reason: "another reply than a log")
             }
+        }
+    }
+
+    /// A time, or how long ago it was; Unix nanoseconds.
+    private static func since(_ invocation: Invocation) throws(CommandError) -> Int64? {
+        guard let text = invocation.text("since") else { return nil }
+        do throws(CodecError) { return try RFC3339.parse(text) } catch {
+            guard let ago = TimeSpan.parse(text) else {
+                throw .badValue(
+                    flag: "--since", value: text,
+                    expectation: "a time such as 10m or 2h30m, or a moment such as 2026-11-21T14:02:07Z",
+                    command: "logs")
+            }
+            return EventLoops.wallClock.nanoseconds - ago.nanoseconds
         }
     }
 }

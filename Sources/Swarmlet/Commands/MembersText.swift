@@ -7,14 +7,19 @@ enum MembersText {
     static let columns = ["NAME", "ID", "STATE", "RAFT", "CPUS", "MEMORY", "GPUS", "FREE", "ADDRESS", "RTT"]
 
     static func table(_ view: MembersView) -> Table {
-        var table = Table(columns)
+        // Where all run the same there is nothing to tell.
+        let versions = view.members.map(\.version)
+        let isMixed = versions.contains { $0 != versions[0] }
+        var table = Table(isMixed ? columns + ["VERSION"] : columns)
         for member in view.members {
-            table.add([
+            var row: [String?] = [
                 member.name, member.shortID, member.state, member.raft, "\(member.cpus)",
                 ByteSize.capacity(member.memoryBytes), StatusText.gpus(member.gpus),
                 member.gpus.isEmpty ? nil : "\(member.freeGPUs)", member.address,
                 member.roundTripMicroseconds.map(roundTrip),
-            ])
+            ]
+            if isMixed { row.append(member.version) }
+            table.add(row)
         }
         return table
     }

@@ -14,6 +14,7 @@ enum RunCommand {
             Flag("mem", short: "m", .size, "memory for each task (default: the share of its CPUs, at least 2 GiB)"),
             Flag("time", .duration, "time limit of an attempt; past it the exit code is 124"),
             Flag("name", short: "J", .text(placeholder: "NAME"), "name of the job (default: the command's)"),
+            Flag("input", short: "i", "let it read what comes on stdin here; its end is passed on"),
             Flag("detach", short: "d", "print the job's id and return at once"),
             Flag("array", short: "a", .count(placeholder: "N", 1...1_000_000), "N tasks, 0 to N-1 in SWARMLET_TASK_ID"),
             Flag(
@@ -53,6 +54,7 @@ enum RunCommand {
                 + ".git .venv node_modules __pycache__ .env* *.pem id_*. Output and exit code come back as the job's own.",
             "--nodes makes its tasks the ranks of a gang: each finds RANK, WORLD_SIZE, LOCAL_RANK, NODE_RANK, MASTER_ADDR,\n"
                 + "MASTER_PORT and what torchrun and mpirun read in its environment. When one fails, all end and begin anew.",
+            "With -i a job reads once and is not repeated: what it has read before its host was lost cannot come again.",
             "Ctrl-C twice within 3 s cancels; Ctrl-\\ or a closed terminal detaches and the job goes on. Without a\n"
                 + "terminal, SIGINT and SIGTERM cancel. Exit codes of swarmlet: 75 host lost and not retried, 124 time limit,\n"
                 + "125 swarmlet could not do it, 126 not executable, 127 not found, 128+n signal n, 130 cancelled.",
@@ -64,6 +66,7 @@ enum RunCommand {
                 "survives the loss of its host"),
             .init("swarmlet run -d --array 100 -- ./sweep.sh", "100 tasks in the background"),
             .init("swarmlet run --nodes 2 --gpus 4 -- torchrun train.py", "two nodes, four workers on each"),
+            .init("tar c data | swarmlet run -i -- tar x", "it reads what is piped here"),
             .init("swarmlet run --here -- python3 train.py", "try it without a mesh"),
         ], run: run)
 

@@ -19,7 +19,7 @@ enum VersionCommand {
         }
         try terminal.result("swarmlet \(Version.text)\n")
         if let running, running != Version.text {
-            terminal.warn("the daemon here is \(running). To change it: stop it, then swarmlet up. Running jobs go on")
+            terminal.warn("the daemon here is \(running). To change it: swarmlet upgrade")
         }
         return ExitCode.success
     }

@@ -39,6 +39,7 @@ final class JobFollower {
     func follow(_ place: RunSession.Place, results: String?) throws(CommandError) -> Int32 {
         interrupts.place = place
         if let results { interrupts.collector = ResultCollector.needed(directory, job, spec, place: results) }
+        if spec.hasInput { try InputPump(directory, job, terminal).start() }
         var patience = ReconnectPatience(isSubmitted: true)
         while true {
             do throws(CommandError) {

@@ -26,12 +26,30 @@ enum JobRequest {
             // The daemon names its own node here.
             submitNode: NodeID(0),
             allowPending: invocation.has("allow-pending"),
-            isArray: array != nil, sandbox: sandbox, gang: gang)
+            isArray: array != nil, sandbox: sandbox, gang: gang, hasInput: try hasInput(invocation))
         guard gang == nil || spec.tasks == 1 || spec.hasNetwork else {
             throw .conflict(
                 message: SchedulerError.gangWithoutNetwork.message, hint: SchedulerError.gangWithoutNetwork.hint)
         }
         return spec
+    }
+
+    /// What comes on stdin comes once, to one reader.
+    private static func hasInput(_ invocation: Invocation) throws(CommandError) -> Bool {
+        guard invocation.has("input") else { return false }
+        let why = [
+            "array": "one input cannot be read by many tasks", "nodes": "one input cannot be read by many tasks",
+            "tasks-per-node": "one input cannot be read by many tasks",
+            "detach": "a detached job has nobody here who reads stdin for it",
+        ]
+        for flag in ["array", "nodes", "tasks-per-node", "detach"] where invocation.has(flag) {
+            throw .conflict(message: "--input and --\(flag): \(why[flag] ?? "")", hint: "leave out one of them")
+        }
+        guard invocation.text("retry").map({ $0 == "never" || $0 == "0" }) ?? true else {
+            throw .conflict(
+                message: "--input and --retry: what a job has read does not come again", hint: "leave out one of them")
+        }
+        return true
     }
 
     /// Nil where neither nodes nor tasks on each were asked for.
@@ -84,6 +102,7 @@ enum JobRequest {
     }
 
     private static func retry(_ invocation: Invocation) -> RetryPolicy {
+        if invocation.has("input") { return .never }
         guard let text = invocation.text("retry") else { return .times(0) }
         // The parser has let through only a number or the word.
         return UInt32(text).map { .times($0) } ?? .never

@@ -24,6 +24,7 @@
 #include "hands.h"
 #include "process.h"
 #include "owner.h"
+#include "program.h"
 #include "host.h"
 #include "nvml.h"
 #include "terminal.h"

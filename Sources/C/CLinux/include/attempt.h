@@ -81,6 +81,8 @@ struct clinux_attempt {
     /// Where the output of the command goes.
     int output;
     int error_output;
+    /// What the command reads; -1: nothing.
+    int input;
 };
 
 enum clinux_message_kind {

@@ -24,6 +24,7 @@ int clinux_signal_process(int descriptor, int signal_number);
 /// Runs a program that is nobody's child and leads a session of its own: the caller never has to wait for it.
 ///
 /// Its standard streams are `input` 0 = /dev/null, 1 and 2 = `log`; `passed` becomes descriptor 3; everything else is closed.
+/// Without an environment it gets the caller's.
 /// 0, or -errno if it could not be executed.
 int clinux_spawn_detached(const char *path, const char *const *arguments, const char *const *environment, int log, int passed);
 

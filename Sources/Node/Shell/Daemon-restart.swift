@@ -1,0 +1,38 @@
+import CLinux
+import GPUBackend
+import Glibc
+
+/// Another program in the place of this one: the same process, its jobs under their supervisors meanwhile.
+extension Daemon {
+    /// Ends everything as SIGTERM does, then goes on as that program.
+    func restart(into program: String) {
+        log.note("goes on as \(program)")
+        nextProgram = program
+        kill(getpid(), SIGTERM)
+    }
+
+    /// Returns when this daemon is to end.
+    func waitForEnd() async throws {
+        try await loop.readable(signals)
+        guard nextProgram != nil else { return }
+        // A signal that nobody has taken waits for the next program, too.
+        var taken = [UInt8](repeating: 0, count: MemoryLayout<signalfd_siginfo>.size)
+        while read(signals, &taken, taken.count) > 0 {}
+    }
+
+    /// Returns only where neither that program nor this one can be executed once more. Its flags are in the data directory.
+    func goOn(as program: String) -> HostError {
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
+        let words = ["swarmlet", "daemon", "--data-dir", directory.path]
+        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+        arguments.append(nil)
+        defer { for argument in arguments { free(argument) } }
+        execv(program, arguments)
+        let number = errno
+        log.warning("cannot execute \(program): \(String(cString: strerror(number)))")
+        execv(Executable.reference, arguments)
+        return .system(operation: "execute", path: program, errorNumber: number)
+    }
+}

@@ -1,0 +1,137 @@
+"""Another swarmlet in the place of the one that runs, on one host and on all of them, while jobs run."""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from base import MeshCase, meshes  # noqa: E402
+
+LINES = 'n=0; while [ ! -e "$0" ]; do echo $n; n=$((n+1)); sleep 0.01; done; exit 7'
+# Tests itself well and then is no daemon.
+PRETENDER = "#!/bin/sh\ncase $1 in\nself-test) echo swarmlet 9; echo levels LEVELS;;\n*) exit 1;;\nesac\n"
+
+
+class Upgrade(MeshCase):
+    """Every daemon has a program file of its own, as on hosts of their own."""
+
+    node_count = 3
+    joined = False
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for node in cls.mesh.nodes:
+            node.binary = os.path.join(cls.mesh.folder, f"swarmlet-{node.name}")
+            shutil.copy(cls.mesh.binary, node.binary)
+        cls.mesh.start()
+        cls.mesh.wait_alive(cls.node, cls.node_count, voters=3)
+
+    def setUp(self):
+        # Which program it is shows once each daemon has read its own.
+        meshes.wait_until(lambda: all("+" in version for version in self.versions().values()), "all say what they run")
+
+    def program(self, name, content=None):
+        """Another swarmlet: the same with some bytes more, or what is given."""
+        path = os.path.join(self.mesh.folder, name)
+        if content is None:
+            shutil.copy(self.mesh.binary, path)
+            with open(path, "ab") as stream:
+                stream.write(name.encode())
+        else:
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write(content)
+        os.chmod(path, 0o755)
+        return path
+
+    def versions(self):
+        return {member["name"]: member["version"] for member in self.mesh.members(self.node)}
+
+    def counting(self, node):
+        """A job that numbers its lines until it is let go, followed from that node: (run, let_go)."""
+        gate = os.path.join(self.folder(), f"gate-{node.name}")
+        run = self.mesh.run(node, "--no-send", "--profile", "none", "--", "sh", "-c", LINES, gate, cwd=self.folder())
+        run.wait_line(lambda line: line == "20", "it counts", 30)
+        return run, gate
+
+    def assert_counted(self, run, gate):
+        """Every line once, and its own exit code."""
+        seen = len(run.out)
+        meshes.wait_until(lambda: len(run.out) > seen + 20, "it goes on counting")
+        with open(gate, "w", encoding="utf-8"):
+            pass
+        self.assertEqual(run.finish(60), 7, run.said())
+        lines = [line for _, line in run.out]
+        self.assertEqual(lines, [str(number) for number in range(len(lines))])
+        self.assertFalse([line for _, line in run.err if "attempt 2" in line], run.err)
+
+    def test_a_program_that_cannot_do_its_work_here_changes_nothing(self):
+        before, process = self.versions(), self.node.daemon_pid()
+        cases = [(self.program("text", "no program\n"), "upgrade.unfit"),
+                 (self.program("other", "#!/bin/sh\necho hello\n"), "upgrade.unfit"),
+                 (self.program("broken", "#!/bin/sh\necho no luck today; exit 1\n"), "upgrade.unfit"),
+                 (self.program("old", PRETENDER.replace("LEVELS", "90-91")), "upgrade.level"),
+                 (os.path.join(self.mesh.folder, "nothing"), "input.unreadable")]
+        for path, code in cases:
+            for more in ([], ["--rolling"]):
+                self.assert_refused(self.mesh.attempt(self.node, "upgrade", *more, path), 125, code)
+        self.assertEqual((self.versions(), self.node.daemon_pid()), (before, process))
+        self.assertFalse([name for name in os.listdir(self.mesh.folder) if ".new-" in name])
+
+    def test_a_daemon_goes_on_as_another_program_and_its_jobs_notice_nothing(self):
+        path = self.program("next")
+        process, before = self.node.daemon_pid(), self.versions()
+        run, gate = self.counting(self.node)
+        self.mesh.command(self.node, "upgrade", path, seconds=120)
+        self.assertEqual(self.node.daemon_pid(), process)
+        with open(path, "rb") as wanted, open(self.node.binary, "rb") as there:
+            self.assertEqual(hashlib.file_digest(there, "sha256").digest(),
+                             hashlib.file_digest(wanted, "sha256").digest())
+        meshes.wait_until(lambda: self.versions()[self.node.name] != before[self.node.name], "it says so")
+        self.assertIn("VERSION", self.mesh.command(self.mesh.nodes[1], "members").splitlines()[0])
+        self.assert_counted(run, gate)
+        # What it was is kept, and leads back.
+        kept = os.path.join(self.node.data, "program-before")
+        self.mesh.command(self.node, "upgrade", kept, seconds=120)
+        meshes.wait_until(lambda: self.versions() == before, "it is what it was")
+
+    def test_where_the_new_daemon_does_not_come_the_old_one_does_and_jobs_go_on(self):
+        before = self.versions()
+        run, gate = self.counting(self.node)
+        done = self.mesh.attempt(
+            self.node, "upgrade", self.program("pretender", PRETENDER.replace("LEVELS", "1-99")), seconds=150)
+        self.assert_refused(done, 125, "upgrade.taken_back")
+        with open(self.node.binary, "rb") as there:
+            self.assertEqual(there.read(4), b"\x7fELF")
+        meshes.wait_until(lambda: self.versions() == before, "it is what it was")
+        self.assert_counted(run, gate)
+
+    def test_all_hosts_follow_one_after_the_other_and_who_has_it_is_passed_over(self):
+        path = self.program("everywhere")
+        asked = self.mesh.nodes[1]
+        runs = [self.counting(node) for node in self.mesh.nodes]
+        self.mesh.command(self.mesh.nodes[2], "upgrade", path, seconds=120)
+        document = json.loads(self.mesh.command(asked, "upgrade", "--rolling", "--json", path, seconds=240))
+        states = {host["name"]: host["state"] for host in document["hosts"]}
+        self.assertEqual(states, {"n1": "upgraded", "n2": "upgraded", "n3": "unchanged"})
+        meshes.wait_until(lambda: len(set(self.versions().values())) == 1, "all say the same")
+        self.assertNotIn("VERSION", self.mesh.command(self.node, "members").splitlines()[0])
+        for run, gate in runs:
+            self.assert_counted(run, gate)
+        document = json.loads(self.mesh.command(asked, "upgrade", "--rolling", "--json", path, seconds=60))
+        self.assertEqual({host["state"] for host in document["hosts"]}, {"unchanged"})
+
+    def test_it_stops_at_the_first_host_that_does_not_come_back(self):
+        before = self.versions()
+        pretender = self.program("impostor", PRETENDER.replace("LEVELS", "1-99"))
+        done = self.mesh.attempt(self.node, "upgrade", "--rolling", pretender, seconds=200)
+        self.assert_refused(done, 125, "upgrade.taken_back")
+        self.assertEqual(len([name for name in before if f"{name} (" in done.stderr.splitlines()[-1]]), 2, done.stderr)
+        meshes.wait_until(lambda: self.versions() == before, "all are what they were")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
