@@ -97,6 +97,9 @@ public enum NodeError: Error, Hashable, Sendable {
     case programInTheWay(node: String, path: String, reason: String)
     /// It reads nothing that somebody could give it.
     case noInput(JobID)
+    /// What it wrote, or made, is not kept any more.
+    case outputGone(JobID, node: String)
+    case resultsGone(JobID)
     case stopping
     case meshNotConfirmed
     case settingNotSet(String)
@@ -172,6 +175,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .programLevels: "upgrade.level"
         case .programInTheWay: "upgrade.not_writable"
         case .noInput: "job.no_input"
+        case .outputGone: "job.log_gone"
+        case .resultsGone: "job.results_gone"
         case .stopping: "daemon.stopping"
         case .meshNotConfirmed: "mesh.join.not_confirmed"
         case .settingNotSet: "config.not_set"
@@ -268,6 +273,8 @@ public enum NodeError: Error, Hashable, Sendable {
             "it speaks levels \(program.lowest) to \(program.highest) of the protocol, and \(node)'s mesh is at level \(mesh)"
         case .programInTheWay(let node, let path, let reason): "\(node) cannot replace \(path): \(reason)"
         case .noInput(let job): "job \(job) reads no input"
+        case .outputGone(let job, let node): "what job \(job) wrote is not kept any more on \(node)"
+        case .resultsGone(let job): "the results of job \(job) are not kept any more"
         case .stopping: "the daemon is stopping"
         case .meshNotConfirmed: "the fingerprint of the mesh was not confirmed"
         case .settingNotSet(let key): "\(key) is not set"
@@ -355,6 +362,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .programLevels: "nothing was changed. Take a newer one"
         case .programInTheWay(let node, let path, _):
             "nothing was changed. Put the new one there as \(path) yourself, then on \(node): swarmlet upgrade \(path)"
+        case .outputGone, .resultsGone:
+            "a host keeps 7 days, and beyond 10 GiB the newest; what is to stay is fetched: swarmlet cp job:ID: DIR"
         case .noInput: "a job that reads is started with: swarmlet run -i -- COMMAND"
         case .stopping: "start it again: swarmlet up"
         case .meshNotConfirmed: "compare it with swarmlet members there, or use an invitation: swarmlet join -"
@@ -373,7 +382,9 @@ public enum NodeError: Error, Hashable, Sendable {
     /// What the command line exits with.
     public var exitCode: Int32 {
         switch self {
-        case .jobNotFound, .taskNotFound, .nodeNotFound, .nothingToFetch, .noResults, .settingNotSet: 3
+        case .jobNotFound, .taskNotFound, .nodeNotFound, .nothingToFetch, .noResults, .settingNotSet, .outputGone,
+            .resultsGone:
+            3
         case .denied, .notAdministrator: 4
         default: 125
         }

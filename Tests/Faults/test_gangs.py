@@ -128,6 +128,32 @@ class Gangs(MeshCase):
         self.assertEqual(self.mesh.attempt(self.node, "wait", str(job)).returncode, 130)
         self.assertEqual(list(pids(self.mesh, job)), [])
 
+    def test_a_paused_gang_stands_still_on_all_hosts_and_goes_on_in_the_same_attempt(self):
+        job = self.gang()
+        self.ranks(job, 1)
+        self.mesh.command(self.mesh.nodes[3], "pause", str(job))
+        meshes.wait_until(lambda: self.mesh.job(self.node, job).state == "frozen", "it is paused")
+
+        def ticks():
+            return [meshes.processes.cpu_ticks(pid) for pid in sorted(pids(self.mesh, job))]
+        still = meshes.wait_until(lambda: (seen := ticks()) == ticks() and seen, "nothing of it moves")
+        self.assertGreaterEqual(len(still), 4)
+        self.mesh.command(self.node, "resume", str(job))
+        meshes.wait_until(lambda: ticks() != still, "it goes on")
+        self.assertEqual({one["number"] for one in self.detail(job)["attempts_list"]}, {1})
+
+    def test_a_drain_of_one_of_its_hosts_moves_the_whole_gang_with_its_checkpoint(self):
+        job = self.gang()
+        names = [one["node"] for one in self.ranks(job, 1)]
+        before = [self.said(job, rank, 1)[0] for rank in range(4)]
+        self.saved(job)
+        self.mesh.command(self.node, "node", "drain", names[3], "--deadline", "1h", seconds=90)
+        self.addCleanup(self.mesh.attempt, self.node, "node", "uncordon", names[3])
+        self.assert_begun_anew(job, before, 2)
+        self.assertNotIn(names[3], [one["node"] for one in self.ranks(job, 2)])
+        ends = {one["outcome"] for one in self.detail(job)["attempts_list"] if one["number"] == 1}
+        self.assertNotIn("lost", ends)
+
     def test_a_gang_that_could_never_run_is_refused_and_one_that_has_to_wait_says_why(self):
         refused = self.mesh.attempt(self.node, "run", "--nodes", "5", "--", "true", cwd=self.folder())
         self.assert_refused(refused, 2, "job.never_fits")

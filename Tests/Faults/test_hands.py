@@ -1,6 +1,7 @@
 """What people do with jobs that run: pause them, look at what they used, work beside them."""
 
 import fcntl
+import hashlib
 import os
 import pty
 import re
@@ -128,6 +129,78 @@ class Beside(MeshCase):
             os.write(terminal, b"exit 5\r")
             self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), 5)
             os.close(terminal)
+
+    def test_a_job_reads_what_is_piped_into_run_once_and_to_its_end_though_the_daemon_here_is_killed(self):
+        for node in self.mesh.nodes:
+            process = subprocess.Popen(
+                [self.mesh.binary, *self.mesh.arguments(node, [
+                    "run", "-i", "--no-send", "--setup", "cat", "--", "sh", "-c", "sha256sum; exit 3"])],
+                env=self.mesh.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            content = hashlib.sha256()
+            for number in range(60):
+                piece = os.urandom(40_000 + number)
+                content.update(piece)
+                process.stdin.write(piece)
+                process.stdin.flush()
+                if number in (20, 40):
+                    node.kill_daemon()
+                    node.start_again()
+            out, said = process.communicate(timeout=90)
+            self.assertEqual((process.returncode, out.decode().split()), (3, [content.hexdigest(), "-"]), said)
+
+    def test_files_come_into_a_job_that_runs_and_out_of_it_and_nothing_outside_of_it_is_reached(self):
+        watches = "echo ready; while [ ! -e in/new/name ]; do sleep 0.05; done; cat in/new/name; ./tool; ls -l in/new; sleep 600"
+        job = self.sleeping(command=("sh", "-c", watches))
+        folder = self.folder()
+        outside = os.path.join(folder, "outside")
+        os.makedirs(os.path.join(folder, "tree", "deep"))
+        for name, text in (("tool", "#!/bin/sh\necho tool runs\n"), ("tree/deep/file", "deep\n"), ("given", "hello job\n")):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as stream:
+                stream.write(text)
+        os.chmod(os.path.join(folder, "tool"), 0o755)
+        def cp(node, *words):
+            return self.mesh.attempt(node, "cp", *words, cwd=folder)
+        for node in self.mesh.nodes:
+            for words in (("tool", f"job:{job}:/"), ("tree", f"job:{job}:/in/"), ("given", f"job:{job}:/in/new/name")):
+                done = cp(node, *words)
+                self.assertEqual(done.returncode, 0, done.stderr)
+            name = f"back-{node.name}"
+            self.assertEqual(cp(node, f"job:{job}:/in/tree/deep/file", name).returncode, 0)
+            with open(os.path.join(folder, name), encoding="utf-8") as stream:
+                self.assertEqual(stream.read(), "deep\n")
+        said = meshes.wait_until(lambda: "name" in (text := self.mesh.command(self.node, "logs", str(job))) and text,
+                                 "it has found it")
+        self.assertIn("hello job\ntool runs\n", said)
+        # Links that the job has put in the way lead nowhere.
+        os.makedirs(outside)
+        links = f"ln -s {outside} way; ln -s /etc/passwd in/passwd; ln -s {outside}/made file"
+        self.assertEqual(self.exec(self.node, str(job), "--", "sh", "-c", links).returncode, 0)
+        for node in self.mesh.nodes:
+            self.assert_refused(cp(node, "given", f"job:{job}:/way/made"), 125)
+            self.assertEqual(cp(node, "given", f"job:{job}:/file").returncode, 0)
+            self.assertNotEqual(cp(node, f"job:{job}:/in/passwd", "stolen").returncode, 0)
+            self.assert_refused(cp(node, "given", f"job:{job}:/../up"), 2, "usage.bad_operand")
+        self.assertEqual(os.listdir(outside), [])
+        self.assertFalse(os.path.exists(os.path.join(folder, "stolen", "passwd")))
+        self.assert_refused(cp(self.node, "nothing-here", f"job:{job}:/x"), 125, "local.file")
+        self.mesh.command(self.node, "cancel", str(job))
+        meshes.wait_until(lambda: not self.mesh.job(self.node, job).live, "it has ended")
+        self.assert_refused(cp(self.node, "given", f"job:{job}:/x"), 125, "job.ended")
+
+    def test_a_job_that_reads_no_more_ends_by_itself_and_one_without_i_reads_nothing(self):
+        done = self.run_job("-i", "--no-send", "--", "sh", "-c", "read line; exec <&-; echo got $line; exit 5", seconds=90)
+        self.assertEqual((done.returncode, done.stdout), (5, "got\n"), done.stderr)
+        folder = self.folder()
+        done = subprocess.run(
+            [self.mesh.binary, *self.mesh.arguments(self.node, ["run", "-i", "--no-send", "--", "head", "-c", "5"])],
+            cwd=folder, env=self.mesh.environment, input=b"hello" + bytes(9_000_000), capture_output=True, timeout=90)
+        self.assertEqual((done.returncode, done.stdout), (0, b"hello"), done.stderr)
+        done = subprocess.run(
+            [self.mesh.binary, *self.mesh.arguments(self.node, ["run", "--no-send", "--", "wc", "-c"])],
+            cwd=folder, env=self.mesh.environment, input=b"hello", capture_output=True, timeout=90)
+        self.assertEqual((done.returncode, done.stdout.strip()), (0, b"0"), done.stderr)
+        for flags in (["-d"], ["--array", "2"], ["--nodes", "2"], ["--retry", "2"]):
+            self.assert_refused(self.run_job("-i", *flags, "--", "cat"), 2, "usage.conflict")
 
     def test_what_is_left_of_a_command_ends_when_its_caller_goes(self):
         job = self.sleeping()

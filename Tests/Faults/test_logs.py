@@ -87,6 +87,26 @@ class Copies(MeshCase):
         host.start_again()
         self.mesh.wait_alive(reader, 4, seconds=60)
 
+    def test_only_what_came_since_a_moment_is_read_here_and_from_elsewhere(self):
+        gate = os.path.join(self.folder(), "gate")
+        job = self.submit("--no-send", "--profile", "none", "--", "sh", "-c",
+                          'echo early; while [ ! -e "$0" ]; do sleep 0.01; done; echo late; echo last', gate)
+        host, reader = self.elsewhere(job)
+        meshes.wait_until(lambda: self.mesh.command(reader, "logs", str(job)), "it has begun")
+        with open(gate, "w", encoding="utf-8"):
+            pass
+        self.assertEqual(self.mesh.attempt(self.node, "wait", str(job)).returncode, 0)
+        times = {line.split()[1]: line.split()[0]
+                 for line in self.mesh.command(reader, "logs", "-t", str(job)).splitlines()}
+        for node in (host, reader):
+            def since(*words):
+                return self.mesh.command(node, "logs", "--since", *words, str(job)).split()
+            self.assertEqual(since(times["late"]), ["late", "last"])
+            self.assertEqual(since("1h"), ["early", "late", "last"])
+            self.assertEqual(since(times["late"], "--tail", "1"), ["last"])
+            self.assertEqual(since("2999-01-01T00:00:00Z"), [])
+        self.assert_refused(self.mesh.attempt(reader, "logs", "--since", "yesterday", str(job)), 2, "usage.bad_value")
+
     def test_another_member_takes_over_when_the_one_that_keeps_the_copies_is_killed(self):
         job = self.submit("--no-send", "--retry", "never", "--", "python3", "-uc", COUNTS)
         host, _ = self.elsewhere(job)

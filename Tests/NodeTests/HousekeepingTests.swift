@@ -47,9 +47,9 @@ struct HousekeepingTests {
         apply(
             .checkpoint(key, Checkpoint(number: 1, attempt: 1, tree: checkpoint, bytes: 1, holders: [NodeID(1)])))
         apply(.results(key, ResultFiles(tree: results, bytes: 1, files: 1, holders: [NodeID(1)])))
-        #expect(Housekeeping.trees(namedBy: state) == [tree, checkpoint, results].sorted())
+        #expect(Housekeeping.trees(namedBy: state, on: NodeID(1)) == [tree, checkpoint, results].sorted())
         apply(.report(NodeID(1), [AttemptReport(attempt: key, kind: .ended(.exited(0)), at: 2)]))
-        #expect(Housekeeping.trees(namedBy: state) == [checkpoint, results].sorted())
+        #expect(Housekeeping.trees(namedBy: state, on: NodeID(1)) == [checkpoint, results].sorted())
     }
 
     @Test("the directory of an attempt goes when a later one has its place or the job is forgotten")

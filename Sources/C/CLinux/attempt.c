@@ -16,11 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-// Newer than some C libraries that this is built with; the numbers are the same on every architecture.
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-
 enum {
     CONTROL = 3,  // descriptors of the first process
     INPUT = 4,    // what the command is to read, until it begins
@@ -79,9 +74,9 @@ static void arrange_descriptors(int control, int output, int error_output, int i
     int nothing = open("/dev/null", O_RDONLY);
     if (nothing < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
     if (nothing != 0 && dup2(nothing, 0) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
-    if (input >= 0 && dup2(moved[3], INPUT) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
-    if (input >= 0) fcntl(INPUT, F_SETFD, FD_CLOEXEC);
     int last = input < 0 ? CONTROL : INPUT;
+    if (last == INPUT && (dup2(moved[3], INPUT) < 0 || fcntl(INPUT, F_SETFD, FD_CLOEXEC) < 0))
+        refuse(CLINUX_LAYER_DESCRIPTORS, errno);
     if (dup2(moved[1], OUTPUT) < 0 || dup2(moved[2], ERROR_OUTPUT) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
     if (syscall(SYS_close_range, last + 1, ~0U, 0) < 0) {
         // Kernels before 5.9.
@@ -457,10 +452,7 @@ _Noreturn void clinux_first_process(const struct clinux_attempt *attempt, int co
     if (attempt->sandbox) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (attempt->setup) set_up(attempt, rules);
     // Not before: it is not for the setup command.
-    if (attempt->input >= 0) {
-        if (dup2(INPUT, 0) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
-        close(INPUT);
-    }
+    if (attempt->input >= 0 && (dup2(INPUT, 0) < 0 || close(INPUT) < 0)) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
     pid_t pid = start((struct job){
         .attempt = attempt, .arguments = attempt->arguments, .candidates = attempt->candidates, .rules = rules});
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -1,6 +1,15 @@
 // What the first process of an attempt starts, and how: shared by attempt.c and hands.c, and by nobody else.
 #pragma once
 #include "CLinux.h"
+#include <sys/syscall.h>
+
+// Newer than some C libraries that this is built with; the numbers are the same on every architecture.
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef SYS_clone3
+#define SYS_clone3 435
+#endif
 
 /// Shared with the vforked child, which writes why the command could not run.
 struct failure {

@@ -25,16 +25,30 @@ struct AttemptInput {
         guard isOpen, offset <= count else { return }
         let known = Int(clamping: count - offset)
         guard known <= bytes.count else { return }
-        let fresh = bytes[known...].prefix(Self.waitingMaximum - waiting.count)
-        waiting += fresh
-        count += UInt64(fresh.count)
-        owesWord = known + fresh.count < bytes.count
+        var rest = bytes[known...]
+        drain()
+        while isOpen, !rest.isEmpty, waiting.count < Self.waitingMaximum {
+            let fresh = rest.prefix(Self.waitingMaximum - waiting.count)
+            waiting += fresh
+            count += UInt64(fresh.count)
+            rest = rest.dropFirst(fresh.count)
+            drain()
+        }
+        // What waits is written later, and whoever has more hears of it then.
+        owesWord = !rest.isEmpty
         isEnding = isLast && !owesWord
-        _ = write()
+        if isEnding, waiting.isEmpty { close() }
     }
 
     /// Gives the command what it takes now; true where there is room again for somebody who waits for it.
     mutating func write() -> Bool {
+        drain()
+        guard owesWord, waiting.count <= Self.waitingMaximum / 2 || descriptor < 0 else { return false }
+        owesWord = false
+        return true
+    }
+
+    private mutating func drain() {
         while !waiting.isEmpty, descriptor >= 0 {
             let done = Glibc.write(descriptor, waiting, waiting.count)
             if done > 0 {
@@ -47,9 +61,6 @@ struct AttemptInput {
             }
         }
         if isEnding, waiting.isEmpty { close() }
-        guard owesWord, waiting.count <= Self.waitingMaximum / 2 || descriptor < 0 else { return false }
-        owesWord = false
-        return true
     }
 
     mutating func close() {

@@ -66,11 +66,12 @@ public enum APIRequest: Hashable, Sendable {
     /// Why a job has not begun.
     case explain(JobID)
     case upgrade(UpgradeRequest)
+    case put(PutRequest)
 
     /// Whether the caller has more to send before the answer is complete.
     var isConversation: Bool {
         switch self {
-        case .submit, .join, .raftSnapshot, .hand, .upgrade: true
+        case .submit, .join, .raftSnapshot, .hand, .upgrade, .put: true
         default: false
         }
     }
@@ -132,7 +133,8 @@ extension APIRequest: CBORCodable {
         case 41: self = .hand(try HandRequest(cbor: content))
         case 42: self = .handInput(try HandInput(cbor: content))
         case 50: self = .explain(try UInt64(cbor: content))
-        case 43: self = .upgrade(try UpgradeRequest(cbor: content))
+        case 45: self = .upgrade(try UpgradeRequest(cbor: content))
+        case 44: self = .put(try PutRequest(cbor: content))
         default: throw .invalid("request \(number) is not known to this version")
         }
     }
@@ -178,7 +180,8 @@ extension APIRequest: CBORCodable {
         case .hand(let request): numbered(41, request.cbor)
         case .handInput(let input): numbered(42, input.cbor)
         case .explain(let job): numbered(50, job.cbor)
-        case .upgrade(let request): numbered(43, request.cbor)
+        case .upgrade(let request): numbered(45, request.cbor)
+        case .put(let request): numbered(44, request.cbor)
         }
     }
 }

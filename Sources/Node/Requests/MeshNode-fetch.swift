@@ -11,16 +11,25 @@ extension MeshNode {
         }
         guard let path = request.path else {
             guard let results = task.results else { throw NodeError.noResults(request.job) }
+            guard isKept(results, of: request.job, in: state) else { throw NodeError.resultsGone(request.job) }
             try await files.bring(results.tree, what: "the results of job \(request.job)") { results.holders }
             return results.tree
         }
-        if let results = task.results, let found = try await fetch(path, fromResults: results, of: request.job) {
+        if let results = task.results, isKept(results, of: request.job, in: state),
+            let found = try await fetch(path, fromResults: results, of: request.job)
+        {
             return found
         }
         guard let attempt = task.attempts.last else { throw NodeError.nothingToFetch(request.job, path: path) }
         let key = AttemptKey(job: request.job, task: request.task, attempt: attempt.number)
         if attempt.node == id { return try await collect(path, of: key) }
         return try await fetch(path, of: key, from: attempt.node)
+    }
+
+    /// Not where every member that had them has let them go.
+    private func isKept(_ results: ResultFiles, of job: JobID, in state: SchedulerState) -> Bool {
+        results.holders.isEmpty
+            || results.holders.contains { !Retention.overdueResults(of: $0, in: state).contains(job) }
     }
 
     /// The part of the results below a path, if it is there.
@@ -49,7 +58,9 @@ extension MeshNode {
                 throw NodeError.nothingToFetch(key.job, path: path)
             }
             try store.commit()
-            let part = parent.isEmpty ? collected.manifest : collected.manifest.part(at: name) ?? collected.manifest
+            guard let part = parent.isEmpty ? collected.manifest : collected.manifest.part(at: name) else {
+                throw NodeError.nothingToFetch(key.job, path: path)
+            }
             let root = try store.put(part)
             try store.commit()
             return root
@@ -73,11 +84,14 @@ extension MeshNode {
         }
     }
 
-    /// Serves another node that asks for files of an attempt that ran here.
-    func serveFiles(_ stream: any MessageStream) async throws {
-        guard let bytes = try await stream.receive(), case .fetch(let request) = try APIRequest(encoded: bytes),
-            let attempt = request.attempt, let path = request.path
-        else { throw NodeError.malformedRequest("expected a request for files") }
+    /// Serves another node that asks for files of an attempt that ran here, or has some for it.
+    func serveFiles(_ stream: any MessageStream, from member: NodeID) async throws {
+        guard let bytes = try await stream.receive() else { return stream.cancel() }
+        let asked = try APIRequest(encoded: bytes)
+        if case .put(let request) = asked { return try await servePut(request, stream, from: member) }
+        guard case .fetch(let request) = asked, let attempt = request.attempt, let path = request.path else {
+            throw NodeError.malformedRequest("expected a request for files")
+        }
         let root = try await collect(path, of: AttemptKey(job: request.job, task: request.task, attempt: attempt))
         try await stream.send(APIReply.transfer(.wantManifest(root)).encoded())
         await stream.finish()

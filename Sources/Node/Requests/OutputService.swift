@@ -161,6 +161,9 @@ final class OutputService: @unchecked Sendable {
 
     private func readHere(_ request: OutputRequest, _ give: (LogChunk) async throws -> Void) async throws {
         let path = AttemptPlan.logPath(request.key, in: node.directory)
+        if HostFiles.exists(Housekeeping.mark(ofOutput: request.key.job, in: node.directory.logs)) {
+            throw NodeError.outputGone(request.key.job, node: node.views.nodeName(node.id))
+        }
         let watch = request.follow ? try LogWatch(log: path, loop: node.loop) : nil
         var reader = LogReader(path: path, from: request.place ?? LogCursor())
         if let lines = request.tailLines {

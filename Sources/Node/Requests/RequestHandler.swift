@@ -59,6 +59,7 @@ struct RequestHandler {
             let job = try await ownJob(request.job, to: "work beside")
             guard !job.isEnded else { throw SchedulerError.jobEnded(request.job, job.counts.summary) }
             try await HandService(node: node).carryOut(request, of: job, stream)
+        case .put(let request): try await put(request)
         case .wait(let jobs): try await wait(jobs)
         case .fetch(let request): try await fetch(request)
         case .settings:
@@ -155,7 +156,7 @@ struct RequestHandler {
     private static func reads(_ request: APIRequest) -> Bool {
         switch request {
         case .members, .follow, .followArray, .logs, .jobs, .inspectJob, .inspectNode, .cancel, .wait, .fetch,
-            .settings, .pause, .hand, .explain:
+            .settings, .pause, .hand, .explain, .put:
             true
         default: false
         }
@@ -314,6 +315,17 @@ struct RequestHandler {
             throw SchedulerError.jobEnded(request.job, record.counts.summary)
         }
         _ = try await node.driver.carryOut(.cancel(request.job, by: caller.name))
+        try await reply(.done)
+    }
+
+    private func put(_ request: PutRequest) async throws {
+        let job = try await ownJob(request.job, to: "copy into")
+        guard !job.isEnded else { throw SchedulerError.jobEnded(request.job, job.counts.summary) }
+        guard let manifest = request.manifest else { throw NodeError.malformedRequest("no files to put") }
+        let accepted = try await TreeExchange.accept(
+            manifest.array, into: node.trees,
+            ask: { try await reply(.transfer($0)) }, next: { try await nextTransfer() })
+        try await node.put(accepted.manifest.root, request, into: job)
         try await reply(.done)
     }
 

@@ -58,7 +58,7 @@ struct UpgradeService {
     func begin(_ request: UpgradeRequest) {
         let isHere = request.node.map { node.state.node(named: $0)?.id == node.id } ?? true
         guard isHere, request.step == .change, program.digest != request.program else { return }
-        node.loop.spawn("go on as another program") { [node, path = program.path] in
+        node.loop.spawn("go on as another program") { [node = node, path = program.path] in
             do { try await node.loop.sleep(for: UpgradeService.pause) } catch { return }
             node.onRestart?(path)
         }
@@ -177,7 +177,7 @@ struct UpgradeService {
             }
         }
         let directory = node.directory
-        let failure: NodeError? = await node.loop.offload { [name] in
+        let failure: NodeError? = await node.loop.offload { [name = name] in
             do {
                 try ProgramFile.copy(Executable.reference, to: directory.programBefore)
                 unlink(directory.upgradeFailure)

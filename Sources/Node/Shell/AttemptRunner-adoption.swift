@@ -48,7 +48,7 @@ extension AttemptRunner {
             case .frozen(let key): attempts[key]?.isFrozen = true
             case .thawed(let key): attempts[key]?.isFrozen = false
             case .setupEnded(let key, let milliseconds, _): setupsBefore[key] = milliseconds
-            case .welcome, .declined, .handEnded, .handRefused: break
+            case .welcome, .declined, .handEnded, .handRefused, .inputTaken: break
             case .replayed: isReplayed = true
             case nil: isGone = true
             }

@@ -58,7 +58,7 @@ final class FileService: @unchecked Sendable {
         state.task(key)?.checkpoints.first { $0.number == number }
     }
 
-    private func write(_ tree: Digest, into directory: JobDirectory, owner: Materializer.Owner?) async throws {
+    func write(_ tree: Digest, into directory: JobDirectory, owner: Materializer.Owner?) async throws {
         try await trees.perform { store in
             do {
                 try Materializer(store: store).write(try store.manifest(tree), into: directory.path, owner: owner)

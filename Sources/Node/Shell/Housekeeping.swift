@@ -1,5 +1,6 @@
 import Codec
 import GPUBackend
+import Glibc
 import Mesh
 import Ring
 import Scheduler
@@ -18,8 +19,6 @@ final class Housekeeping: @unchecked Sendable {
     static let unusedSeconds = 3_600
     /// Checkpoints of a job that has ended stay so long.
     static let endedNanoseconds: Int64 = 86_400_000_000_000
-    /// The output of a job stays so long after its end, also when the job has left the state.
-    static let outputNanoseconds: Int64 = 30 * 86_400_000_000_000
     /// At one look; the rest has time until the next.
     private static let directoriesMax = 1_000
 
@@ -73,12 +72,7 @@ final class Housekeeping: @unchecked Sendable {
             else { continue }
             old.append("\(directory.work)/\(name)")
         }
-        for name in try HostFiles.names(in: directory.logs) {
-            guard let job = JobID(name), !state.contains(job), !node.runner.holds(job),
-                await !keepsOutput(of: job, at: state.time)
-            else { continue }
-            old.append("\(directory.logs)/\(name)")
-        }
+        try await removeOutput()
         for name in try HostFiles.names(in: directory.supervisors) {
             if let job = JobID(name), state.job(job)?.isEnded ?? true { node.runner.removeDirectory(of: job) }
         }
@@ -88,15 +82,56 @@ final class Housekeeping: @unchecked Sendable {
         }
     }
 
-    /// Whether the output of a job that has left the state is kept: while its history is being got, and for a while.
-    private func keepsOutput(of job: JobID, at time: Int64) async -> Bool {
-        if let ended = await node.history.endedAt(job) { return ended > time - Housekeeping.outputNanoseconds }
-        return node.history.failure == nil && node.history.completeThrough < node.state.archivedCount
+    /// The output of ended jobs that is not kept any more; an empty file in its place says so.
+    private func removeOutput() async throws {
+        let logs = node.directory.logs
+        var kept: [Retention.Kept] = []
+        for name in try HostFiles.names(in: logs) {
+            guard let job = JobID(name), !node.runner.holds(job), let ended = await endOfOutput(of: job) else {
+                continue
+            }
+            let size = try await node.loop.offload {
+                Result { () throws(HostError) in try Housekeeping.bytes(in: "\(logs)/\(name)") }
+            }.get()
+            kept.append(Retention.Kept(job: job, endedAt: ended, bytes: size))
+        }
+        for job in Retention.overdue(kept, at: node.state.time).prefix(Housekeeping.directoriesMax) {
+            let path = "\(logs)/\(job)"
+            try await node.loop.offload {
+                Result { () throws(HostError) in
+                    try HostFiles.write("", to: Housekeeping.mark(ofOutput: job, in: logs), flags: O_CREAT)
+                    try HostFiles.removeTree(path)
+                }
+            }.get()
+        }
+    }
+
+    /// When the job ended whose output this is; nil: not yet, or its history is still being got.
+    private func endOfOutput(of job: JobID) async -> Int64? {
+        if let record = node.state.job(job) { return record.endedAt }
+        if let ended = await node.history.endedAt(job) { return ended }
+        // Nobody knows it: it is nobody's.
+        let isComplete = node.history.failure != nil || node.history.completeThrough >= node.state.archivedCount
+        return isComplete ? Int64.min / 2 : nil
+    }
+
+    /// The file that says that there was output of this job.
+    static func mark(ofOutput job: JobID, in logs: String) -> String { "\(logs)/\(job).gone" }
+
+    /// Of the files of a directory, which has no others below it.
+    private static func bytes(in directory: String) throws(HostError) -> UInt64 {
+        var sum: UInt64 = 0
+        for name in try HostFiles.names(in: directory) {
+            var facts = stat()
+            if stat("\(directory)/\(name)", &facts) == 0 { sum += UInt64(facts.st_blocks) * 512 }
+        }
+        return sum
     }
 
     private func removeContent() async throws {
         let state = node.state
-        let roots = await node.loop.offload { Housekeeping.trees(namedBy: state) }
+        let id = node.id
+        let roots = await node.loop.offload { Housekeeping.trees(namedBy: state, on: id) }
         let unusedSince = Int(EventLoops.wallClock.nanoseconds / 1_000_000_000) - Housekeeping.unusedSeconds
         let removed = try await node.trees.perform { store in
             var kept = Set(roots)
@@ -118,14 +153,17 @@ final class Housekeeping: @unchecked Sendable {
     // MARK: What is needed
 
     /// The trees that jobs can still ask for, ascending.
-    static func trees(namedBy state: SchedulerState) -> [Digest] {
+    static func trees(namedBy state: SchedulerState, on node: NodeID) -> [Digest] {
         var trees: Set<Digest> = []
+        let overdue = Retention.overdueResults(of: node, in: state)
         for job in state.jobs {
             if !job.isEnded, let tree = job.spec.workingTree { trees.insert(tree) }
             let isRecent = (job.endedAt ?? state.time) > state.time - endedNanoseconds
             for index in 0..<job.spec.tasks {
                 guard let task = state.task(TaskKey(job: job.id, index: index)) else { continue }
-                if let results = task.results { trees.insert(results.tree) }
+                let isOverdue =
+                    overdue.contains(job.id) || state.time - (job.endedAt ?? state.time) >= Retention.longest
+                if let results = task.results, !isOverdue { trees.insert(results.tree) }
                 if isRecent { trees.formUnion(task.checkpoints.map(\.tree)) }
             }
         }
@@ -142,6 +180,7 @@ final class Housekeeping: @unchecked Sendable {
 
     /// Whether nobody can ask for the files of this attempt any more: its job is forgotten or a later attempt took over.
     static func isOver(_ key: AttemptKey, in state: SchedulerState) -> Bool {
+        if let ended = state.job(key.job)?.endedAt, state.time - ended >= Retention.longest { return true }
         guard let newest = state.task(key.taskKey)?.attempts.last else { return state.job(key.job) == nil }
         return newest.number > key.attempt
     }

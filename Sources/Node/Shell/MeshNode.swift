@@ -456,7 +456,7 @@ final class MeshNode: @unchecked Sendable {
                 switch kind {
                 case .transfer: try await TreeExchange.serve(stream, store: trees)
                 case .log: try await output.serve(stream)
-                case .files: try await serveFiles(stream)
+                case .files: try await serveFiles(stream, from: sender)
                 case .raft: try await RaftService(node: self).serve(stream)
                 case .history: try await HistoryExchange(node: self).serve(stream)
                 case .doctor: try await PeerDoctor(node: self).serve(stream, for: sender)

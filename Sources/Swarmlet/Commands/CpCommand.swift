@@ -7,18 +7,25 @@ import Scheduler
 /// `swarmlet cp`: fetches files of a job.
 enum CpCommand {
     static let declaration = Command(
-        "cp", summary: "Fetch files of a job",
-        operands: .words(placeholder: "job:ID:[/PATH] LOCAL", least: 2, most: 2),
+        "cp", summary: "Fetch files of a job, or copy files into one that runs",
+        operands: .words(placeholder: "job:ID:[/PATH] LOCAL | LOCAL job:ID:/[PATH]", least: 2, most: 2),
         details: [
-            "Without a path: the files that --out named. An existing directory LOCAL receives the file or directory under\n"
-                + "its own name; else LOCAL is its new name. Every byte is verified."
+            "Paths of a job are in its working directory; of one that runs, what is there now. Without a path: the files\n"
+                + "that --out named. An existing directory LOCAL receives the file or directory under its own name; else LOCAL\n"
+                + "is its new name. Every byte is verified.",
+            "Into a job that runs: directories above PATH are made, files of that name replaced, each at once. A PATH that ends\n"
+                + "with / keeps the name. Nothing outside of the job's directory is reached, whatever links are there.",
         ],
         examples: [
             .init("swarmlet cp job:17:/result/model.pt again.pt", "one file, under a new name"),
             .init("swarmlet cp job:17: .", "the results of job 17"),
+            .init("swarmlet cp more.csv job:17:/in/", "one more file for job 17, which runs"),
         ], run: run)
 
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
+        if invocation.operands[1].hasPrefix("job:"), !invocation.operands[0].hasPrefix("job:") {
+            return try put(invocation, terminal)
+        }
         let source = try Source(invocation.operands[0])
         let target = try Target(invocation.operands[1], for: source)
         let fetcher = ResultFetcher(try DataDirectory.chosen(invocation), terminal)
@@ -26,6 +33,21 @@ enum CpCommand {
         let summary = try fetcher.fetch(request, into: target.directory) { manifest throws(CommandError) in
             try target.arrange(manifest, source)
         }
+        return try tell(summary, name: source.name, terminal)
+    }
+
+    private static func put(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
+        let target = try Source(invocation.operands[1])
+        var path = target.path ?? ""
+        if invocation.operands[1].hasSuffix("/"), !path.isEmpty { path += "/" }
+        let summary = try CopyIn(directory: try DataDirectory.chosen(invocation), terminal: terminal).send(
+            invocation.operands[0], to: path, of: target.reference)
+        return try tell(summary, name: nil, terminal)
+    }
+
+    private static func tell(
+        _ summary: ResultFetcher.Summary, name: String?, _ terminal: Terminal
+    ) throws(CommandError) -> Int32 {
         if terminal.format == .json {
             try terminal.result(
                 .object([
@@ -34,7 +56,7 @@ enum CpCommand {
                 ]))
             return ExitCode.success
         }
-        let what = summary.files == 1 ? (source.name ?? "1 file") : "\(summary.files) files,"
+        let what = summary.files == 1 ? (name ?? "1 file") : "\(summary.files) files,"
         let speed = ByteSize.speed(summary.bytes, over: Double(summary.time.nanoseconds) / 1e9).map { ", \($0)" } ?? ""
         terminal.note("\(what) \(ByteSize.text(summary.bytes))\(speed), verified")
         return ExitCode.success
@@ -42,8 +64,9 @@ enum CpCommand {
 
     /// `job:ID:/path`.
     struct Source {
-        let job: JobID
-        let task: UInt32
+        let reference: JobReference
+        var job: JobID { reference.job }
+        var task: UInt32 { reference.task ?? 0 }
         /// Below the working directory of the job, without a slash at either end; nil: its results.
         let path: String?
 
@@ -57,9 +80,7 @@ enum CpCommand {
                     value: text, expectation: "files of a job, written job:ID:/PATH",
                     example: "swarmlet cp job:17:/result/model.pt .")
             }
-            let reference = try JobReference(String(parts[1]), for: "cp")
-            job = reference.job
-            task = reference.task ?? 0
+            reference = try JobReference(String(parts[1]), for: "cp")
             let inner = parts[2].split(separator: "/").joined(separator: "/")
             path = inner.isEmpty ? nil : inner
         }

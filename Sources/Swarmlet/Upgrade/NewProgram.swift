@@ -12,8 +12,8 @@ struct NewProgram {
 
     /// - Parameter path: nil for the program that runs this command.
     init(_ path: String?) throws(CommandError) {
-        let source =
-            try path.map { path throws(CommandError) in try WorkingDirectory.absolute(path) } ?? "/proc/self/exe"
+        var source = "/proc/self/exe"
+        if let path { source = try WorkingDirectory.absolute(path) }
         folder = try TemporaryDirectory(prefix: "/tmp/swarmlet-upgrade-")
         let copy = folder.path + "/swarmlet"
         do {

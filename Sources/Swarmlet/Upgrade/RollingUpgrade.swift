@@ -42,7 +42,7 @@ struct RollingUpgrade {
             terminal.warn(
                 "\(host.name) is dead and stays at \(host.before); once it is back: swarmlet upgrade --rolling")
         }
-        while let next = try next(of: hosts) {
+        while let next = try nextHost(of: hosts) {
             hosts[next].isVoter = try isVoter(hosts[next].name)
             do throws(CommandError) {
                 let view = try change(hosts[next], own.node)
@@ -85,7 +85,7 @@ struct RollingUpgrade {
     }
 
     /// The leader last: each change of the leader stops the mesh for a moment.
-    private func next(of hosts: [Host]) throws(CommandError) -> Int? {
+    private func nextHost(of hosts: [Host]) throws(CommandError) -> Int? {
         let pending = hosts.indices.filter { hosts[$0].state == .pending }
         guard pending.count > 1 else { return pending.first }
         let members = try MembersCommand.ask(directory).members
