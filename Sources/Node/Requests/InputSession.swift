@@ -22,7 +22,7 @@ struct InputSession {
     /// Of one message to the supervisor.
     private static let pieceBytes = 64 << 10
     /// Of one message of the caller.
-    private static let messageMax = 1 << 20
+    private static let messageMax = 128 << 10
 
     /// Tells how far it is, then takes pieces and tells it again behind each, when all of it is safe.
     static func run(_ key: AttemptKey, _ node: MeshNode, _ stream: any MessageStream) async throws {

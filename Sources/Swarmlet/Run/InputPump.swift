@@ -15,7 +15,8 @@ final class InputPump: @unchecked Sendable {
     private var offset: UInt64 = 0
     private var isAtEnd = false
 
-    private static let pieceBytes = 256 << 10
+    /// A message that does not fit the window of a stream between members would never be through.
+    private static let pieceBytes = 64 << 10
     private static let pauseMicroseconds: UInt32 = 50_000
 
     init(_ directory: DataDirectory, _ job: JobID, _ terminal: Terminal) {
