@@ -15,7 +15,7 @@ struct RumourQueue: Sendable {
 
     private struct Item: Sendable {
         let topic: Topic
-        /// Grows with each rumour.
+        /// Grows with each rumour; those that go first are beyond all others.
         let number: UInt64
     }
 
@@ -37,10 +37,13 @@ struct RumourQueue: Sendable {
     func isEverySubject(_ isKnown: (NodeID) -> Bool) -> Bool { numbers.keys.allSatisfy { isKnown($0.subject) } }
 
     /// There is news of this; what was said of it before is void.
-    mutating func add(_ topic: Topic) {
+    ///
+    /// - Parameter goesFirst: of all that was sent as often: an objection, on which a life depends.
+    mutating func add(_ topic: Topic, goesFirst: Bool = false) {
         newest += 1
-        numbers[topic] = newest
-        push(Item(topic: topic, number: newest), sends: 0)
+        let number = goesFirst ? newest | 1 << 63 : newest
+        numbers[topic] = number
+        push(Item(topic: topic, number: number), sends: 0)
         dropVoid()
     }
 

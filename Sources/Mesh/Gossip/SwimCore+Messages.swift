@@ -97,7 +97,8 @@ extension SwimCore {
         let stride = ProbeOrder.stride(table.count, &generator)
         var place = draw(table.count)
         var picked: [NodeID] = []
-        for _ in 0..<table.count where picked.count < count {
+        for _ in 0..<table.count {
+            if picked.count == count { break }
             if table.ids[place] != id, isWanted(table[place]) { picked.append(table.ids[place]) }
             place = (place + stride) % table.count
         }

@@ -45,7 +45,8 @@ extension SwimCore {
         let most = SwimConstants.probesPerRoundMax
         let wanted = min(otherCount, most, max(most * most / otherCount, SwimConstants.probesPerRoundMin))
         var begun = 0
-        for _ in table.ids.indices where begun < wanted {
+        for _ in table.ids.indices {
+            if begun == wanted { break }
             guard let target = nextTarget(), let member = member(target), !member.state.isFinal,
                 !probes.contains(where: { $0.target == target })
             else { continue }

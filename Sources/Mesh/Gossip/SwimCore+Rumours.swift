@@ -199,7 +199,8 @@ extension SwimCore {
         count(from: before.state, to: state)
         tell(of: index, after: before, at: now, into: &effects)
         // A sentence that was passed on while it was doubted is no news when it is believed.
-        if told == nil || told != stateRumour(index) { rumours.add(RumourQueue.Topic(subject)) }
+        guard told == nil || told != stateRumour(index) else { return }
+        rumours.add(RumourQueue.Topic(subject), goesFirst: state == .alive && before.state == .suspect)
     }
 
     /// Says what has changed in how a member is seen; every incarnation would be noise.

@@ -272,7 +272,7 @@ public struct SwimCore: Sendable {
     /// Puts what it is now into a word.
     private mutating func speak() {
         ownWord = word(on: id, version: version, state: isLeaving ? .left : .alive)
-        rumours.add(RumourQueue.Topic(id))
+        rumours.add(RumourQueue.Topic(id), goesFirst: true)
         // Who knows no signatures takes facts only with the version that it knows.
         if !isSigning, ownFacts != nil { sayFacts() }
         mirrorSelf()

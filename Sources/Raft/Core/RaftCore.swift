@@ -66,7 +66,6 @@ public struct RaftCore: Sendable {
     var heartbeatDeadline = Instant.distantFuture
     /// Regular heartbeats since learners that have everything got one.
     var quietHeartbeats = 0
-    static let quietHeartbeatsMaximum = 3
     var uncommittedWeight = 0
     var transfer: (target: NodeID, deadline: Instant)?
     var reads = ReadQueue()

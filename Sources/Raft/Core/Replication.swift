@@ -27,10 +27,10 @@ extension RaftCore {
     /// Starts a round: answers to it show that this node still led after the round began.
     ///
     /// Only voters count for that, and only they ask for an election when they hear nothing. A learner that has
-    /// everything gets every third regular heartbeat, where `toAll`: soon enough not to be taken for lost.
+    /// everything gets some of the regular heartbeats (`toAll`): soon enough not to be taken for lost.
     mutating func sendHeartbeats(toAll: Bool) {
         reads.startRound(at: now)
-        if toAll { quietHeartbeats = (quietHeartbeats + 1) % Self.quietHeartbeatsMaximum }
+        if toAll { quietHeartbeats = (quietHeartbeats + 1) % configuration.heartbeatsPerLearnerHeartbeat }
         for position in peers.indices {
             guard
                 membership.isVoter(peers[position].id)

@@ -36,6 +36,22 @@ struct SuspicionTests {
         #expect(most >= 9)
     }
 
+    @Test("an objection goes before the suspicions that wait, and before them again when all were told as often")
+    func objectionsFirst() {
+        var queue = RumourQueue()
+        let version = SwimVersion(generation: 1, incarnation: 1)
+        for number in 1...3 { queue.add(RumourQueue.Topic(NodeID(UInt64(number))), goesFirst: number == 1) }
+        var sent: [UInt64] = []
+        while !queue.isEmpty {
+            var taken: [SwimRumour] = []
+            queue.take(byteCountMax: 90, sendsMax: 2, appendingTo: &taken) { topic in
+                SwimSubject.say(topic.subject, topic.subject, .alive, version)
+            }
+            sent += taken.map(\.subject.rawValue)
+        }
+        #expect(sent == [1, 3, 2, 1, 3, 2])
+    }
+
     @Test("a member that does not answer is asked three times by datagram and once in the session before it is accused")
     func tries() {
         var subject = SwimSubject()

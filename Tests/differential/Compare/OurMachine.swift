@@ -17,6 +17,8 @@ final class OurMachine: Machine {
     private static let configuration = {
         var configuration = RaftConfiguration()
         configuration.heartbeatInterval = .milliseconds(1)
+        // As etcd's leader does.
+        configuration.heartbeatsPerLearnerHeartbeat = 1
         configuration.electionTimeoutMinimum = .seconds(1_000)
         configuration.electionTimeoutMaximum = .seconds(1_001)
         configuration.diskStallLimit = .seconds(1_000_000)
