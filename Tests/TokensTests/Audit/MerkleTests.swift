@@ -127,21 +127,31 @@ import Testing
         let folder = Vectors.url(MerkleTests.vectors)
         let files = try #require(FileManager.default.subpaths(atPath: folder.path)).filter { $0.hasSuffix(".json") }
         for file in files.sorted() {
-            let vector = try Vectors.json("\(MerkleTests.vectors)/\(file)")
-            func digest(_ json: JSON?) throws -> Digest? {
-                Digest(bytes: [UInt8](Data(base64Encoded: try #require(json?.stringValue)) ?? Data()))
-            }
-            let path = try (vector["proof"]?.arrayValue ?? []).map { try digest($0) }
-            var isTaken = false
-            if let leaf = try digest(vector["leafHash"]), let root = try digest(vector["root"]), !path.contains(nil),
-                let index = vector["leafIdx"]?.integerValue, let size = vector["treeSize"]?.integerValue
-            {
-                isTaken = MerkleProof.verifies(
-                    path.compactMap(\.self), leaf: leaf, index: UInt64(bitPattern: index),
-                    size: UInt64(bitPattern: size), root: root)
-            }
-            #expect(isTaken == (vector["wantErr"]?.boolValue == false), "\(file)")
+            let vector = try Vector(Data(contentsOf: folder.appendingPathComponent(file)))
+            #expect(vector.isTaken == !vector.wantErr, "\(file)")
         }
         #expect(files.count == 98)
+    }
+    /// Numbers in these go beyond what our own JSON takes.
+    private struct Vector: Decodable {
+        let leafIdx, treeSize: UInt64
+        let root, leafHash: String?
+        let proof: [String]?
+        let wantErr: Bool
+
+        init(_ data: Data) throws { self = try JSONDecoder().decode(Vector.self, from: data) }
+
+        /// What is no hash of 32 bytes is no proof.
+        var isTaken: Bool {
+            guard let leaf = digest(leafHash), let root = digest(root) else { return false }
+            let path = (proof ?? []).map(digest)
+            guard !path.contains(nil) else { return false }
+            return MerkleProof.verifies(
+                path.compactMap(\.self), leaf: leaf, index: leafIdx, size: treeSize, root: root)
+        }
+
+        private func digest(_ text: String?) -> Digest? {
+            Data(base64Encoded: text ?? "").flatMap { Digest(bytes: [UInt8]($0)) }
+        }
     }
 }
