@@ -104,7 +104,7 @@ class Copies(MeshCase):
             self.assertEqual(since(times["late"]), ["late", "last"])
             self.assertEqual(since("1h"), ["early", "late", "last"])
             self.assertEqual(since(times["late"], "--tail", "1"), ["last"])
-            self.assertEqual(since("2999-01-01T00:00:00Z"), [])
+            self.assertEqual(since("2199-01-01T00:00:00Z"), [])
         self.assert_refused(self.mesh.attempt(reader, "logs", "--since", "yesterday", str(job)), 2, "usage.bad_value")
 
     def test_another_member_takes_over_when_the_one_that_keeps_the_copies_is_killed(self):

@@ -23,6 +23,8 @@ struct InputSession {
     private static let pieceBytes = 64 << 10
     /// Of one message of the caller.
     private static let messageMax = 128 << 10
+    /// Between two looks where the supervisor says nothing.
+    private static let patience = Interval.milliseconds(200)
 
     /// Tells how far it is, then takes pieces and tells it again behind each, when all of it is safe.
     static func run(_ key: AttemptKey, _ node: MeshNode, _ stream: any MessageStream) async throws {
@@ -57,8 +59,13 @@ struct InputSession {
         while done < bytes.count, place.isOpen {
             let piece = bytes[done...].prefix(InputSession.pieceBytes)
             try await give(Array(piece), at: offset + UInt64(done), isLast: false)
-            place = try await settled(at: offset + UInt64(done), atLeast: 1)
-            done = Int(clamping: place.count - offset)
+            place = try await settled(at: offset + UInt64(done))
+            let taken = Int(clamping: place.count - offset)
+            // There was no room for any of it: it is given again when the supervisor says that there is, or soon.
+            if taken == done, place.isOpen {
+                _ = try await node.runner.inputMoved.isNotified(before: node.loop.after(InputSession.patience))
+            }
+            done = taken
         }
         return place
     }
@@ -71,15 +78,14 @@ struct InputSession {
         link.send(.input(key, offset: offset, bytes: Bytes(bytes), isLast: isLast))
     }
 
-    /// Until the supervisor has said that it took something beyond this, or as much as there is.
-    private func settled(at offset: UInt64, atLeast count: UInt64 = 0, closed: Bool = false) async throws -> InputPlace
-    {
+    /// Until the supervisor has said how far it is, or with `closed` that it takes no more.
+    private func settled(at offset: UInt64, closed: Bool = false) async throws -> InputPlace {
         while true {
             guard node.runner.isLive(key), node.isRunning else { throw APIFailure(.notRunning, of: key) }
-            if let place = node.runner.inputs[key], !place.isOpen || !closed && place.count >= offset + count {
+            if let place = node.runner.inputs[key], !place.isOpen || !closed && place.count >= offset {
                 return place
             }
-            _ = try await node.runner.inputMoved.isNotified(before: node.loop.after(.seconds(1)))
+            _ = try await node.runner.inputMoved.isNotified(before: node.loop.after(InputSession.patience))
         }
     }
 }

@@ -47,7 +47,10 @@ extension AttemptRunner {
             case .ended(let key, let result): adopted[key] = adopt(key, endedWith: result)
             case .frozen(let key): attempts[key]?.isFrozen = true
             case .thawed(let key): attempts[key]?.isFrozen = false
-            case .setupEnded(let key, let milliseconds, _): setupsBefore[key] = milliseconds
+            case .setupEnded(let key, let milliseconds, let isWaiting):
+                setupsBefore[key] = milliseconds
+                // What it made went unseen, so it is not kept.
+                if isWaiting { link.send(.goOn(key)) }
             case .welcome, .declined, .handEnded, .handRefused, .inputTaken: break
             case .replayed: isReplayed = true
             case nil: isGone = true

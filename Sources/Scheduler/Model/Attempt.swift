@@ -24,9 +24,18 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
     /// Its turn among those that wait on the node for the room of an attempt of their job; nil: it has room of its own.
     public var turn: UInt64?
     /// What it used; nil while it lives, and where nobody could tell.
-    public var usage: AttemptUsage?
+    public var usage: AttemptUsage? {
+        get { sharedUsage?.value }
+        set { sharedUsage = newValue.map { Shared($0) } }
+    }
     /// What became of its setup; nil where it has none, and until that has ended.
-    public var setup: AttemptSetup?
+    public var setup: AttemptSetup? {
+        get { sharedSetup?.value }
+        set { sharedSetup = newValue.map { Shared($0) } }
+    }
+    /// Most attempts have none: pointers instead of room for them in every record.
+    private var sharedUsage: Shared<AttemptUsage>?
+    private var sharedSetup: Shared<AttemptSetup>?
 
     public init(
         number: UInt32, node: NodeID, gpus: [UInt32] = [], cpuMillis: UInt64, memoryBytes: UInt64, placedAt: Int64,
@@ -44,8 +53,8 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
         self.outcome = outcome
         self.resumedFrom = resumedFrom
         self.turn = turn
-        self.usage = usage
-        self.setup = setup
+        sharedUsage = usage.map { Shared($0) }
+        sharedSetup = setup.map { Shared($0) }
     }
 
     public init(cbor: CBOR) throws(CodecError) {
@@ -61,8 +70,8 @@ public struct Attempt: Hashable, Sendable, CBORCodable {
         outcome = try map.optional(9)
         resumedFrom = try map.optional(10)
         turn = try map.optional(11)
-        usage = try map.optional(12)
-        setup = try map.optional(13)
+        sharedUsage = try map.optional(12, AttemptUsage.self).map { Shared($0) }
+        sharedSetup = try map.optional(13, AttemptSetup.self).map { Shared($0) }
     }
 
     public var cbor: CBOR {

@@ -73,6 +73,13 @@ enum APIExamples {
                     kind: .run(arguments: ["sh"], terminal: HandTerminal(name: "vt100", rows: 24, columns: 80)))),
             .hand(HandRequest(job: 1, kind: .connect(port: 80))), .handInput(.bytes(Bytes([1, 2]))),
             .handInput(.window(rows: 24, columns: 80)), .handInput(.signal(2)), .explain(3),
+            .hand(HandRequest(job: 1, kind: .input)),
+            .upgrade(UpgradeRequest(step: .look, program: .zero)),
+            .upgrade(
+                UpgradeRequest(
+                    node: "owl", step: .change, program: .zero, tree: .zero, manifest: Bytes([1, 2]))),
+            .put(PutRequest(job: 1, task: 2, manifest: Bytes([1]))),
+            .put(PutRequest(job: 1, task: 2, tree: .zero, attempt: 3)),
         ] + transfers.map(APIRequest.transfer)
 
     static let member = MemberView(
@@ -146,7 +153,11 @@ enum APIExamples {
                             heardMilliseconds: 20, state: "ok")
                     ], staleMilliseconds: 5)),
             .hand(.connected), .hand(.bytes(stream: 1, Bytes([1]))), .hand(.bytes(stream: 2, Bytes([]))),
-            .hand(.ended(exitCode: 137)), .tokens(tokens),
+            .hand(.ended(exitCode: 137)), .tokens(tokens), .hand(.taken(7, isOpen: true)),
+            .upgrade(
+                UpgradeView(
+                    node: "owl", version: "1", program: .zero, isCurrent: true, attempts: 2, missing: 1,
+                    takenBack: "it ended", patienceMilliseconds: 25_000)),
             .explanation(ExplainView(job: 1, state: "running on owl", name: { "\($0)" })),
             .explanation(
                 ExplainView(
