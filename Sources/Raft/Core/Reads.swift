@@ -27,7 +27,7 @@ extension RaftCore {
             reads.reuseRounds()
             for position in peers.indices { peers[position].round = 0 }
         }
-        sendHeartbeats(toAll: false)
+        sendHeartbeats(toAll: configuration.heartbeatsPerLearnerHeartbeat == 1)
         awaitRound()
     }
 

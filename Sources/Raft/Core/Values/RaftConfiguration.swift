@@ -13,7 +13,7 @@ public struct RaftConfiguration: Sendable, Hashable {
     /// Time between two heartbeats of a leader.
     public var heartbeatInterval: Interval = .milliseconds(75)
     /// A learner that has everything gets every so manyth of them: often enough that it is heard within the shortest
-    /// election timeout, and seldom enough that many learners cost little.
+    /// election timeout, and seldom enough that many learners cost little. With 1 they get those of reads, too.
     public var heartbeatsPerLearnerHeartbeat = 3
     /// A leader whose disk has not finished a write for this long hands over to one that has a working disk.
     public var diskStallLimit: Interval = .seconds(3)
