@@ -45,7 +45,7 @@ void clinux_tell(const struct clinux_message *message);
 void clinux_hands_obey(
     const struct clinux_attempt *attempt, int rules, const char *packet, size_t length, int *descriptors, int count);
 
-/// Refuses it for now. Takes the descriptors.
+/// Says to whoever wants something done beside the command that it cannot be yet: EAGAIN. Takes the descriptors.
 void clinux_hands_refuse(const char *packet, size_t length, const int *descriptors, int count);
 
 /// 1 where the process that has ended was started for somebody, who is told.

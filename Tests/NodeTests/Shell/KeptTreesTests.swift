@@ -11,18 +11,18 @@ struct KeptTreesTests {
 
     init() throws {
         root = FileManager.default.temporaryDirectory.path + "/swarmlet-setups-" + UUID().uuidString
-        for name in ["setups", "work", "next"] {
+        for name in ["setups", "source", "next"] {
             try FileManager.default.createDirectory(atPath: "\(root)/\(name)", withIntermediateDirectories: true)
         }
         store = KeptTrees(path: root + "/setups", boot: "this")
-        try Data("made".utf8).write(to: URL(fileURLWithPath: root + "/work/made"))
+        try Data("made".utf8).write(to: URL(fileURLWithPath: root + "/source/made"))
     }
 
     private func keep(_ key: String) throws {
-        let work = root + "/work"
+        let source = root + "/source"
         _ = try store.keep(key, job: 7) { (place, bytesMax) throws(HostError) -> UInt64 in
             var copy = TreeCopy(bytesMax: bytesMax)
-            try copy.run(from: work, into: place)
+            try copy.run(from: source, into: place)
             return copy.bytes
         }
     }
@@ -55,7 +55,7 @@ struct KeptTreesTests {
     @Test("one that failed to be kept leaves nothing")
     func failed() throws {
         defer { try? FileManager.default.removeItem(atPath: root) }
-        truncate(root + "/work/made", 1 << 43)
+        truncate(root + "/source/made", 1 << 43)
         #expect(throws: HostError.self) { try keep("a") }
         #expect(try FileManager.default.contentsOfDirectory(atPath: root + "/setups").isEmpty)
     }
