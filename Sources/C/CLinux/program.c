@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+// Its output goes to `output`; -1: to nobody.
 static int spawn(const char *path, const char *word, int output, pid_t *process) {
     char *arguments[] = {(char *)path, (char *)word, NULL};
     char *variables[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL};
@@ -24,7 +25,10 @@ static int spawn(const char *path, const char *word, int output, pid_t *process)
     failure = posix_spawnattr_init(&attributes);
     if (failure == 0) {
         failure = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDWR, 0);
-        if (failure == 0) failure = posix_spawn_file_actions_adddup2(&files, output, 1);
+        if (failure == 0) {
+            failure = output < 0 ? posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_RDWR, 0)
+                                 : posix_spawn_file_actions_adddup2(&files, output, 1);
+        }
         if (failure == 0) failure = posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_RDWR, 0);
         if (failure == 0) failure = posix_spawn_file_actions_addclosefrom_np(&files, 3);
         if (failure == 0) failure = posix_spawnattr_setsigmask(&attributes, &none);
@@ -82,20 +86,20 @@ static int await_end(pid_t process, const struct timespec *began, int millisecon
 }
 
 int clinux_question_program(const char *path, const char *word, char *answer, int capacity, int milliseconds) {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+    int ends[2] = {-1, -1};
+    if (answer && pipe2(ends, O_CLOEXEC) < 0) return -errno;
     struct timespec began;
     clock_gettime(CLOCK_BOOTTIME, &began);
     pid_t process = 0;
     int failure = spawn(path, word, ends[1], &process);
-    close(ends[1]);
+    if (answer) close(ends[1]);
     int result = -failure;
     if (failure == 0) {
-        result = take(ends[0], answer, capacity, &began, milliseconds);
+        if (answer) result = take(ends[0], answer, capacity, &began, milliseconds);
         if (result == 0) result = await_end(process, &began, milliseconds);
         if (result != 0) kill(-process, SIGKILL);
     }
-    close(ends[0]);
+    if (answer) close(ends[0]);
     if (failure != 0) return result;
     int status = 0;
     while (waitpid(process, &status, 0) < 0) {

@@ -8,7 +8,3 @@ int clinux_is_touched_by_people(int descriptor);
 // When a terminal with a login was last typed on, or a login began, in nanoseconds since the Unix epoch; 0: there is none.
 // The kernel keeps that time to within 8 seconds. Not for two threads at once.
 int64_t clinux_last_terminal_input(void);
-
-// Runs a program without arguments, input and output, in a session of its own. Its exit code, 128 + n after signal n, or
-// -errno; -ETIME: it took longer and was killed with its group.
-int clinux_ask_program(const char *path, int milliseconds);
