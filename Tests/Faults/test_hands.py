@@ -377,8 +377,8 @@ class Usage(MeshCase):
         self.assertGreaterEqual(usage["written_bytes"], 30 << 20)
         self.assertIn(usage["counted_by"], ("cgroup v1", "cgroup v2", "processes"))
 
-    def test_what_ran_in_processes_that_forked_away_counts_too(self):
-        burn = "import time\nwhile time.process_time() < 1: pass\nopen(\"burnt\", \"w\")"
+    def test_what_ran_in_processes_that_forked_away_and_outlive_the_command_counts_too(self):
+        burn = "import time\nwhile time.process_time() < 1: pass\nopen(\"burnt\", \"w\")\ntime.sleep(1000)"
         usage = self.used("--", "sh", "-c", f"(setsid python3 -c '{burn}' &); while [ ! -e burnt ]; do sleep 0.1; done")
         self.assertGreater(usage["cpu_seconds"], 0.9)
 

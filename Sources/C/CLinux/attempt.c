@@ -228,9 +228,15 @@ static void kill_descendants(void) {
     }
 }
 
-static _Noreturn void end(int isolation) {
-    // The end of the first process of a PID namespace is the end of all others in it; the kernel sees to that.
+/// Ends and reaps all that this process is the first of. Left to the kernel, those would not count among what was used.
+static void end_others(int isolation) {
     if (isolation == CLINUX_ISOLATION_GROUP) kill_descendants();
+    else kill(-1, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
+}
+
+static _Noreturn void end(int isolation) {
+    end_others(isolation);
     _exit(0);
 }
 
@@ -409,9 +415,7 @@ static void set_up(const struct clinux_attempt *attempt, int rules) {
     tell_started();
     int status = watch(attempt, rules, pid);
     if (status != 0) report(attempt->isolation, CLINUX_MESSAGE_SETUP_FAILED, status);
-    if (attempt->isolation == CLINUX_ISOLATION_GROUP) kill_descendants();
-    else kill(-1, SIGKILL);
-    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
+    end_others(attempt->isolation);
     if (attempt->sandbox && attempt->sandbox->own_network_later) {
         // Only now: a socket that the setup command had open has gone with it.
         struct clinux_refusal refused = clinux_sandbox_leave_network();
