@@ -14,8 +14,8 @@ import Scheduler
 struct UpgradeService {
     let node: MeshNode
 
-    /// For another host to answer: the longest step is a self test.
-    private static let patience = Interval.seconds(90)
+    /// For another host to answer; the longest of the other steps is a self test.
+    private static let patience = (look: Interval.seconds(5), other: Interval.seconds(90))
     /// So that the answer is on its way first.
     private static let pause = Interval.milliseconds(50)
 
@@ -66,7 +66,8 @@ struct UpgradeService {
 
     private func ask(_ peer: NodeID, _ request: UpgradeRequest) async throws -> UpgradeView {
         let stream = try await node.peers.openStream(.upgrade, to: peer)
-        let timer = node.loop.schedule(at: node.loop.after(UpgradeService.patience)) { stream.cancel() }
+        let patience = request.step == .look ? UpgradeService.patience.look : UpgradeService.patience.other
+        let timer = node.loop.schedule(at: node.loop.after(patience)) { stream.cancel() }
         defer {
             node.loop.cancel(timer)
             stream.cancel()

@@ -304,9 +304,15 @@ final class Peers: @unchecked Sendable {
         switch SessionPurpose(payload: session.remotePayload) {
         case .messages: adopt(session, of: peer, isDialled: false)
         case .streams:
-            session.onStream = { [self] kind, stream in onStream?(kind, stream, id) }
+            session.onStream = { [self] kind, stream in take(stream, kind, from: id) }
         case nil: session.close("a session without a purpose")
         }
+    }
+
+    /// While this node starts nobody serves it; who asks hears that at once, and asks again.
+    private func take(_ stream: any MessageStream, _ kind: UInt16, from id: NodeID) {
+        guard let onStream else { return stream.cancel() }
+        onStream(kind, stream, id)
     }
 
     /// Before and after a recovery there are two logs, which must never meet.
@@ -335,7 +341,7 @@ final class Peers: @unchecked Sendable {
         peer.heard = loop.now
         let id = peer.id
         session.onMessage = { [self] kind, bytes in receive(kind, bytes, from: id) }
-        session.onStream = { [self] kind, stream in onStream?(kind, stream, id) }
+        session.onStream = { [self] kind, stream in take(stream, kind, from: id) }
         session.onClosed = { [self, weak session] _ in
             guard let peer = peers[id], let session, peer.session === session else { return }
             peer.session = nil

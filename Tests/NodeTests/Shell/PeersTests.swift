@@ -59,6 +59,9 @@ struct PeersTests {
     @Test("members that cannot reach each other meet through one that both reach, until they can")
     func relayed() async throws { try await onLoop(meetThroughThird) }
 
+    @Test("who asks a member that only starts hears at once that nobody serves it")
+    func askedWhileStarting() async throws { try await onLoop(askOneThatStarts) }
+
     private func onLoop(_ body: @escaping @Sendable (any EventLoop) async throws -> Void) async throws {
         let loop = try EventLoops.make(preferring: .epoll)
         let thread = try DedicatedThread("test-loop")
@@ -99,6 +102,21 @@ struct PeersTests {
             await two.peers.stop()
             one.listener.close()
             two.listener.close()
+        }
+    }
+
+    private func askOneThatStarts(_ loop: any EventLoop) async throws {
+        let meshKey = SigningKey.generate()
+        let (one, two) = (try Side(loop, 1, meshKey: meshKey), try Side(loop, 2, meshKey: meshKey))
+        one.peers.learn(two.record)
+        two.peers.learn(one.record)
+        two.peers.onStream = nil
+        let stream = try await one.peers.openStream(.log, to: NodeID(2))
+        await #expect(throws: MeshError.self) { try await stream.receive() }
+        stream.cancel()
+        for side in [one, two] {
+            await side.peers.stop()
+            side.listener.close()
         }
     }
 
