@@ -91,7 +91,9 @@ int clinux_question_program(const char *path, const char *word, char *answer, in
     struct timespec began;
     clock_gettime(CLOCK_BOOTTIME, &began);
     pid_t process = 0;
-    int failure = spawn(path, word, ends[1], &process);
+    int failure;
+    // A process that this one has just started may hold a file that was written here until it executes its own.
+    while ((failure = spawn(path, word, ends[1], &process)) == ETXTBSY && left(&began, milliseconds) > 0) poll(NULL, 0, 5);
     if (answer) close(ends[1]);
     int result = -failure;
     if (failure == 0) {
