@@ -8,7 +8,9 @@ struct Main {
         let arguments = CommandLine.arguments
         // Before anything else: a supervisor clones processes and may never have had a second thread.
         if arguments.count == 3, arguments[1] == "supervisor" { exit(SupervisorMain.run(directory: arguments[2])) }
-        exit(run(Array(CommandLine.arguments.dropFirst())))
+        let code = run(Array(CommandLine.arguments.dropFirst()))
+        GuestDoor.close()
+        exit(code)
     }
 
     private static func run(_ words: [String]) -> Int32 {

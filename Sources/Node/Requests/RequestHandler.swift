@@ -17,6 +17,8 @@ struct RequestHandler {
         var group: UInt32
         var name: String
         var isAdministrator: Bool
+        /// Somebody outside the mesh, with what was verified of his token.
+        var guest: Guest?
 
         /// What it may do here, for people.
         var access: String {
@@ -24,6 +26,13 @@ struct RequestHandler {
                 ? "everything (\(name))"
                 : "submit jobs, see all jobs and hosts, cancel one's own (\(name), group \(LocalServer.group))"
         }
+    }
+
+    /// What somebody outside the mesh has shown.
+    struct Guest: Sendable {
+        var decision: AccessVerifier.Decision
+        var call: GuestCall
+        var about: AccessProof.About
     }
 
     private var state: SchedulerState { node.state }
@@ -182,10 +191,16 @@ struct RequestHandler {
         let state = self.state
         let frozen = node.runner.frozenAttempts
         let limit = RequestHandler.oldJobsListed
-        let old = request.all ? await node.history.newest(limit: limit) : []
+        let guest = caller.guest
+        let old = request.all && guest == nil ? await node.history.newest(limit: limit) : []
         return await node.loop.offload {
             let isFrozen: (AttemptKey) -> Bool = { frozen.contains($0) }
-            let known = JobViews(state: state, isFrozen: isFrozen).jobs(all: request.all)
+            let views = JobViews(state: state, isFrozen: isFrozen)
+            if let own = guest?.decision.grant.names.last {
+                // All of them, also those that have ended: there are few.
+                return state.jobs.reversed().filter { $0.spec.guest?.names.contains(own) ?? false }.map(views.view)
+            }
+            let known = views.jobs(all: request.all)
             let left = old.filter { !state.contains($0.id) }
             let recalled = JobViews(state: state.recalling(left), isFrozen: isFrozen)
             return known + left.map { recalled.view($0.record) }.sorted { $0.id > $1.id }
@@ -221,13 +236,23 @@ struct RequestHandler {
 
     private func submit(_ request: SubmitRequest) async throws {
         var spec = request.spec
-        // Who submits is what the socket says, not what the request says.
-        spec.user = caller.name
-        spec.uid = caller.user
-        spec.gid = caller.group
-        spec.submitNode = node.id
-        // A token is shown at another door, where it is verified.
-        spec.guest = nil
+        var manifest = request.manifest
+        if let guest = caller.guest {
+            spec = try guest.spec(request, user: caller.name, submitNode: node.id)
+            manifest = guest.call.manifest
+            // What was asked before, or is refused anyway, needs no files.
+            if let pass = spec.guest, let job = try state.started(with: pass) {
+                return try await reply(.submitted(SubmittedView(job: job, sentParts: 0)))
+            }
+        } else {
+            // Who submits is what the socket says, not what the request says.
+            spec.user = caller.name
+            spec.uid = caller.user
+            spec.gid = caller.group
+            spec.submitNode = node.id
+            // A token is shown at another door, where it is verified.
+            spec.guest = nil
+        }
         try SandboxCheck.check(&spec)
         if spec.runAs == "root", caller.user != 0 { throw NodeError.rootNotAsked }
         if let user = spec.runAs, caller.user != 0, user != caller.name {
@@ -236,7 +261,7 @@ struct RequestHandler {
         if let checkpoint = spec.checkpoint { _ = try JobDirectory.names(in: checkpoint.directory) }
         var sent = 0
         var copies: [NodeID] = []
-        if let manifest = request.manifest {
+        if let manifest {
             let accepted = try await TreeExchange.accept(
                 manifest.array, into: node.trees,
                 ask: { try await reply(.transfer($0)) }, next: { try await nextTransfer() })
@@ -428,6 +453,10 @@ struct RequestHandler {
 
     private func fetch(_ request: FetchRequest) async throws {
         let tree = try await node.fetch(request, in: try await state(knowing: request.job))
+        if let guest = caller.guest {
+            let bytes = try await node.trees.perform { try $0.manifest(tree).byteCount }
+            try node.guests.count(bytes, fetchedWith: guest.decision)
+        }
         try await TreeExchange.sendAll(tree, from: node.trees) { try await reply(.transfer($0)) }
     }
 }

@@ -10,6 +10,7 @@ import Tokens
 /// One entry of the replicated state consumes a use of the invitation and admits exactly the key that proved itself.
 final class AdmissionServer: @unchecked Sendable {
     private let node: MeshNode
+    private let guests: GuestServer
     private var open = 0
 
     /// Strangers that are talked to at once.
@@ -20,7 +21,10 @@ final class AdmissionServer: @unchecked Sendable {
     private static let approvalPatience = Interval.seconds(600)
     private static let certificateRights: [Certificate.Right] = [.admit]
 
-    init(node: MeshNode) { self.node = node }
+    init(node: MeshNode) {
+        self.node = node
+        guests = GuestServer(node: node, check: node.guests)
+    }
 
     /// A stranger has proved a session key, nothing more.
     func accept(_ session: Session) {
@@ -31,10 +35,17 @@ final class AdmissionServer: @unchecked Sendable {
             if !asking.hasBegun { session.close("nothing was asked for 10 s") }
         }
         session.onClosed = { [self] _ in
-            open -= 1
+            if !asking.isGuest { open -= 1 }
             node.loop.cancel(patience)
         }
         session.onStream = { [self] kind, stream in
+            if kind == StreamKind.guest.rawValue, asking.isGuest || !asking.hasBegun {
+                // Guests stay for as long as their jobs do, and take no place from those who want to join.
+                if !asking.isGuest { open -= 1 }
+                (asking.hasBegun, asking.isGuest) = (true, true)
+                node.loop.spawn("guest") { [self] in await guests.serve(stream, session) }
+                return
+            }
             guard kind == StreamKind.admission.rawValue, !asking.hasBegun else { return stream.cancel() }
             asking.hasBegun = true
             node.loop.spawn("admission") { [self] in
@@ -47,6 +58,7 @@ final class AdmissionServer: @unchecked Sendable {
     /// Whether a stranger has said what it wants. Confined to the loop.
     private final class Asking: @unchecked Sendable {
         var hasBegun = false
+        var isGuest = false
     }
 
     private func serve(_ stream: any MessageStream, _ session: Session) async {

@@ -69,7 +69,7 @@ struct Joiner {
         return (session, try Joiner.verify(session.remotePayload, noiseKey: session.remoteKey, expecting: meshKey))
     }
 
-    private static func verify(
+    static func verify(
         _ payload: [UInt8], noiseKey: [UInt8], expecting meshKey: PublicKey?
     ) throws -> MemberCredentials {
         let credentials = try MemberCredentials(encoded: payload)

@@ -29,6 +29,7 @@ final class MeshNode: @unchecked Sendable {
     private(set) var output: OutputService!
     private(set) var shipper: LogShipper!
     private(set) var gossip: GossipKeeper!
+    private(set) var guests: GuestCheck!
     /// How long a node had been silent when the mesh gave it up.
     private(set) var silenceAtLoss: [NodeID: Interval] = [:]
     /// As gossip sees them; a member that is not in here has not been heard of.
@@ -115,6 +116,7 @@ final class MeshNode: @unchecked Sendable {
         output = OutputService(node: self)
         shipper = LogShipper(node: self)
         gossip = GossipKeeper(node: self)
+        guests = GuestCheck(node: self)
     }
 
     /// Where the members were last. A damaged list is not the end: the log knows them, too.
@@ -465,7 +467,7 @@ final class MeshNode: @unchecked Sendable {
                 case .logCopy: try await shipper.serve(stream, from: sender)
                 case .upgrade: try await UpgradeService(node: self).serve(stream, from: sender)
                 case .hands: try await HandService(node: self).serve(stream)
-                case .admission: stream.cancel()
+                case .admission, .guest: stream.cancel()
                 }
             } catch {
                 await refuse(stream, kind, APIFailure(error))
@@ -478,7 +480,7 @@ final class MeshNode: @unchecked Sendable {
         switch kind {
         case .transfer: message = TransferMessage.failed(code: failure.code, message: failure.message).encoded()
         case .relay: message = RelayAnswer.refused(failure.message).encoded
-        case .relayed, .logCopy: return stream.cancel()
+        case .relayed, .logCopy, .guest: return stream.cancel()
         case .log, .files, .admission, .raft, .history, .doctor, .hands, .upgrade:
             message = APIReply.failure(failure).encoded()
         }

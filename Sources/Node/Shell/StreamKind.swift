@@ -24,4 +24,6 @@ enum StreamKind: UInt16 {
     case hands = 11
     /// Another swarmlet for that host (`UpgradeRequest`, answered by `APIReply`).
     case upgrade = 12
+    /// Somebody outside the mesh with a token (`GuestCall`, answered by `APIReply`).
+    case guest = 13
 }

@@ -43,6 +43,9 @@ extension SchedulerState {
         nodeRows[id].map { rooms(of: job, on: $0, atMost: .max) } ?? 0
     }
 
+    /// The highest number that a remembered node has.
+    public var newestNode: NodeID? { nodeRows.lastKey }
+
     public var invitations: [InvitationRecord] { invitationRows.map(\.row) }
 
     public func invitation(_ jti: String) -> InvitationRecord? { invitationRows[jti] }

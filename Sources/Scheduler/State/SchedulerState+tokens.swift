@@ -60,7 +60,7 @@ extension SchedulerState {
     /// The job that this request has started before; nil where it may start one now.
     ///
     /// - Throws: where a link of the token has no use left, or is revoked or over by the time of this entry.
-    func started(with pass: GuestPass) throws(SchedulerError) -> JobID? {
+    public func started(with pass: GuestPass) throws(SchedulerError) -> JobID? {
         for count in pass.counts {
             let starts = tokenRows[count.name]?.starts ?? []
             if let start = starts.first(where: { $0.request == pass.requestHash && $0.holder == pass.holder }) {

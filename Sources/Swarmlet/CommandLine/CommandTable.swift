@@ -4,11 +4,11 @@ import Codec
 enum CommandTable {
     static let commands: [Command] = [
         UpCommand.declaration, JoinCommand.declaration, InviteCommand.declaration, ApproveCommand.declaration,
-        MembersCommand.declaration, EventsCommand.declaration, RunCommand.declaration, PsCommand.declaration,
-        LogsCommand.declaration,
-        CancelCommand.declaration, PauseCommand.pause, PauseCommand.resume, AttachCommand.declaration,
-        ExecCommand.declaration, PortForwardCommand.declaration, WaitCommand.declaration,
-        InspectCommand.declaration, ExplainCommand.declaration, CpCommand.declaration,
+        guest(MembersCommand.declaration), EventsCommand.declaration, guest(RunCommand.declaration),
+        guest(PsCommand.declaration), guest(LogsCommand.declaration), guest(CancelCommand.declaration),
+        PauseCommand.pause, PauseCommand.resume, guest(AttachCommand.declaration),
+        ExecCommand.declaration, PortForwardCommand.declaration, guest(WaitCommand.declaration),
+        guest(InspectCommand.declaration), ExplainCommand.declaration, guest(CpCommand.declaration),
         TokenCommand.declaration, UpgradeCommand.declaration, LeaveCommand.declaration, NodeCommand.declaration,
         ConfigCommand.declaration, RaftCommand.declaration, KeyCommand.declaration,
         PingCommand.declaration,
@@ -18,6 +18,13 @@ enum CommandTable {
         CompletionCommand.declaration, CollectCommand.declaration, UpgradeWatchCommand.declaration,
         SelfTestCommand.declaration,
     ]
+
+    /// The command as a guest of a mesh can use it, too.
+    private static func guest(_ command: Command) -> Command {
+        Command(
+            command.name, summary: command.summary, operands: command.operands, flags: command.flags + [GuestDoor.flag],
+            details: command.details, examples: command.examples, visibility: command.visibility, run: command.run)
+    }
 
     /// Flags that every command takes.
     static let globalFlags: [Flag] = [

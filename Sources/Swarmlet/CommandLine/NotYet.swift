@@ -35,7 +35,6 @@ enum NotYet {
             "--preemptible": "no job is preempted in this version; start without the flag",
             "--spot": "spot notices are to come; a lost host is retried without a flag",
             "--dry-run": "see what is free with: swarmlet members",
-            "--token": "access for people outside the mesh is to come; run it on a member host",
             "--after": "wait for the first job, then run: swarmlet wait JOB && swarmlet run -- COMMAND",
             "--nodes": "one task runs on one node; many tasks of one command: --array N",
             "--node": "say what it needs instead: --gpus, --gpu-mem, --cpus, --mem",

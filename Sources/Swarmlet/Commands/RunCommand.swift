@@ -47,6 +47,8 @@ enum RunCommand {
             Flag("allow-pending", "wait even if no member could hold it now"),
             Flag("upload-limit", .size, "send at most this much of the working directory (default 1G)"),
             Flag("no-send", "send nothing; the job starts in an empty directory"),
+            Flag("mesh", .text(placeholder: "FINGERPRINT"), "with a token: the mesh that it has to be for"),
+            Flag("yes", "with a token: send files to a mesh that had none before, without a question"),
             Flag("here", "without a mesh: on this host alone, for as long as the job lives"),
         ],
         details: [
@@ -76,6 +78,7 @@ enum RunCommand {
         if let tree {
             try tree.checkLimit(invocation.bytes("upload-limit") ?? WorkingTree.defaultLimitBytes, terminal)
         }
+        if !invocation.has("here") { try GuestDoor.admit(spec, tree, invocation, terminal) }
         if invocation.has("here") {
             guard !invocation.has("detach") else {
                 throw .conflict(

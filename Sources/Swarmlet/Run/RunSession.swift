@@ -47,7 +47,10 @@ final class RunSession {
         case .submitted(let job):
             guard case .attached(let place) = mode else {
                 let results = try WorkingDirectory.path()
-                ResultCollector.needed(directory, job, spec, place: results)?.startInBackground(terminal)
+                // A guest's door closes with his command: he fetches results himself.
+                if !GuestDoor.isOpen {
+                    ResultCollector.needed(directory, job, spec, place: results)?.startInBackground(terminal)
+                }
                 try announce(job)
                 return ExitCode.success
             }

@@ -37,6 +37,13 @@ public struct AccessLimits: Hashable, Sendable {
         for (limit, value) in other.named where self[limit] == nil { self[limit] = value }
     }
 
+    /// - Throws: `accessLimit` for the first of these that is above one of `bounds`.
+    public func check(within bounds: AccessLimits) throws(TokenError) {
+        if let (limit, asked, allowed) = first(above: bounds) {
+            throw .accessLimit(limit, allowed: allowed, asked: asked)
+        }
+    }
+
     /// The first limit of these that is above one of `bounds`.
     func first(above bounds: AccessLimits) -> (limit: AccessLimit, value: Int64, bound: Int64)? {
         for (limit, value) in named {

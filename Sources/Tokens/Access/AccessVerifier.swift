@@ -234,9 +234,7 @@ public enum AccessVerifier {
                 throw .accessScope(.label)
             }
         }
-        if let (limit, asked, allowed) = request.asks.first(above: limits) {
-            throw .accessLimit(limit, allowed: allowed, asked: asked)
-        }
+        try request.asks.check(within: limits)
         return limits
     }
 

@@ -1,0 +1,54 @@
+import Codec
+import Tokens
+
+/// What somebody outside the mesh says on a stream of his own: the links of his token, what he asks, and the proof that the
+/// token is his, on this connection and for exactly that.
+struct GuestCall: Hashable, Sendable, CBORCodable {
+    var links: [String]
+    var proof: String
+    /// An `APIRequest`, byte for byte as it was proved.
+    var request: Bytes
+    /// The manifest of the working tree whose root stands in a submit: too long to be kept with the job.
+    var manifest: Bytes?
+
+    init(links: [String], proof: String, request: Bytes, manifest: Bytes?) {
+        self.links = links
+        self.proof = proof
+        self.request = request
+        self.manifest = manifest
+    }
+
+    init(cbor: CBOR) throws(CodecError) {
+        let map = try cbor.requireMap()
+        links = try map.require(1)
+        proof = try map.require(2)
+        request = try map.require(3)
+        manifest = try map.optional(4)
+    }
+
+    var cbor: CBOR {
+        var map = CBORMap()
+        map.set(1, links)
+        map.set(2, proof)
+        map.set(3, request)
+        map.set(4, manifest)
+        return .map(map)
+    }
+
+    /// The name under which a request is proved; nil for what no guest may ask.
+    static func operation(of request: APIRequest) -> String? {
+        switch request {
+        case .submit: "submit"
+        case .follow: "follow"
+        case .followArray: "followArray"
+        case .logs: "logs"
+        case .jobs: "jobs"
+        case .inspectJob: "inspectJob"
+        case .cancel: "cancel"
+        case .wait: "wait"
+        case .fetch: "fetch"
+        case .members: "members"
+        default: nil
+        }
+    }
+}

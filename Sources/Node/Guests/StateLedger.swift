@@ -1,0 +1,37 @@
+import Codec
+import Scheduler
+import Tokens
+
+/// What the replicated state says of issuers and revocations, for a verification.
+struct StateLedger: AccessLedger {
+    let state: SchedulerState
+    /// Which nodes have had which keys, by the ids of these.
+    let nodes: [KeyID: NodeID]
+
+    var epochMin: Int64 { Int64(clamping: state.tokenEpoch) }
+
+    /// A member that may admit others may let guests in, too; whoever was removed or revoked may not.
+    func issuer(_ id: KeyID) -> AccessIssuer? {
+        if let number = nodes[id] {
+            guard let node = state.node(number), node.presence != .left, node.revocation == nil, node.role == .auto
+            else { return nil }
+            return AccessIssuer(key: PublicKey(admitted: node.identityKey.array), name: node.name)
+        }
+        guard let record = state.issuer(id.text), record.key.array.count == PublicKey.byteCount else { return nil }
+        return AccessIssuer(
+            key: PublicKey(admitted: record.key.array), name: record.name,
+            lifetime: Int64(clamping: record.lifetimeSeconds))
+    }
+
+    func revocation(_ subject: AccessSubject) -> AccessRevocation? {
+        let wanted: TokenRevocation.Subject =
+            switch subject {
+            case .token(let name): .token(name)
+            case .holder(let key): .holder(key.text)
+            case .issuer(let key): .issuer(key.text)
+            }
+        return state.tokenRevocation(wanted).map {
+            AccessRevocation(by: $0.by, at: $0.at / 1_000_000_000, issuedBefore: $0.issuedBefore)
+        }
+    }
+}
