@@ -5,8 +5,7 @@ import os
 import subprocess
 import unittest
 
-import mesh as meshes
-from base import MeshCase
+from base import MeshCase, meshes
 
 
 class Guests(MeshCase):
