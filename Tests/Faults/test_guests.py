@@ -106,7 +106,7 @@ class Guests(MeshCase):
         job = job.strip()
         ran = meshes.wait_until(lambda: self.mesh.job(self.node, job).running_on, "the job runs")
         following = subprocess.Popen(
-            [self.mesh.binary, "attach", job], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [self.mesh.binary, "logs", "-f", job], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={"PATH": os.environ["PATH"], "HOME": self.folder(), "SWARMLET_TOKEN_FILE": token, "CI": "true"})
         self.addCleanup(following.kill)
         self.assertEqual(following.stdout.readline(), "1\n", ran)
