@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import subprocess
 import unittest
 
@@ -37,6 +38,41 @@ class Guests(MeshCase):
         environment = {"PATH": os.environ["PATH"], "HOME": folder, "SWARMLET_TOKEN_FILE": token, "CI": "true"}
         return subprocess.run([self.mesh.binary, *arguments], input=stdin or "", text=True, capture_output=True,
                               cwd=self.folder(), env=environment, timeout=seconds)
+
+    def start(self, token, *arguments):
+        """A command of a guest that goes on, both streams in pipes."""
+        environment = {"PATH": os.environ["PATH"], "HOME": self.folder(), "SWARMLET_TOKEN_FILE": token, "CI": "true"}
+        process = subprocess.Popen([self.mesh.binary, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   text=True, env=environment, cwd=self.folder())
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def on_terminal(self, token, typed, *arguments):
+        """What a command writes to stdout, and what it says on a terminal on which somebody types."""
+        master, slave = pty.openpty()
+        os.write(master, typed.encode())
+        environment = {"PATH": os.environ["PATH"], "HOME": self.folder(), "SWARMLET_TOKEN_FILE": token, "TERM": "dumb"}
+        process = subprocess.Popen([self.mesh.binary, *arguments], stdin=slave, stderr=slave, stdout=subprocess.PIPE,
+                                   env=environment, cwd=self.folder(), start_new_session=True)
+        os.close(slave)
+        said = b""
+        while True:
+            try:
+                piece = os.read(master, 4096)
+            except OSError:  # The other side has closed it.
+                break
+            if not piece:
+                break
+            said += piece
+        os.close(master)
+        out = process.stdout.read().decode()
+        process.stdout.close()
+        said = said.decode()
+        self.assertEqual(process.wait(timeout=90), 0, said)
+        return out, said
 
     def ok(self, done):
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -75,13 +111,10 @@ class Guests(MeshCase):
     def test_a_token_that_was_withdrawn_ends_what_goes_on_and_opens_nothing(self):
         token = self.token("--uses", "2")
         job = self.ok(self.run_as_guest(token, "-d", "--", "sh", "-c", "while :; do echo x; sleep 0.2; done")).strip()
-        following = subprocess.Popen(
-            [self.mesh.binary, "logs", "-f", job], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={"PATH": os.environ["PATH"], "HOME": self.folder(), "SWARMLET_TOKEN_FILE": token, "CI": "true"})
-        self.addCleanup(following.kill)
+        following = self.start(token, "logs", "-f", job)
         self.assertEqual(following.stdout.readline(), "x\n")
         self.node.command("token", "revoke", f"file:{token}")
-        _, errors = following.communicate(timeout=15 + 20)
+        _, errors = following.communicate(timeout=120)
         self.assertIn("[token.revoked]", errors)
         for command in (("logs", job), ("ps",), ("cancel", job), ("run", "--yes", "--", "true")):
             done = self.guest(token, *command)
@@ -101,18 +134,61 @@ class Guests(MeshCase):
         self.assert_refused(self.run_as_guest(less, "--", "true"), 125, "token.used")
 
     def test_the_output_goes_on_through_another_member_when_the_one_it_came_from_dies(self):
-        token = self.token("--uses", "1", "--address", f"127.0.0.1:{self.mesh.nodes[2].port}")
-        job = self.ok(self.run_as_guest(token, "-d", "--", "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 1; done"))
-        job = job.strip()
-        ran = meshes.wait_until(lambda: self.mesh.job(self.node, job).running_on, "the job runs")
-        following = subprocess.Popen(
-            [self.mesh.binary, "logs", "-f", job], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={"PATH": os.environ["PATH"], "HOME": self.folder(), "SWARMLET_TOKEN_FILE": token, "CI": "true"})
-        self.addCleanup(following.kill)
-        self.assertEqual(following.stdout.readline(), "1\n", ran)
-        self.mesh.nodes[2].kill_daemon()
-        out, errors = following.communicate(timeout=120)
-        self.assertEqual(out.split(), list("2345678"), errors)
-        self.assertIn("going on through", errors)
-        self.mesh.nodes[2].start_again()
-        self.mesh.wait_alive(self.node, 3)
+        entry = self.mesh.nodes[2]
+        # So that what dies is the node that is asked, and not the one that runs the job.
+        self.addCleanup(self.mesh.wait_alive, self.node, 3)
+        self.addCleanup(self.node.command, "node", "uncordon", entry.name)
+        self.node.command("node", "cordon", entry.name)
+        token = self.token("--uses", "1", "--address", f"127.0.0.1:{entry.port}")
+        script = "echo 1; while [ ! -e go ]; do sleep 0.05; done; for i in 2 3 4 5; do echo $i; done"
+        running = self.start(token, "run", "--yes", "--", "sh", "-c", script)
+        self.assertEqual(running.stdout.readline(), "1\n")
+        job = self.mesh.newest_job(self.node)
+        following = self.start(token, "logs", "-f", str(job))
+        self.assertEqual(following.stdout.readline(), "1\n")
+        host = self.mesh.node(self.mesh.job(self.node, job).running_on)
+        entry.kill_daemon()
+        self.addCleanup(entry.start_again)
+        with open(os.path.join(host.data, "work", f"{job}.0.1", "go"), "w", encoding="utf-8"):
+            pass
+        for process in (running, following):
+            out, errors = process.communicate(timeout=120)
+            self.assertEqual(out.split(), list("2345"), errors)
+            self.assertIn("going on through", errors)
+            self.assertEqual(process.returncode, 0, errors)
+
+    def test_a_guest_is_asked_before_files_leave_and_told_how_many_jobs_are_left(self):
+        token = self.token("--uses", "2")
+        with open(os.path.join(self.folder(), "job.sh"), "w", encoding="utf-8") as stream:
+            stream.write("echo hello; env; hostname")
+        out, said = self.on_terminal(token, "y\n", "run", "--", "sh", "job.sh")
+        self.assertRegex(said, r"first contact with mesh fault \([a-z0-9-]{39}\)\. Send it 1 file, 25 B from .*\? \[y/N\]")
+        self.assertRegex(said, r"job \d+: attempt 1 on a host of the mesh; the token has 1 job left\r?\n")
+        self.assertIn("hello", out)
+        for node in self.mesh.nodes:
+            self.assertNotIn(node.name, said.replace(self.folder(), ""), "nobody outside learns who the members are")
+            self.assertNotIn(f"={node.name}", out)
+        _, said = self.on_terminal(token, "", "run", "--gpus", "0", "--", "sh", "job.sh")
+        self.assertNotIn("first contact", said)
+        self.assertIn("the token has 0 jobs left", said)
+        jobs = json.loads(self.ok(self.guest(token, "ps", "--json")))["jobs"]
+        self.assertEqual([job["nodes"] for job in jobs], [[], []])
+
+    def test_what_no_guest_may_ask_is_refused_and_costs_no_use(self):
+        token = self.token("--uses", "1")
+        for flags in (["--profile", "none"], ["--image", "/srv"], ["--mount", "/etc"], ["--user", "0"], ["-i"],
+                      ["--run-as", "root"], ["--nodes", "1"], ["--checkpoint", "ckpt"]):
+            self.assert_refused(self.run_as_guest(token, *flags, "--", "true"), 125, "auth.denied")
+        for flags, code in ((["--network", "on"], "token.limit.network"), (["--mem", "2G"], "token.limit.mem"),
+                            (["--time", "1h"], "token.limit.time"), (["--array", "2"], "token.limit.tasks")):
+            self.assert_refused(self.run_as_guest(token, *flags, "--", "true"), 125, code)
+        self.ok(self.run_as_guest(token, "--", "true"))
+
+    def test_whoever_holds_a_token_may_withdraw_it(self):
+        token = self.token("--uses", "1")
+        job = self.ok(self.run_as_guest(token, "-d", "--", "true")).strip()
+        self.ok(self.guest(token, "wait", job))
+        self.ok(self.guest(token, "token", "revoke", f"file:{token}"))
+        done = self.guest(token, "logs", job)
+        self.assert_refused(done, 4, "token.revoked")
+        self.assertIn("this token was revoked by its holder at ", done.stderr)

@@ -8,10 +8,14 @@ struct MessageAssembler: Sendable {
     var heldBytes: Int { bytes.count }
 
     /// Takes the next piece; returns the message when it was the last.
-    mutating func add(_ fragment: SessionFrame.Fragment) throws(MeshError) -> (kind: UInt16, bytes: [UInt8])? {
+    ///
+    /// - Parameter limit: bytes that the message may announce.
+    mutating func add(
+        _ fragment: SessionFrame.Fragment, limit: Int = SessionConstants.messageBytesMax
+    ) throws(MeshError) -> (kind: UInt16, bytes: [UInt8])? {
         if let start = fragment.start {
             guard self.start == nil else { throw .protocolViolation("a message inside another") }
-            guard Int(start.total) <= SessionConstants.messageBytesMax else { throw .messageTooLong(Int(start.total)) }
+            guard Int(start.total) <= limit else { throw .messageTooLong(Int(start.total)) }
             self.start = start
         }
         guard let start else { throw .protocolViolation("a fragment without a beginning") }

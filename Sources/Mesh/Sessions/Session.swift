@@ -26,6 +26,8 @@ public final class Session: @unchecked Sendable {
     public var onMessage: ((UInt16, [UInt8]) -> Void)?
     /// The other side opened a stream: its kind. Whoever takes it ends it.
     public var onStream: ((UInt16, any MessageStream) -> Void)?
+    /// What a message of a stream may have: less for those who have not shown yet who they are.
+    public var streamMessageBytesMax = SessionConstants.messageBytesMax
     /// The session ended, and why.
     public var onClosed: ((MeshError) -> Void)?
 

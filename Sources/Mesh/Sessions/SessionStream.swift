@@ -94,7 +94,8 @@ final class SessionStream: MessageStream, @unchecked Sendable {
         guard outstanding <= SessionConstants.streamWindowBytes else {
             throw .protocolViolation("more than its credit")
         }
-        if let message = try assembler.add(fragment) {
+        let limit = session?.streamMessageBytesMax ?? SessionConstants.messageBytesMax
+        if let message = try assembler.add(fragment, limit: limit) {
             inbound.append((message.bytes, partialCost))
             partialCost = 0
             changed.notify()

@@ -8,14 +8,11 @@ struct GuestCall: Hashable, Sendable, CBORCodable {
     var proof: String
     /// An `APIRequest`, byte for byte as it was proved.
     var request: Bytes
-    /// The manifest of the working tree whose root stands in a submit: too long to be kept with the job.
-    var manifest: Bytes?
 
-    init(links: [String], proof: String, request: Bytes, manifest: Bytes?) {
+    init(links: [String], proof: String, request: Bytes) {
         self.links = links
         self.proof = proof
         self.request = request
-        self.manifest = manifest
     }
 
     init(cbor: CBOR) throws(CodecError) {
@@ -23,7 +20,6 @@ struct GuestCall: Hashable, Sendable, CBORCodable {
         links = try map.require(1)
         proof = try map.require(2)
         request = try map.require(3)
-        manifest = try map.optional(4)
     }
 
     var cbor: CBOR {
@@ -31,9 +27,14 @@ struct GuestCall: Hashable, Sendable, CBORCodable {
         map.set(1, links)
         map.set(2, proof)
         map.set(3, request)
-        map.set(4, manifest)
         return .map(map)
     }
+
+    /// What a stranger may send before his token is verified: links, a proof, and a job as long as one may be, twice.
+    static let bytesMax = 512 << 10
+    static let limits = CBORLimits(byteCount: bytesMax, depth: 4, valueCount: 64)
+    /// Of the request in it.
+    static let requestLimits = CBORLimits(byteCount: bytesMax, depth: 16, valueCount: 1 << 15)
 
     /// The name under which a request is proved; nil for what no guest may ask.
     static func operation(of request: APIRequest) -> String? {
@@ -48,6 +49,7 @@ struct GuestCall: Hashable, Sendable, CBORCodable {
         case .wait: "wait"
         case .fetch: "fetch"
         case .members: "members"
+        case .token(.revoke): "revoke"
         default: nil
         }
     }

@@ -9,9 +9,9 @@ extension RequestHandler.Guest {
     /// The job that a guest gets for what he asks, with all that its node needs to come to the same one.
     func spec(_ request: SubmitRequest, user: String, submitNode: NodeID) throws -> JobSpec {
         guard request.manifest == nil,
-            call.manifest.map({ BLAKE3.hash($0.array) }) == request.spec.workingTree
+            manifest.map({ BLAKE3.hash($0.array) }) == request.spec.workingTree
         else { throw NodeError.malformedRequest("the files are not those that were proved") }
-        if let manifest = call.manifest {
+        if let manifest {
             var asks = AccessLimits()
             asks[.disk] = Int64(clamping: try Manifest.decode(manifest.array).byteCount)
             try asks.check(within: decision.limits)

@@ -50,6 +50,14 @@ final class GuestCheck: @unchecked Sendable {
         try AccessVerifier.verify(presented, for: request, in: situation(asked: asked), cache: &cache)
     }
 
+    /// What somebody shows, by what is known here now and for no act: links, times, revocations and the proof.
+    func verifySoon(_ presented: AccessVerifier.Presentation) throws(AccessRefusal) -> AccessGrant {
+        // How old the view is counts for what is then asked of it.
+        var situation = situation(asked: nil)
+        situation.viewAge = 0
+        return try AccessVerifier.verify(presented, for: AccessRequest(nil), in: situation, cache: &cache).grant
+    }
+
     func verifyAgain(_ grant: AccessGrant, for request: AccessRequest) throws(AccessRefusal) {
         try AccessVerifier.verifyAgain(grant, for: request, in: situation(asked: nil))
     }

@@ -62,7 +62,9 @@ enum GuestJob {
     private static func refusal(of asked: JobSpec) -> String? {
         if asked.gang != nil { return "run gangs" }
         if asked.checkpoint != nil { return "keep checkpoints" }
-        if asked.runAs != nil { return "choose a user" }
+        if asked.runAs != nil || asked.sandbox?.user != nil || asked.sandbox?.group != nil { return "choose a user" }
+        if asked.sandbox?.image != nil { return "bring a root of the host" }
+        if asked.hasInput { return "give a job input while it runs" }
         if asked.sandbox?.mounts.isEmpty == false { return "mount directories of the host" }
         if let profile = asked.sandbox?.profile, profile != .strict { return "run under another profile than strict" }
         if asked.guest != nil || !asked.unknown.isEmpty || asked.sandbox?.unknown.isEmpty == false {

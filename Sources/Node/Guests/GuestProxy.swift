@@ -74,8 +74,17 @@ public final class GuestProxy: @unchecked Sendable {
             guard let greeting = try await remote.receive() else { throw MeshError.disconnected }
             // The clock of the node counts: this one may be wrong.
             let now = try Int64(encoded: greeting)
-            try await remote.send(try call(bytes, member, session, now: now).encoded())
+            let (call, manifest) = try call(bytes, member, session, now: now)
+            try await remote.send(call.encoded())
             isAsked = true
+            if let manifest, let reply = try await remote.receive() {
+                // Sent to nobody who has not verified the token.
+                if case .transfer(.need(let wanted)) = try APIReply(encoded: reply), wanted == [BLAKE3.hash(manifest)] {
+                    try await remote.send(manifest)
+                } else {
+                    try await local.send(reply)
+                }
+            }
             let upward = loop.spawn("guest upward") {
                 do {
                     while let message = try await local.receive() { try await remote.send(message) }
@@ -107,14 +116,14 @@ public final class GuestProxy: @unchecked Sendable {
     /// What goes to the member for what the command asks.
     private func call(
         _ bytes: [UInt8], _ member: KeyID, _ session: Session, now: Int64
-    ) throws -> GuestCall {
+    ) throws -> (GuestCall, manifest: [UInt8]?) {
         var request = try APIRequest(encoded: bytes, limits: APILimits.message)
-        var manifest: Bytes?
+        var manifest: [UInt8]?
         if case .submit(var submit) = request {
             // The root stands for the manifest, so that the proof can be kept with the job.
-            manifest = submit.manifest
+            manifest = submit.manifest?.array
             submit.manifest = nil
-            submit.spec.workingTree = manifest.map { BLAKE3.hash($0.array) }
+            submit.spec.workingTree = manifest.map(BLAKE3.hash)
             request = .submit(submit)
         }
         guard let operation = GuestCall.operation(of: request) else {
@@ -125,7 +134,7 @@ public final class GuestProxy: @unchecked Sendable {
             channel: session.handshakeHash, operation: operation, requestBytes: asked, node: member)
         let proof = try AccessProof(
             of: token.chain, about: about, mesh: token.meshKey.id, now: now, key: holderKey)
-        return GuestCall(links: token.chain.links, proof: proof.token, request: Bytes(asked), manifest: manifest)
+        return (GuestCall(links: token.chain.links, proof: proof.token, request: Bytes(asked)), manifest)
     }
 
     /// A connection to a member, the one that answered last before all others.
@@ -137,8 +146,7 @@ public final class GuestProxy: @unchecked Sendable {
                 let found = try await connect(to: token.addresses[index])
                 if index != preferred {
                     tell(
-                        "\(token.addresses[preferred]) does not answer; going on through \(token.addresses[index]), "
-                            + "nothing missed")
+                        "\(shown(preferred)) does not answer; going on through \(shown(index)), nothing missed")
                 }
                 preferred = index
                 return found
@@ -147,6 +155,12 @@ public final class GuestProxy: @unchecked Sendable {
             }
         }
         throw failure
+    }
+
+    /// An address as people know it: the port that is always the same says nothing.
+    private func shown(_ index: Int) -> String {
+        let (address, port) = (token.addresses[index], ":\(MeshMembership.defaultPort)")
+        return address.hasSuffix(port) ? String(address.dropLast(port.utf8.count)) : address
     }
 
     private func connect(to address: String) async throws -> (Session, member: KeyID) {

@@ -9,11 +9,8 @@ import Tokens
 final class GuestServer: @unchecked Sendable {
     private let node: MeshNode
     private let check: GuestCheck
-    /// Strangers that have not shown a token yet.
-    private var asking = 0
     private var open = 0
 
-    private static let askingMax = 64
     /// Calls that are answered at once, of all together and of one token.
     private static let openMax = 256
     private static let openOfOneMax = 16
@@ -33,39 +30,44 @@ final class GuestServer: @unchecked Sendable {
     }
 
     /// Answers one call.
-    func serve(_ stream: any MessageStream, _ session: Session) async {
-        guard asking < GuestServer.askingMax else { return stream.cancel() }
+    ///
+    /// - Parameter verified: called when whoever asks has shown a token that is good here.
+    func serve(_ stream: any MessageStream, _ session: Session, verified: @escaping () -> Void) async {
         do {
-            guard let call = try await asked(stream) else { return stream.cancel() }
-            try await answer(call, stream, session)
-            await stream.finish()
-            _ = try await stream.receive()
+            // The time of this node: a proof is made by it.
+            try await stream.send(check.now.encoded())
+            guard let bytes = try await heard(stream) else { return stream.cancel() }
+            try await answer(try GuestCall(encoded: bytes, limits: GuestCall.limits), stream, session, verified)
+            await end(stream)
         } catch {
             let failure = told(error, session)
             do {
                 try await stream.send(APIReply.failure(failure).encoded())
-                await stream.finish()
-                _ = try await stream.receive()
+                await end(stream)
             } catch {
                 stream.cancel()
             }
         }
     }
 
-    private func asked(_ stream: any MessageStream) async throws -> GuestCall? {
-        asking += 1
-        defer { asking -= 1 }
-        // The time of this node: a proof is made by it.
-        try await stream.send(check.now.encoded())
+    /// The next message, of somebody who is not waited for long.
+    private func heard(_ stream: any MessageStream) async throws -> [UInt8]? {
         let patience = node.loop.schedule(at: node.loop.after(GuestServer.patience)) { stream.cancel() }
         defer { node.loop.cancel(patience) }
-        guard let bytes = try await stream.receive() else { return nil }
-        return try GuestCall(encoded: bytes, limits: APILimits.message)
+        return try await stream.receive()
+    }
+
+    /// The other side reads to the end.
+    private func end(_ stream: any MessageStream) async {
+        await stream.finish()
+        do { _ = try await heard(stream) } catch { stream.cancel() }
     }
 
     /// What a guest is told of an error; the reason of a refusal stays in the log of this node.
     private func told(_ error: any Error, _ session: Session) -> APIFailure {
-        guard let refusal = error as? AccessRefusal else { return APIFailure(error) }
+        guard let refusal = error as? AccessRefusal else {
+            return GuestVeil(state: node.state).veiled(APIFailure(error))
+        }
         note("refused a guest at \(session.address): step \(refusal.step.rawValue), \(refusal.reason.code)")
         return APIFailure(refusal.answer)
     }
@@ -79,15 +81,29 @@ final class GuestServer: @unchecked Sendable {
         nextNote = node.loop.after(.seconds(1))
     }
 
-    private func answer(_ call: GuestCall, _ stream: any MessageStream, _ session: Session) async throws {
-        let request = try APIRequest(encoded: call.request.array, limits: APILimits.message)
+    private func answer(
+        _ call: GuestCall, _ stream: any MessageStream, _ session: Session, _ verified: () -> Void
+    ) async throws {
+        let request = try APIRequest(encoded: call.request.array, limits: GuestCall.requestLimits)
         let about = AccessProof.About(
             channel: session.handshakeHash, operation: GuestCall.operation(of: request) ?? "",
             requestBytes: call.request.array, node: node.identity.publicKey.id)
         let presented = AccessVerifier.Presentation(
             links: call.links, proof: AccessProof(token: call.proof), about: about)
         // Whose token is not good costs the mesh nothing: no question to the leader, no look into the history.
-        try verifyAtOnce(presented)
+        let shown = try check.verifySoon(presented)
+        let name = shown.names[0]
+        guard open < GuestServer.openMax, openOf[name, default: 0] < GuestServer.openOfOneMax else {
+            throw NodeError.busy
+        }
+        open += 1
+        openOf[name, default: 0] += 1
+        defer {
+            open -= 1
+            let left = (openOf[name] ?? 1) - 1
+            openOf[name] = left > 0 ? left : nil
+        }
+        verified()
         // What was revoked anywhere before this question is known here.
         try await check.refresh()
         let wanted = try await wanted(request)
@@ -95,28 +111,17 @@ final class GuestServer: @unchecked Sendable {
         guard GuestCall.operation(of: request) != nil else {
             throw TokenError.accessDenied(allowed: decision.grant.acts.description)
         }
-        guard open < GuestServer.openMax else { throw NodeError.busy }
-        open += 1
-        defer { open -= 1 }
-        let name = decision.grant.names[0]
-        guard openOf[name, default: 0] < GuestServer.openOfOneMax else { throw NodeError.busy }
-        openOf[name, default: 0] += 1
-        defer {
-            let left = (openOf[name] ?? 1) - 1
-            openOf[name] = left > 0 ? left : nil
+        var guest = RequestHandler.Guest(decision: decision, call: call, about: about)
+        session.streamMessageBytesMax = SessionConstants.messageBytesMax
+        if case .submit(let submit) = request, let root = submit.spec.workingTree {
+            // Too long to be shown by a stranger, or to be kept with the job: its hash was proved.
+            try await stream.send(APIReply.transfer(.need([root])).encoded())
+            guard let bytes = try await heard(stream) else { return stream.cancel() }
+            guest.manifest = Bytes(bytes)
         }
         let caller = RequestHandler.Caller(
-            user: 65_534, group: 65_534, name: "token:\(decision.grant.shortID)", isAdministrator: false,
-            guest: RequestHandler.Guest(
-                decision: decision, call: call, about: about))
+            user: 65_534, group: 65_534, name: "token:\(decision.grant.shortID)", isAdministrator: false, guest: guest)
         try await carryOut(request, wanted, decision, caller, stream)
-    }
-
-    /// By what is known here now, for no act: links, times, revocations and the proof.
-    private func verifyAtOnce(_ presented: AccessVerifier.Presentation) throws(AccessRefusal) {
-        do throws(AccessRefusal) { _ = try check.verify(presented, for: AccessRequest(nil)) } catch {
-            guard error.step == .freshness else { throw error }
-        }
     }
 
     /// Answers, and meanwhile sees to it that the answer ends when the token does.
@@ -125,33 +130,7 @@ final class GuestServer: @unchecked Sendable {
         _ caller: RequestHandler.Caller, _ stream: any MessageStream
     ) async throws {
         let ending = Ending()
-        // A job that is being started belongs to the token only when it is there: nothing is to be looked at again.
-        let watcher =
-            request.isConversation
-            ? nil
-            : node.loop.spawn("guest watch") { [self] in
-                while !Task.isCancelled {
-                    do {
-                        try await node.loop.sleep(for: GuestServer.pause)
-                        try await check.refresh()
-                    } catch {
-                        // The loop has ended, or too much is asked: then the view grows old, which is seen next.
-                        if Task.isCancelled { return }
-                    }
-                    do throws(AccessRefusal) {
-                        guard check.viewAge <= GuestServer.viewSecondsMax else {
-                            throw AccessRefusal(step: .freshness, reason: .accessStale(seconds: check.viewAge))
-                        }
-                        let again = AccessRequest(
-                            wanted.act, job: wanted.job.flatMap { job($0.number) }, path: wanted.path)
-                        try check.verifyAgain(decision.grant, for: again)
-                    } catch {
-                        ending.refusal = error
-                        ending.work?.cancel()
-                        return
-                    }
-                }
-            }
+        let watcher = node.loop.spawn("guest watch") { [self] in await watch(wanted, decision, ending) }
         let work = node.loop.spawn("guest call") { [self] in
             do {
                 let handler = RequestHandler(node: node, caller: caller, stream: stream)
@@ -166,9 +145,37 @@ final class GuestServer: @unchecked Sendable {
         }
         ending.work = work
         await work.value
-        watcher?.cancel()
+        watcher.cancel()
         if let refusal = ending.refusal { throw refusal }
         if let failure = ending.failure { throw failure }
+    }
+
+    /// Looks again and again whether what was allowed still is; ends the work where it is not.
+    private func watch(
+        _ wanted: AccessRequest, _ decision: AccessVerifier.Decision, _ ending: Ending
+    ) async {
+        while !Task.isCancelled {
+            do {
+                try await node.loop.sleep(for: GuestServer.pause)
+                try await check.refresh()
+            } catch {
+                // The loop has ended, or too much is asked: then the view grows old, which is seen next.
+                if Task.isCancelled { return }
+            }
+            do throws(AccessRefusal) {
+                guard check.viewAge <= GuestServer.viewSecondsMax else {
+                    throw AccessRefusal(step: .freshness, reason: .accessStale(seconds: check.viewAge))
+                }
+                var again = wanted
+                // It may have ended meanwhile, or have left the state: then it is as it was.
+                again.job = wanted.job.map { job($0.number) ?? $0 }
+                try check.verifyAgain(decision.grant, for: again)
+            } catch {
+                ending.refusal = error
+                ending.work?.cancel()
+                return
+            }
+        }
     }
 
     private final class Ending: @unchecked Sendable {

@@ -33,6 +33,8 @@ struct RequestHandler {
         var decision: AccessVerifier.Decision
         var call: GuestCall
         var about: AccessProof.About
+        /// Of the working tree whose root stands in a submit.
+        var manifest: Bytes?
     }
 
     private var state: SchedulerState { node.state }
@@ -173,7 +175,10 @@ struct RequestHandler {
 
     private var staleness: UInt64? { node.staleness.map { UInt64(max(0, $0.milliseconds)) } }
 
-    func reply(_ reply: APIReply) async throws { try await stream.send(reply.encoded()) }
+    func reply(_ reply: APIReply) async throws {
+        let reply = caller.guest == nil ? reply : GuestVeil.veiled(reply, state)
+        try await stream.send(reply.encoded())
+    }
 
     /// The state of now, or with a job in it that has left it.
     private func state(knowing id: JobID) async throws -> SchedulerState {
@@ -239,10 +244,10 @@ struct RequestHandler {
         var manifest = request.manifest
         if let guest = caller.guest {
             spec = try guest.spec(request, user: caller.name, submitNode: node.id)
-            manifest = guest.call.manifest
+            manifest = guest.manifest
             // What was asked before, or is refused anyway, needs no files.
             if let pass = spec.guest, let job = try state.started(with: pass) {
-                return try await reply(.submitted(SubmittedView(job: job, sentParts: 0)))
+                return try await reply(.submitted(SubmittedView(job: job, left: left(of: pass))))
             }
         } else {
             // Who submits is what the socket says, not what the request says.
@@ -262,8 +267,9 @@ struct RequestHandler {
         var sent = 0
         var copies: [NodeID] = []
         if let manifest {
+            // Whoever names content must have it: what others have here is nothing to be asked for by its hash.
             let accepted = try await TreeExchange.accept(
-                manifest.array, into: node.trees,
+                manifest.array, into: node.trees, asksForAll: caller.guest != nil,
                 ask: { try await reply(.transfer($0)) }, next: { try await nextTransfer() })
             sent = accepted.received
             let root = accepted.manifest.root
@@ -280,7 +286,17 @@ struct RequestHandler {
         if let root = spec.workingTree {
             for holder in copies { _ = try await node.driver.propose(.treeHeld(tree: root, by: holder)) }
         }
-        try await reply(.submitted(SubmittedView(job: id, sentParts: UInt32(clamping: sent))))
+        try await reply(
+            .submitted(
+                SubmittedView(job: id, sentParts: UInt32(clamping: sent), left: spec.guest.flatMap(left))))
+    }
+
+    /// How many jobs more a token starts; nil where it has no number of uses.
+    private func left(of pass: GuestPass) -> UInt64? {
+        pass.counts.map { count in
+            let started = UInt64(state.token(count.name)?.starts.count ?? 0)
+            return count.uses - min(count.uses, started)
+        }.min()
     }
 
     /// A mesh that was founded a moment ago is at its first level yet. One that stays there refuses the job by itself.

@@ -49,13 +49,25 @@ struct TokenService {
     }
 
     func revoke(_ revocation: TokenRevocation) async throws {
-        if !caller.isAdministrator {
+        var revocation = revocation
+        revocation.by = caller.name
+        if let guest = caller.guest {
+            // The very token that he has shown: "I lost it".
+            let grant = guest.decision.grant
+            guard revocation.subject == .token(grant.names[grant.names.count - 1]), revocation.issuedBefore == nil
+            else {
+                throw TokenError.accessDenied(allowed: grant.acts.description)
+            }
+            // Whoever may narrow a token has as many as he likes; room is left for what members withdraw.
+            guard state.tokenRevocations.count < SchedulerLimits.tokenRevocationsMax / 2 else {
+                throw SchedulerError.tooManyTokens
+            }
+            revocation.by = "its holder"
+        } else if !caller.isAdministrator {
             guard case .token(let name) = revocation.subject, state.token(name)?.madeBy == maker else {
                 throw NodeError.denied(user: caller.name, what: "revoke what somebody else has issued")
             }
         }
-        var revocation = revocation
-        revocation.by = caller.name
         _ = try await node.driver.carryOut(.revokeToken(revocation))
     }
 

@@ -13,8 +13,15 @@ final class AdmissionServer: @unchecked Sendable {
     private let guests: GuestServer
     private var open = 0
 
-    /// Strangers that are talked to at once.
+    /// Strangers by the address they come from, its port left out.
+    private var openByAddress: [SocketAddress: Int] = [:]
+
+    /// Strangers that are talked to at once: whoever wants to join, and guests whose token is not verified yet.
     private static let openMax = 64
+    /// Of one address, so that nobody alone keeps all others out.
+    private static let openPerAddressMax = 48
+    /// What a stranger may say in one message.
+    private static let messageBytesMax = GuestCall.bytesMax
     /// A stranger that does not ask is sent away.
     private static let requestPatience = Interval.seconds(10)
     /// How long a node that knocked waits to be approved (the state forgets it then, too).
@@ -28,31 +35,54 @@ final class AdmissionServer: @unchecked Sendable {
 
     /// A stranger has proved a session key, nothing more.
     func accept(_ session: Session) {
-        guard open < AdmissionServer.openMax else { return session.close("too many nodes ask to join") }
-        open += 1
+        let address = session.address.with(port: 0)
+        guard open < AdmissionServer.openMax,
+            openByAddress[address, default: 0] < AdmissionServer.openPerAddressMax
+        else { return session.close("too many strangers ask at once") }
+        session.streamMessageBytesMax = AdmissionServer.messageBytesMax
         let asking = Asking()
+        enter(address)
         let patience = node.loop.schedule(at: node.loop.after(AdmissionServer.requestPatience)) {
             if !asking.hasBegun { session.close("nothing was asked for 10 s") }
         }
         session.onClosed = { [self] _ in
-            if !asking.isGuest { open -= 1 }
+            if !asking.isGuest { leave(address) }
             node.loop.cancel(patience)
         }
         session.onStream = { [self] kind, stream in
-            if kind == StreamKind.guest.rawValue, asking.isGuest || !asking.hasBegun {
-                // Guests stay for as long as their jobs do, and take no place from those who want to join.
-                if !asking.isGuest { open -= 1 }
-                (asking.hasBegun, asking.isGuest) = (true, true)
-                node.loop.spawn("guest") { [self] in await guests.serve(stream, session) }
+            // A connection is for one question.
+            guard !asking.hasBegun, kind == StreamKind.admission.rawValue || kind == StreamKind.guest.rawValue else {
+                return stream.cancel()
+            }
+            asking.hasBegun = true
+            if kind == StreamKind.guest.rawValue {
+                node.loop.spawn("guest") { [self] in
+                    await guests.serve(stream, session) { [self] in
+                        // Guests stay for as long as their jobs do, and take no place from those who want to join.
+                        guard !asking.isGuest else { return }
+                        asking.isGuest = true
+                        leave(address)
+                    }
+                    session.close("done")
+                }
                 return
             }
-            guard kind == StreamKind.admission.rawValue, !asking.hasBegun else { return stream.cancel() }
-            asking.hasBegun = true
             node.loop.spawn("admission") { [self] in
                 await serve(stream, session)
                 session.close("done")
             }
         }
+    }
+
+    private func enter(_ address: SocketAddress) {
+        open += 1
+        openByAddress[address, default: 0] += 1
+    }
+
+    private func leave(_ address: SocketAddress) {
+        open -= 1
+        let left = openByAddress[address, default: 1] - 1
+        openByAddress[address] = left > 0 ? left : nil
     }
 
     /// Whether a stranger has said what it wants. Confined to the loop.

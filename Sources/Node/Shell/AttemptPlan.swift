@@ -199,7 +199,9 @@ struct AttemptPlan: Sendable {
         }
         variables += [
             ("SWARMLET_JOB_ID", "\(key.job)"), ("SWARMLET_TASK_ID", "\(key.task)"),
-            ("SWARMLET_TASKS", "\(job.tasks)"), ("SWARMLET_ATTEMPT", "\(key.attempt)"), ("SWARMLET_NODE", nodeName),
+            ("SWARMLET_TASKS", "\(job.tasks)"), ("SWARMLET_ATTEMPT", "\(key.attempt)"),
+            // Somebody outside the mesh learns nothing of who its members are.
+            ("SWARMLET_NODE", job.guest == nil ? nodeName : ""),
             ("SWARMLET_CHECKPOINT_DIR", checkpointDirectory),
             ("SWARMLET_GPUS", gpus.map { "\($0.index)" }.joined(separator: ",")),
             // Simulated devices are no devices of CUDA's: a job must find none rather than somebody else's.

@@ -31,12 +31,14 @@ enum TreeExchange {
     }
 
     /// Takes a tree that is offered: asks for what is missing, stores it, and keeps the manifest last.
+    ///
+    /// - Parameter asksForAll: whether what is here already is asked for, too.
     static func accept(
-        _ bytes: [UInt8], into store: TreeStore,
+        _ bytes: [UInt8], into store: TreeStore, asksForAll: Bool = false,
         ask: (TransferMessage) async throws -> Void, next: () async throws -> TransferMessage
     ) async throws -> (manifest: Manifest, received: Int) {
         let manifest = try Manifest.decode(bytes)
-        let missing = try await store.perform { $0.missing(manifest.chunks) }
+        let missing = asksForAll ? manifest.chunks : try await store.perform { $0.missing(manifest.chunks) }
         try await ask(.need(missing))
         try await takeChunks(missing, into: store, next: next)
         guard case .done = try await next() else { throw unexpected }

@@ -24,10 +24,19 @@ struct ReconnectPatience {
         case .refused(let failure) where failure.code == "daemon.stopping": break
         // The job is in the mesh already: a daemon that does not know the mesh's state yet will.
         case .refused(let failure) where failure.code == "mesh.no_leader" && isSubmitted: break
+        // Through a guest's door: no member can be reached, or none that knows enough.
+        case .refused(let failure)
+        where GuestDoor.isOpen && isSubmitted
+            && (failure.code.hasPrefix("mesh.connect") || failure.code.hasPrefix("mesh.session")
+                || failure.code == "token.view_old"):
+            break
         default: throw error
         }
         let now = Clock.sinceBoot()
-        if since == nil { terminal.note("the daemon here does not answer; the job goes on, waiting for the daemon") }
+        // A guest's door says by itself where it goes on.
+        if since == nil, !GuestDoor.isOpen {
+            terminal.note("the daemon here does not answer; the job goes on, waiting for the daemon")
+        }
         let started = since ?? now
         since = started
         guard now - started < Self.total else { throw error }

@@ -38,25 +38,52 @@ enum LogsCommand {
                 }
                 return UInt32(rank)
             } ?? reference.task
-        let client = try LocalClient(try DataDirectory.chosen(invocation))
-        try client.send(
-            .logs(
-                LogsRequest(
-                    job: reference.job, task: task ?? 0,
-                    attempt: invocation.count("attempt").map { UInt32($0) }, follow: invocation.has("follow"),
-                    tailLines: invocation.count("tail"), allRanks: task == nil, since: try since(invocation))))
-        var writer = LogWriter(
+        let request = LogsRequest(
+            job: reference.job, task: task ?? 0, attempt: invocation.count("attempt").map { UInt32($0) },
+            follow: invocation.has("follow"), tailLines: invocation.count("tail"), allRanks: task == nil,
+            since: try since(invocation))
+        let writer = LogWriter(
             streams: invocation.has("stderr") ? .stderrOnly : .both,
             times: invocation.has("timestamps") ? .shown : .hidden)
+        try print(request, writer, from: try DataDirectory.chosen(invocation), terminal)
+        return ExitCode.success
+    }
+
+    /// To its end; of a log that is followed across restarts of the daemon, each piece once.
+    private static func print(
+        _ request: LogsRequest, _ writer: LogWriter, from directory: DataDirectory, _ terminal: Terminal
+    ) throws(CommandError) {
+        var (request, writer) = (request, writer)
+        var patience = ReconnectPatience(isSubmitted: true)
         while true {
-            switch try client.reply() {
-            case .log(let chunk): try writer.write(chunk, terminal)
-            case .done:
-                try writer.finish(terminal)
-                return ExitCode.success
-            default: throw .badAnswer(reason: "another reply than a log")
+            do throws(CommandError) {
+                let client = try LocalClient(directory)
+                try client.send(.logs(request))
+                while true {
+                    switch try client.reply() {
+                    case .log(let chunk):
+                        patience = ReconnectPatience(isSubmitted: true)
+                        try writer.write(chunk, terminal)
+                        request = rest(of: request, after: chunk)
+                    case .done: return try writer.finish(terminal)
+                    default: throw .badAnswer(reason: "another reply than a log")
+                    }
+                }
+            } catch {
+                // Where each of several ranks was is not known here.
+                guard request.follow, request.cursor != nil else { throw error }
+                try patience.wait(after: error, signals: nil, terminal)
             }
         }
+    }
+
+    private static func rest(of request: LogsRequest, after chunk: LogChunk) -> LogsRequest {
+        guard chunk.rank == nil else { return request }
+        var rest = request
+        rest.cursor = chunk.next
+        rest.tailLines = nil
+        rest.since = nil
+        return rest
     }
 
     /// A time, or how long ago it was; Unix nanoseconds.

@@ -53,7 +53,8 @@ enum RunCommand {
         ],
         details: [
             "The working directory travels with the job, but for what .gitignore and .swarmletignore name and for\n"
-                + ".git .venv node_modules __pycache__ .env* *.pem id_*. Output and exit code come back as the job's own.",
+                + ".git .venv node_modules __pycache__ .env* *.pem id_* and files with a token or an invitation. Output and\n"
+                + "exit code come back as the job's own.",
             "--nodes makes its tasks the ranks of a gang: each finds RANK, WORLD_SIZE, LOCAL_RANK, NODE_RANK, MASTER_ADDR,\n"
                 + "MASTER_PORT and what torchrun and mpirun read in its environment. When one fails, all end and begin anew.",
             "With -i a job reads once and is not repeated: what it has read before its host was lost cannot come again.",

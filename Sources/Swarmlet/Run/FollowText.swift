@@ -16,16 +16,23 @@ enum FollowText {
         return text
     }
 
+    /// `; the token has 0 jobs left`, for a token that has a number of them.
+    static func left(_ jobs: UInt64?) -> String {
+        jobs.map { "; the token has \($0) \($0 == 1 ? "job" : "jobs") left" } ?? ""
+    }
+
     /// `setup on lynx took 38 s (kept: the next run with the same setup and lock file starts at once)`.
     static func setUp(_ node: String, _ setup: AttemptSetup) -> String {
-        switch setup.use {
+        // A guest is not told which host it is.
+        let place = node.isEmpty ? "setup" : "setup on \(node)"
+        return switch setup.use {
         case .ran:
-            "setup on \(node) took \(phrase(setup.milliseconds))" + (setup.reason.map { " (not kept: \($0))" } ?? "")
+            "\(place) took \(phrase(setup.milliseconds))" + (setup.reason.map { " (not kept: \($0))" } ?? "")
         case .kept:
-            "setup on \(node) took \(phrase(setup.milliseconds)) "
+            "\(place) took \(phrase(setup.milliseconds)) "
                 + "(kept: the next run with the same setup and lock file starts at once)"
         case .reused:
-            "setup on \(node) is kept" + (setup.from.map { " from job \($0)" } ?? "")
+            "\(place) is kept" + (setup.from.map { " from job \($0)" } ?? "")
                 + ", there in \(phrase(setup.milliseconds))"
         }
     }

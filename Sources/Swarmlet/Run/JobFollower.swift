@@ -19,6 +19,8 @@ final class JobFollower {
     private var rankCursors: [OutputCursor] = []
     /// Of a gang: what all of its ranks write is wanted, not that of `task` alone.
     var allRanks = true
+    /// Of a guest: how many jobs more his token starts.
+    var tokenLeft: UInt64?
     private var ranks = RankLines()
     private var seenAttempt: UInt32 = 0
 
@@ -100,7 +102,7 @@ final class JobFollower {
         case .placed(let attempt):
             seenAttempt = max(seenAttempt, attempt.number)
             let text = "job \(job): " + FollowText.placed(attempt)
-            if attempt.number == 1 { terminal.note(text) } else { terminal.warn(text) }
+            if attempt.number == 1 { terminal.note(text + FollowText.left(tokenLeft)) } else { terminal.warn(text) }
         case .setUp(let node, let setup): terminal.note("job \(job): " + FollowText.setUp(node, setup))
         case .rankEnded(let end): terminal.warn("job \(job): " + FollowText.ended(end))
         case .hostLost(let loss): terminal.warn("job \(job): " + FollowText.lost(loss))

@@ -14,6 +14,8 @@ final class RunSession {
     private let tree: WorkingTree?
     private let terminal: Terminal
     private let request = RunSession.randomRequest()
+    /// Of a guest: how many jobs more his token starts.
+    private var tokenLeft: UInt64?
     /// Whether the daemon has all it needs to submit the job.
     private var mayExist = false
 
@@ -55,8 +57,9 @@ final class RunSession {
                 return ExitCode.success
             }
             if spec.isArray { return try ArrayFollower(directory, job, spec, signals, terminal).follow(place) }
-            return try JobFollower(directory, job, spec, signals, terminal).follow(
-                place, results: try WorkingDirectory.path())
+            let follower = JobFollower(directory, job, spec, signals, terminal)
+            follower.tokenLeft = tokenLeft
+            return try follower.follow(place, results: try WorkingDirectory.path())
         }
     }
 
@@ -108,6 +111,7 @@ final class RunSession {
             case .reply(.transfer(.done)): continue
             case .reply(.submitted(let view)):
                 if sentBytes != nil { tellSent(view.job, Clock.sinceBoot() - started) }
+                tokenLeft = view.left
                 // What was asked meanwhile is asked of the job, now that it has a number.
                 if let waitingSignal { kill(getpid(), waitingSignal) }
                 return .submitted(view.job)

@@ -41,11 +41,12 @@ enum TokenMaking {
             Flag("holder", .text(placeholder: "KEY"), "all that the holder of this key may do"),
             Flag("before", .duration, "with --issuer: only what it made longer ago than this"),
             Flag("all", "all tokens that there are"),
+            GuestDoor.flag,
         ],
         details: [
             """
             TOKEN is an id that ls shows, or the token itself (file:PATH, env:VARIABLE, -). What was narrowed from a token
-            goes with it. Jobs that it has started go on: end them with swarmlet cancel.
+            goes with it. Jobs that it has started go on: end them with swarmlet cancel. Its holder can withdraw it, too.
             """
         ],
         examples: [

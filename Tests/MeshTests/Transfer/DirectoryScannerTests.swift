@@ -27,6 +27,18 @@ struct DirectoryScannerTests {
         #expect(result.ignored.count == 9)
     }
 
+    @Test("files that hold a token or an invitation stay, whatever they are called, unless they are named")
+    func tokens() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("kim.txt", text: "swa1.AAAA\n")
+        try directory.write("lab", text: "swm1.AAAA\n")
+        try directory.write("about.md", text: "a token begins with swa1.\n")
+        let result = try DirectoryScanner().scan(directory.path)
+        #expect(paths(result) == ["about.md"])
+        #expect(result.ignored.map(\.isNeverSent) == [true, true])
+        #expect(paths(try DirectoryScanner(named: ["lab"]).scan(directory.path)) == ["about.md", "lab"])
+    }
+
     @Test("what is named travels, and nothing else beside it in a directory that stays")
     func named() throws {
         let directory = try TemporaryDirectory()
