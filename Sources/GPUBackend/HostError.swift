@@ -1,4 +1,5 @@
 import Codec
+import Glibc
 
 /// What can go wrong on one host around devices, processes, logs and checkpoints.
 public enum HostError: Error, Hashable, Sendable {
@@ -16,6 +17,12 @@ public enum HostError: Error, Hashable, Sendable {
     case badSimulatedGPUs(String)
     /// The supervisor was asked for more attempts at once than it keeps.
     case tooManyAttempts(limit: Int)
+
+    /// There is room for nothing more, or for nothing more of this user.
+    public var isDiskFull: Bool {
+        guard case .system(_, _, let number) = self else { return false }
+        return number == ENOSPC || number == EDQUOT
+    }
 
     /// Stable name of the error, for logs, exit codes and the API.
     public var code: String {

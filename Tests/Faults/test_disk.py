@@ -8,6 +8,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import processes  # noqa: E402
 from base import meshes  # noqa: E402
 from test_damage import DamageCase  # noqa: E402
 
@@ -108,6 +109,31 @@ class FullDisk(SmallDisks):
 
 
 class FullDiskAlone(SmallDisks):
+    def test_tasks_that_end_while_the_disk_is_full_have_ended_as_they_did(self):
+        gate, count = os.path.join(self.folder(), "gate"), 100
+        # So many that what is to be noted of their ends does not fit into the block that its file has already.
+        job = self.submit("--no-send", "--profile", "none", "--retry", "never", "--cpus", "0.01", "--mem", "1M",
+                          "--array", str(count), "--", "sh", "-c",
+                          'while [ ! -e "$0" ]; do sleep 1; done; exit 7', gate)
+
+        def running():
+            return sum(gate in processes.command_line(int(name)) for name in os.listdir("/proc") if name.isdigit())
+
+        meshes.wait_until(lambda: running() == count, "they run", 60)
+        self.fill(self.node)
+        meshes.wait_until(
+            lambda: self.mesh.attempt(self.node, "config", "set", "user.filling", "x" * 1000).returncode != 0,
+            "the disk is full", every=0)
+        self.say_stopped(self.node, "the disk is full")
+        with open(gate, "w", encoding="utf-8"):
+            pass
+        meshes.wait_until(lambda: running() == 0, "they have ended")
+        self.free(self.node)
+        self.mesh.wait_alive(self.node, 1, seconds=60)
+        self.assertEqual(self.mesh.attempt(self.node, "wait", str(job), seconds=60).returncode, 7)
+        outcomes = [attempt["outcome"] for attempt in self.mesh.job(self.node, job).attempts]
+        self.assertEqual(outcomes, ["exit 7"] * count)
+
     def test_a_mesh_of_one_with_a_full_disk_says_so_and_its_job_goes_on_when_there_is_room(self):
         self.set_values(self.node, 1, 5)
         job, _ = self.running_job(self.node)
@@ -123,7 +149,8 @@ class FullDiskAlone(SmallDisks):
         self.set_values(self.node, 6, 10)
         self.assert_values(self.node, 10)
         self.assertEqual(self.mesh.attempt(self.node, "wait", str(job), seconds=60).returncode, 0)
-        self.assertEqual(len(self.mesh.job(self.node, job).attempts), 1, "the same attempt went on")
+        attempts = self.mesh.job(self.node, job).attempts
+        self.assertEqual(len(attempts), 1, attempts)
 
 
 class ReservedRoom(SmallDisks):
@@ -147,7 +174,8 @@ class ReservedRoom(SmallDisks):
         self.assert_values(self.node, 20)
         self.assertEqual(self.check(self.node, "room")["result"], "warn")
         self.assertEqual(self.mesh.attempt(self.node, "wait", str(job), seconds=60).returncode, 0)
-        self.assertEqual(len(self.mesh.job(self.node, job).attempts), 1, "the same attempt went on")
+        attempts = self.mesh.job(self.node, job).attempts
+        self.assertEqual(len(attempts), 1, attempts)
         with open(os.path.join(self.node.data, "daemon.log"), encoding="utf-8") as log:
             self.assertIn("goes on in the room that was kept for it", log.read())
         self.free(self.node)

@@ -24,33 +24,37 @@ final class Supervisor {
     private static let forgottenMaximum = 16384
     private static let outputBufferBytes = 1 << 20
     /// How long a frozen group is looked at again until the kernel is done.
-    private static let freezeLook = Interval.milliseconds(5)
+    static let freezeLook = Interval.milliseconds(5)
     /// A frozen attempt's lease is looked at this often.
-    private static let thawLook = Interval.milliseconds(50)
-    private static let memoryLook = Interval.milliseconds(100)
+    static let thawLook = Interval.milliseconds(50)
+    static let memoryLook = Interval.milliseconds(100)
     /// The journal is forced to disk at most this often.
     private static let syncInterval = Interval.milliseconds(250)
+    /// A full disk is asked for room this often.
+    private static let roomLook = Interval.milliseconds(500)
     /// Without attempts and without a daemon it goes away after this.
     private static let idleLimit = Interval.seconds(5)
 
     let lease: LeasePage
-    private let pool: CgroupPool
+    let pool: CgroupPool
     private let signals: Int32
     private let timer: Int32
     private let listening: Int32
     private var journal: SupervisorJournal
     /// Where its files are now.
     private(set) var paths: SupervisorPaths
-    private var connection: SupervisorPeer?
+    private(set) var connection: SupervisorPeer?
     private var entries: [AttemptKey: Entry] = [:]
     /// Order of acceptance: what is told never depends on hashing.
     private var order: [AttemptKey] = []
-    private var running: [RunningAttempt] = []
+    private(set) var running: [RunningAttempt] = []
     /// First processes that were never let through to their command.
     private var abandoned: [Int32] = []
     private var acknowledged: Set<AttemptKey> = []
     private var acknowledgedOrder: [AttemptKey] = []
-    private var unsent: [SupervisorEvent] = []
+    var unsent: [SupervisorEvent] = []
+    /// Ends that the journal has no room for yet: nobody hears of them, and they count as running.
+    private var unwritten: [(AttemptKey, AttemptResult)] = []
     private var syncedAt = Instant.zero
     private var armedFor = Instant.zero
     private var isShuttingDown = false
@@ -110,6 +114,12 @@ final class Supervisor {
 
     /// Not at every end: a disk takes milliseconds, and attempts wait to be started.
     private func syncJournal(now: Instant) throws(HostError) -> Instant {
+        if journal.isBehind || !unwritten.isEmpty {
+            try journal.catchUp()
+            if journal.isBehind { return now + Self.roomLook }
+            for (key, result) in exchange(&unwritten, with: []) { tellEnd(key, result) }
+            flush()
+        }
         guard journal.needsSync else { return .distantFuture }
         if now - syncedAt < Self.syncInterval { return syncedAt + Self.syncInterval }
         try journal.sync()
@@ -118,7 +128,7 @@ final class Supervisor {
     }
 
     private func isDone(now: Instant) -> Bool {
-        guard entries.isEmpty else {
+        guard entries.isEmpty, !journal.isBehind else {
             idleSince = now
             return false
         }
@@ -207,6 +217,10 @@ final class Supervisor {
             unsent.append(.declined(spec.key, reason: SupervisorEvent.tooManyAttempts))
             return
         }
+        guard !journal.isBehind else {
+            unsent.append(.declined(spec.key, reason: SupervisorEvent.diskFull))
+            return
+        }
         try journal.append(.accepted(spec.key, logPath: spec.logPath, at: HostClock.unix()))
         order.append(spec.key)
         do throws(HostError) {
@@ -286,8 +300,18 @@ final class Supervisor {
 
     private func end(_ key: AttemptKey, _ result: AttemptResult) throws(HostError) {
         try journal.append(.ended(key, result))
+        if journal.isBehind { unwritten.append((key, result)) } else { tellEnd(key, result) }
+    }
+
+    private func tellEnd(_ key: AttemptKey, _ result: AttemptResult) {
         entries[key] = .ended(result)
         unsent.append(.ended(key, result))
+    }
+
+    /// Nil for one that has ended, even if nobody has heard of it yet.
+    private func runningAttempt(_ key: AttemptKey) -> RunningAttempt? {
+        guard case .running(let attempt)? = entries[key], !attempt.isFinished else { return nil }
+        return attempt
     }
 
     private func acknowledge(_ key: AttemptKey) throws(HostError) {
@@ -320,60 +344,6 @@ final class Supervisor {
             }
         }
         try journal.rewrite(records)
-    }
-
-    // -- Time --
-
-    /// Leases, limits and watched memory; returns when to look again.
-    private func tick(now: Instant) throws(HostError) -> Instant {
-        var next = Instant.distantFuture
-        let deadline = lease.deadline
-        for attempt in running {
-            // Nobody is there to take what its setup made, or who is knows nothing of it.
-            if connection?.knowsSetups != true { attempt.letGo() }
-            let leaseEnd = attempt.spec.replaceable ? deadline : .distantFuture
-            next = min(next, hold(attempt, leaseEnd: leaseEnd, now: now))
-            if attempt.spec.memoryBytes > 0, !pool.enforcesMemory, attempt.cause == nil {
-                if ProcessFacts.residentBytes(below: attempt.process.process) > attempt.spec.memoryBytes {
-                    attempt.kill(.outOfMemory)
-                }
-                next = min(next, now + Self.memoryLook)
-            }
-            next = min(next, attempt.checkLimits(now: now))
-        }
-        return next
-    }
-
-    /// Without a lease it stands still, and while it is paused; with both it is the lease that is told and that ends it.
-    private func hold(_ attempt: RunningAttempt, leaseEnd: Instant, now: Instant) -> Instant {
-        do throws(HostError) {
-            let hasLease = now < leaseEnd
-            if hasLease, attempt.frozenTold {
-                attempt.frozenTold = false
-                unsent.append(.thawed(attempt.key))
-            }
-            attempt.leaselessSince = hasLease ? nil : attempt.leaselessSince ?? now
-            if hasLease, !attempt.isPaused {
-                try attempt.thaw(now: now)
-                return leaseEnd
-            }
-            guard attempt.frozenSince != nil else {
-                try attempt.freeze(now: now)
-                return now + Self.freezeLook
-            }
-            guard let since = attempt.leaselessSince else { return leaseEnd }
-            if now - since > attempt.spec.disconnectLimit { attempt.kill(.lost) }
-            if !attempt.frozenTold {
-                guard attempt.isFrozen else { return now + Self.freezeLook }
-                attempt.frozenTold = true
-                unsent.append(.frozen(attempt.key))
-            }
-            return now + Self.thawLook
-        } catch {
-            // What cannot be held to its lease must not run: the mesh may start it elsewhere at any time now.
-            attempt.kill(.lost)
-            return now + Self.thawLook
-        }
     }
 
     // -- The daemon --
@@ -433,25 +403,25 @@ final class Supervisor {
             unsent.append(.replayed)
         case .start(let spec): try start(spec)
         case .cancel(let key, let grace):
-            guard case .running(let attempt)? = entries[key] else { return }
+            guard let attempt = runningAttempt(key) else { return }
             let mayRun = !attempt.spec.replaceable || lease.holds(at: now)
             do throws(HostError) { try attempt.resumeToEnd(mayRun: mayRun, now: now) } catch {
                 // One that cannot be woken is killed below.
             }
             attempt.terminate(.cancelled, grace: grace ?? attempt.spec.grace, now: now)
         case .kill(let key):
-            guard case .running(let attempt)? = entries[key] else { return }
+            guard let attempt = runningAttempt(key) else { return }
             attempt.kill(.lost)
         case .acknowledge(let key): try acknowledge(key)
         case .shutdown: isShuttingDown = true
-        case .pause(let key): if case .running(let attempt)? = entries[key] { attempt.pause() }
+        case .pause(let key): runningAttempt(key)?.pause()
         case .hand(let order): obey(order, from: peer)
-        case .goOn(let key): if case .running(let attempt)? = entries[key] { attempt.letGo() }
+        case .goOn(let key): runningAttempt(key)?.letGo()
         case .input(let key, let offset, let bytes, let isLast):
-            guard case .running(let attempt)? = entries[key] else { return }
+            guard let attempt = runningAttempt(key) else { return }
             attempt.input.take(bytes.array, at: offset, isLast: isLast)
             tellInput(attempt)
-        case .resume(let key): if case .running(let attempt)? = entries[key] { attempt.resume() }
+        case .resume(let key): runningAttempt(key)?.resume()
         }
     }
 
@@ -460,7 +430,7 @@ final class Supervisor {
             return SupervisorMain.say("an order came without its descriptors")
         }
         defer { for descriptor in descriptors { close(descriptor) } }
-        guard case .running(let attempt)? = entries[order.key] else {
+        guard let attempt = runningAttempt(order.key) else {
             unsent.append(.handRefused(order.key, hand: order.hand, .notRunning))
             return
         }

@@ -308,7 +308,8 @@ final class AttemptRunner: @unchecked Sendable {
         guard let running = attempts[key], running.stage == .supervised else { return }
         running.stage = .preparing
         guard reason == SupervisorEvent.leaseExpired, running.stop == nil else {
-            let message = "its supervisor holds too many attempts"
+            let message =
+                reason == SupervisorEvent.diskFull ? "the disk is full" : "its supervisor holds too many attempts"
             return ended(
                 key,
                 outcome: running.stop?.outcome ?? .hostFailed(code: reason, message: message),

@@ -57,9 +57,7 @@ extension Daemon {
             try probe(directory)
             return false
         } catch {
-            guard case .system(_, _, let number) = error, number == ENOSPC || number == EDQUOT,
-                DiskReserve.giveUp(in: directory)
-            else { throw error }
+            guard error.isDiskFull, DiskReserve.giveUp(in: directory) else { throw error }
             try probe(directory)
             return true
         }
