@@ -84,8 +84,8 @@ let package = Package(
             swiftSettings: swift),
         // The clients of scripts/bench raft and scripts/soak-raft; not a product.
         .executableTarget(
-            name: "Load", dependencies: ["Codec", "Raft", "Ring", "Mesh", "Scheduler", "Node", "Simulation"],
-            path: "Tests/Load",
+            name: "Load",
+            dependencies: ["Codec", "Raft", "Ring", "Mesh", "Scheduler", "Tokens", "Node", "Simulation"], path: "Tests/Load",
             swiftSettings: swift),
         // Run by scripts/differential, beside the Go program in Tests/differential/etcd; not a product.
         .executableTarget(

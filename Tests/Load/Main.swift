@@ -10,6 +10,7 @@ import Simulation
 /// `load compaction DIRECTORY ENTRIES`: a log in an empty directory is written, compacted and written on, and timed.
 /// `load echo tcp|session io_uring|epoll SECONDS [PORT]`: one kilobyte there and back; of an echo server at a port, or ours.
 /// `load classes control|log bulk|idle SECONDS`: what messages of a class wait while bulk fills their session.
+/// `load tokens SECONDS`: how many tokens a core issues and verifies in a second, so long for each.
 /// `load soak SECONDS CLIENTS SEED SOCKET...`: clients write and read on all daemons; the history must be linearizable.
 @main struct Load {
     static func main() {
@@ -38,6 +39,11 @@ import Simulation
                 var compaction = try Compaction(words[1])
                 try compaction.run(entries: entries)
             case "echo" where words.count >= 4, "classes" where words.count == 4: try wire(words)
+            case "tokens" where words.count == 2:
+                guard let seconds = Double(words[1]) else { return usage() }
+                do { print(try TokenSpeed(seconds: seconds).run().text) } catch {
+                    throw LoadError.unreadable("\(error)")
+                }
             default: usage()
             }
         } catch {
@@ -77,7 +83,7 @@ import Simulation
 
     private static func usage() {
         print(
-            "usage: load writes SOCKET CLIENTS SECONDS BYTES | load failover PID SOCKET... | load echo ... | "
+            "usage: load writes SOCKET CLIENTS SECONDS BYTES | load failover PID SOCKET... | load echo ... | load tokens SECONDS | "
                 + "load fill DIRECTORY STATE_BYTES LOG_BYTES | load compaction DIRECTORY ENTRIES | "
                 + "load soak SECONDS CLIENTS SEED SOCKET...")
         exit(2)

@@ -2,7 +2,7 @@
 
   scripts/bench                   everything
   scripts/bench size submit       some: size rss start join submit tasks recovery raft-core raft raft-recovery
-                                  session classes sandbox adopt logs idle gossip
+                                  session classes sandbox adopt logs idle tokens gossip
   scripts/bench recovery --runs 5 fewer repetitions than the default of each
 
 A machine that does other work measures that too: compare a value with the peer or limit of the same run, not with a
@@ -24,6 +24,7 @@ import processes
 import raft_bench
 import sandbox_bench
 import state_bench
+import token_bench
 import training
 import wire_bench
 from mesh import Mesh, MeshError, wait_until
@@ -233,7 +234,8 @@ BENCHES = {"size": bench_size, "rss": bench_rss, "start": bench_start, "join": g
            "state": state_bench.bench_state,
            "session": wire_bench.bench_session, "classes": wire_bench.bench_classes,
            "sandbox": sandbox_bench.bench_sandbox, "adopt": hands_bench.bench_adopt,
-           "logs": hands_bench.bench_logs, "idle": hands_bench.bench_idle, "gossip": gossip_bench.bench_gossip}
+           "logs": hands_bench.bench_logs, "idle": hands_bench.bench_idle,
+           "tokens": token_bench.bench_tokens, "gossip": gossip_bench.bench_gossip}
 
 
 def main():

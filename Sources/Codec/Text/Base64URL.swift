@@ -4,7 +4,10 @@ public enum Base64URL {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
     /// The text of some bytes.
-    public static func encode(_ bytes: some Collection<UInt8>) -> String {
+    public static func encode(_ bytes: some Collection<UInt8>) -> String { encode(Array(bytes)) }
+
+    // Of arrays: a generic loop costs more than the signature that it is for.
+    private static func encode(_ bytes: [UInt8]) -> String {
         var text = [UInt8]()
         text.reserveCapacity((bytes.count * 4 + 2) / 3)
         var bits: UInt32 = 0
@@ -29,7 +32,9 @@ public enum Base64URL {
     }
 
     /// The bytes of a text given as ASCII.
-    public static func decode(_ text: some Collection<UInt8>) throws(CodecError) -> [UInt8] {
+    public static func decode(_ text: some Collection<UInt8>) throws(CodecError) -> [UInt8] { try decode(Array(text)) }
+
+    private static func decode(_ text: [UInt8]) throws(CodecError) -> [UInt8] {
         var bytes = [UInt8]()
         bytes.reserveCapacity(text.count * 3 / 4)
         var bits: UInt32 = 0
