@@ -85,7 +85,8 @@ let package = Package(
         // The clients of scripts/bench raft and scripts/soak-raft; not a product.
         .executableTarget(
             name: "Load",
-            dependencies: ["Codec", "Raft", "Ring", "Mesh", "Scheduler", "Tokens", "Node", "Simulation"], path: "Tests/Load",
+            dependencies: ["Codec", "Raft", "Ring", "Mesh", "Scheduler", "Tokens", "Node", "Simulation"],
+            path: "Tests/Load",
             swiftSettings: swift),
         // Run by scripts/differential, beside the Go program in Tests/differential/etcd; not a product.
         .executableTarget(

@@ -78,6 +78,8 @@ public enum TokenError: Error, Hashable, Sendable {
     case accessWider(String)
     /// The holder's key is not in the token.
     case accessKeyElsewhere
+    /// Who answers was no member of the mesh when the token was made.
+    case accessMemberUnknown
 }
 
 extension TokenError {
@@ -120,6 +122,7 @@ extension TokenError {
         case .accessStale: "token.view_old"
         case .accessWider: "token.wider"
         case .accessKeyElsewhere: "token.key_elsewhere"
+        case .accessMemberUnknown: "token.member_unknown"
         }
     }
 
@@ -168,6 +171,7 @@ extension TokenError {
         case .accessStale(let seconds): "this node has not heard for \(seconds) s which tokens are revoked"
         case .accessWider(let what): "a token can only be narrowed: this would widen \(what)"
         case .accessKeyElsewhere: "the key of this token's holder is not in it"
+        case .accessMemberUnknown: "the host that answers was no member of the mesh when the token was made"
         }
     }
 
@@ -204,6 +208,7 @@ extension TokenError {
         case .accessProof: "try again; if it stays so, ask for another token"
         case .accessStale: "wait until most voters of the mesh are there again, or ask another node"
         case .accessWider: "leave that out, or ask whoever gave you the token for a wider one"
+        case .accessMemberUnknown: "ask whoever gave you the token for a new one"
         case .accessKeyElsewhere: "narrow it where that key is, or ask for a token without --holder"
         }
     }

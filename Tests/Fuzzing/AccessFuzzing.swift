@@ -57,7 +57,7 @@ enum AccessFuzzing {
         let root = try root()
         let token = try AccessToken(
             chain: AccessChain([root]), issuerKey: issuer.publicKey, holderKey: holder, meshKey: meshKey.publicKey,
-            meshName: "lab", addresses: ["a:1"])
+            meshName: "lab", addresses: ["a:1"], members: [AccessToken.mark(of: issuer.publicKey.id)])
         var narrowing = AccessNarrowing(issuedAt: now)
         narrowing.scope = AccessScope(job: ["17"], path: ["a/**"], node: ["owl"], label: ["a=b"])
         narrowing.limits = AccessLimits([.gpu: 0])

@@ -36,7 +36,8 @@ struct TokenSpeed {
     private func token() throws(TokenError) -> AccessToken {
         try AccessToken(
             chain: AccessChain.issue(offer, to: holder.publicKey, mesh: mesh.publicKey.id, issuer: issuer),
-            issuerKey: issuer.publicKey, holderKey: holder, meshKey: mesh.publicKey, meshName: "lab", addresses: [])
+            issuerKey: issuer.publicKey, holderKey: holder, meshKey: mesh.publicKey, meshName: "lab", addresses: [],
+            members: [AccessToken.mark(of: node)])
     }
 
     /// What is shown with a token of so many links.

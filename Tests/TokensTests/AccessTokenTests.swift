@@ -66,16 +66,25 @@ import Testing
     @Test("a line holds its holder's key or none, never that of somebody else")
     func holderKeys() throws {
         let chain = try world.chain()
-        func token(_ key: SigningKey?, issuer: PublicKey? = nil, addresses: [String] = []) throws -> AccessToken {
+        let mark = AccessToken.mark(of: world.node.publicKey.id)
+        func token(
+            _ key: SigningKey?, issuer: PublicKey? = nil, addresses: [String] = [], members: [[UInt8]]? = nil
+        ) throws -> AccessToken {
             try AccessToken(
                 chain: chain, issuerKey: issuer ?? world.issuer.publicKey, holderKey: key,
-                meshKey: world.meshKey.publicKey, meshName: "lab", addresses: addresses)
+                meshKey: world.meshKey.publicKey, meshName: "lab", addresses: addresses, members: members ?? [mark])
         }
         #expect(try AccessToken(text: token(nil).text).holderKey == nil)
         #expect(throws: TokenError.self) { try token(testKey(9)) }
         #expect(throws: TokenError.self) { try token(nil, issuer: testKey(9).publicKey) }
         #expect(throws: TokenError.self) { try token(nil, addresses: [String](repeating: "a:1", count: 9)) }
         #expect(throws: TokenError.self) { try token(nil, addresses: ["a\u{1B}[2J:1"]) }
+        #expect(throws: TokenError.self) { try token(nil, members: []) }
+        #expect(throws: TokenError.self) { try token(nil, members: [[1]]) }
+        #expect(throws: TokenError.self) { try token(nil, members: [[UInt8]](repeating: mark, count: 17)) }
+        let read = try AccessToken(text: token(nil).text)
+        try read.check(member: world.node.publicKey.id)
+        #expect(throws: TokenError.accessMemberUnknown) { try read.check(member: testKey(9).publicKey.id) }
         #expect(throws: TokenError.accessKeyElsewhere) { try token(nil).narrowed(AccessNarrowing(issuedAt: 1)) }
     }
 

@@ -48,7 +48,7 @@ struct AccessWorld {
     func token(addresses: [String] = ["192.168.1.11:7717", "192.168.1.12:7717"]) throws -> AccessToken {
         try AccessToken(
             chain: chain(), issuerKey: issuer.publicKey, holderKey: holder, meshKey: meshKey.publicKey,
-            meshName: "lab", addresses: addresses)
+            meshName: "lab", addresses: addresses, members: [AccessToken.mark(of: node.publicKey.id)])
     }
 
     /// A narrower token whose holder is a key of the test.
@@ -62,7 +62,7 @@ struct AccessWorld {
             narrowing, to: key.publicKey, identifier: [UInt8](repeating: number, count: 16))
         return try AccessToken(
             chain: narrower.chain, issuerKey: issuer.publicKey, holderKey: key, meshKey: meshKey.publicKey,
-            meshName: "lab", addresses: [])
+            meshName: "lab", addresses: [], members: token.members)
     }
 
     static let request = Array("the request".utf8)

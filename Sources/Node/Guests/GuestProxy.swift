@@ -8,7 +8,7 @@ import Tokens
 /// goes to a member of the token's mesh, with a proof of its own.
 ///
 /// Nothing is sent to a member before it has shown a chain of certificates from the mesh key of the token to the key of
-/// the connection. What a command would repeat with a daemon that restarts it repeats here with the next address.
+/// the connection, and that key is one which the token names. What a command would repeat with a daemon that restarts it repeats here with the next address.
 /// Confined to its loop, but for `start`.
 public final class GuestProxy: @unchecked Sendable {
     private let loop: any EventLoop
@@ -164,22 +164,28 @@ public final class GuestProxy: @unchecked Sendable {
     }
 
     private func connect(to address: String) async throws -> (Session, member: KeyID) {
-        let meshKey = token.meshKey
+        let token = token
         let verdict: @Sendable (SessionClaim) async -> SessionVerdict = { claim in
             do {
-                _ = try Joiner.verify(claim.payload, noiseKey: claim.remoteKey, expecting: meshKey)
+                _ = try GuestProxy.member(claim.payload, claim.remoteKey, token)
                 return .accept
             } catch {
                 return .reject(APIFailure(error).message)
             }
         }
         let configuration = SessionConfiguration(
-            staticKey: noiseKey, meshID: MeshMembership.meshID(meshKey), payload: [], validate: verdict)
+            staticKey: noiseKey, meshID: MeshMembership.meshID(token.meshKey), payload: [], validate: verdict)
         let target = try await loop.resolve(address, defaultPort: MeshMembership.defaultPort)
         let session = try await Session.connect(
             loop, to: target, configuration, deadline: loop.after(GuestProxy.connectDeadline))
-        let credentials = try Joiner.verify(
-            session.remotePayload, noiseKey: session.remoteKey, expecting: meshKey)
-        return (session, try credentials.certificates.verify(meshKey: meshKey).subject.id)
+        return (session, try GuestProxy.member(session.remotePayload, session.remoteKey, token))
+    }
+
+    /// Which member of the token's mesh answers.
+    private static func member(_ shown: [UInt8], _ noiseKey: [UInt8], _ token: AccessToken) throws -> KeyID {
+        let credentials = try Joiner.verify(shown, noiseKey: noiseKey, expecting: token.meshKey)
+        let member = try credentials.certificates.verify(meshKey: token.meshKey).subject.id
+        try token.check(member: member)
+        return member
     }
 }

@@ -29,11 +29,18 @@ struct TokenService {
         let offer = draft.offer(
             mesh: membership.meshKey.id, now: now, epoch: Int64(clamping: state.tokenEpoch), madeBy: maker)
         let issuer = node.identity.signingKey
-        let others = state.members.filter { $0.id != node.id && $0.role == .auto }.flatMap(\.addresses)
+        // This one first, then those whose addresses are in the token.
+        let members =
+            state.members.filter { $0.id == node.id } + state.members.filter { $0.id != node.id && $0.role == .auto }
         let token = try AccessToken(
             chain: .issue(offer, to: draft.holder, mesh: membership.meshKey.id, issuer: issuer),
             issuerKey: issuer.publicKey, holderKey: nil, meshKey: membership.meshKey, meshName: membership.meshName,
-            addresses: Array((addresses + membership.addresses + others).prefix(TokenService.addressesMax)))
+            addresses: Array(
+                (addresses + membership.addresses + members.dropFirst().flatMap(\.addresses)).prefix(
+                    TokenService.addressesMax)),
+            members: try members.prefix(AccessConstants.membersMax).map { member throws(TokenError) in
+                AccessToken.mark(of: try PublicKey(bytes: member.identityKey.array).id)
+            })
         let record = TokenRecord(
             name: token.grant.names[0], issuer: token.grant.issuer.text, madeBy: maker, allows: draft.acts.description,
             uses: UInt64(clamping: draft.uses), expires: token.grant.expires * 1_000_000_000)

@@ -28,6 +28,8 @@ public enum AccessConstants {
     static let cachedMax = 4096
     /// Addresses that travel with a token.
     static let addressesMax = 8
+    /// Members that a token names.
+    public static let membersMax = 16
     /// Life of an issuer's tokens where nothing else is set, in seconds: 24 h.
     public static let lifetimeSeconds: Int64 = 86_400
     /// How long the log and files of a job stay the holder's after it ended, where nothing else is said: 24 h in seconds.

@@ -19,15 +19,21 @@ public struct AccessToken: Sendable {
     public let meshName: String
     /// Where to ask, best first: `host:port`.
     public let addresses: [String]
+    /// Who may answer there, each by `mark(of:)`: who was a member of the mesh when the token was made. A host that was
+    /// stolen and revoked before has a certificate of the mesh for ever, and is believed by nobody who holds the token.
+    public let members: [[UInt8]]
     /// What the links allow together, as far as the line itself can say: their signatures fit the issuer's key.
     public let grant: AccessGrant
 
-    /// - Throws: `malformed` for links that do not fit each other or the keys, too many addresses, and texts that are too
-    ///   long or cannot be shown.
+    /// - Throws: `malformed` for links that do not fit each other or the keys, too many addresses, no or too many members,
+    ///   and texts that are too long or cannot be shown.
     public init(
         chain: AccessChain, issuerKey: PublicKey, holderKey: SigningKey?, meshKey: PublicKey, meshName: String,
-        addresses: [String]
+        addresses: [String], members: [[UInt8]]
     ) throws(TokenError) {
+        guard (1...AccessConstants.membersMax).contains(members.count),
+            members.allSatisfy({ $0.count == AccessToken.markByteCount })
+        else { throw .malformed("a token names 1 to \(AccessConstants.membersMax) members") }
         guard addresses.count <= AccessConstants.addressesMax else {
             throw .malformed("a token has at most \(AccessConstants.addressesMax) addresses")
         }
@@ -46,6 +52,21 @@ public struct AccessToken: Sendable {
         self.meshKey = meshKey
         self.meshName = meshName
         self.addresses = addresses
+        self.members = members
+    }
+
+    private static let markByteCount = 16
+
+    /// What a token knows a member by: the first 16 bytes of BLAKE2b over the id of its key.
+    public static func mark(of key: KeyID) -> [UInt8] {
+        Array(TokenHash.of(Array(key.text.utf8)).prefix(markByteCount))
+    }
+
+    /// Whether that member may answer.
+    ///
+    /// - Throws: `accessMemberUnknown`.
+    public func check(member: KeyID) throws(TokenError) {
+        guard members.contains(AccessToken.mark(of: member)) else { throw .accessMemberUnknown }
     }
 
     /// The line. With a holder's key it is a secret.
@@ -57,6 +78,7 @@ public struct AccessToken: Sendable {
         map.set(4, meshKey)
         map.set(5, meshName)
         map.set(6, addresses)
+        map.set(7, members.map { Bytes($0) })
         return AccessToken.line.text(map.encoded())
     }
 
@@ -76,7 +98,8 @@ public struct AccessToken: Sendable {
         do { parts = try Parts(encoded: content) } catch { throw .accessDamaged }
         try self.init(
             chain: parts.chain, issuerKey: parts.issuerKey, holderKey: parts.seed.map { SigningKey(seed: $0) },
-            meshKey: parts.meshKey, meshName: parts.meshName, addresses: parts.addresses)
+            meshKey: parts.meshKey, meshName: parts.meshName, addresses: parts.addresses,
+            members: parts.members)
     }
 
     private struct Parts {
@@ -86,6 +109,7 @@ public struct AccessToken: Sendable {
         let meshKey: PublicKey
         let meshName: String
         let addresses: [String]
+        let members: [[UInt8]]
 
         init(encoded: ArraySlice<UInt8>) throws(CodecError) {
             let map = try CBORMap(encoded: encoded)
@@ -95,11 +119,12 @@ public struct AccessToken: Sendable {
             meshKey = try map.require(4)
             meshName = try map.require(5)
             addresses = try map.require(6)
+            members = try (map.require(7) as [Bytes]).map(\.array)
             guard seed == nil || seed?.count == SigningKey.seedByteCount else {
                 throw .invalid("a key of another length")
             }
             // A newer program may have put a restriction there.
-            guard map.without(0...6).isEmpty else { throw .invalid("something unknown in a token") }
+            guard map.without(0...7).isEmpty else { throw .invalid("something unknown in a token") }
         }
     }
 }
