@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import processes_marker  # noqa: E402,F401
+import processes  # noqa: E402
 from base import meshes  # noqa: E402
 
 EXAMPLES = os.path.join(meshes.ROOT, "examples")
@@ -50,12 +52,15 @@ class Tour:
         return done
 
     def end(self):
+        daemons = []
         for node in ("owl", "newt"):
             try:
                 with open(os.path.join(self.home, node, "daemon.pid"), encoding="utf-8") as stream:
-                    os.kill(int(stream.read()), 15)
-            except (FileNotFoundError, ProcessLookupError):
-                pass
+                    daemons.append(int(stream.read()))
+            except FileNotFoundError:
+                continue
+        processes.signal_all(daemons, signal.SIGTERM)
+        self.assertEqual(processes.wait_gone(daemons, 30), [])
 
     def test_the_tour_of_the_readme(self):
         self.must("owl", "up", "--mesh", "lab", "--listen", "127.0.0.1:0", "--name", "owl")

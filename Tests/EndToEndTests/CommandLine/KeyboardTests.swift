@@ -13,7 +13,11 @@ struct KeyboardTests {
         private let screen = Pipe()
         private(set) var seen = ""
 
+        /// Answers for as long as the command may ask.
+        private let daemon: ScriptedDaemon
+
         init(_ words: [String], _ daemon: ScriptedDaemon) throws {
+            self.daemon = daemon
             process.executableURL = URL(fileURLWithPath: "/usr/bin/script")
             let line = (["exec", Binary.path] + words).joined(separator: " ")
             process.arguments = ["--quiet", "--return", "--flush", "--command", line, "/dev/null"]

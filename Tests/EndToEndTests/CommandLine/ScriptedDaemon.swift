@@ -23,14 +23,16 @@ final class ScriptedDaemon: Sendable {
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(listener, $0, size) }
         }
         guard bound == 0, listen(listener, 16) == 0 else { throw POSIXError(.EADDRINUSE) }
-        Thread.detachNewThread { [self] in
+        // Not of this object's: its end is that of the loop.
+        Thread.detachNewThread { [listener, weak self] in
             while case let connection = accept(listener, nil, nil), connection >= 0 {
-                Thread.detachNewThread { [self] in
+                guard let daemon = self else { return }
+                Thread.detachNewThread {
                     let call = Call(connection)
                     defer { close(connection) }
                     do {
                         while let request = try call.receive() {
-                            seen.withLock { $0.append(request) }
+                            daemon.seen.withLock { $0.append(request) }
                             try answer(request, call)
                             if call.isOver { return }
                         }
