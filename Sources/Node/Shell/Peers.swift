@@ -256,7 +256,7 @@ final class Peers: @unchecked Sendable {
     /// A session at one of the member's addresses.
     func connectDirect(_ peer: Peer, purpose: SessionPurpose) async throws -> Session {
         var failure: any Error = NodeError.nodeNotFound(peer.id.description)
-        for (index, text) in peer.addresses.enumerated() {
+        for text in peer.addresses {
             do {
                 let address = try await loop.resolve(text, defaultPort: MeshMembership.defaultPort)
                 var configuration = identity.configuration(for: membership, purpose)
@@ -265,7 +265,8 @@ final class Peers: @unchecked Sendable {
                     loop, to: address, remoteKey: peer.noiseKey, configuration,
                     deadline: loop.after(Peers.dialDeadline))
                 _ = try checked(session, of: peer)
-                if index > 0 { peer.addresses.swapAt(0, index) }
+                // The mesh may have told of other addresses meanwhile.
+                if let place = peer.addresses.firstIndex(of: text) { peer.addresses.swapAt(0, place) }
                 return session
             } catch {
                 failure = error

@@ -62,6 +62,9 @@ struct PeersTests {
     @Test("who asks a member that only starts hears at once that nobody serves it")
     func askedWhileStarting() async throws { try await onLoop(askOneThatStarts) }
 
+    @Test("a member whose addresses change while it is dialled is dialled on, and nobody falls")
+    func readdressedWhileDialled() async throws { try await onLoop(dialOneThatMoves) }
+
     private func onLoop(_ body: @escaping @Sendable (any EventLoop) async throws -> Void) async throws {
         let loop = try EventLoops.make(preferring: .epoll)
         let thread = try DedicatedThread("test-loop")
@@ -117,6 +120,31 @@ struct PeersTests {
         for side in [one, two] {
             await side.peers.stop()
             side.listener.close()
+        }
+    }
+
+    private func dialOneThatMoves(_ loop: any EventLoop) async throws {
+        let meshKey = SigningKey.generate()
+        for turns in 0..<30 {
+            let (one, two) = (try Side(loop, 1, meshKey: meshKey), try Side(loop, 2, meshKey: meshKey))
+            // Nobody listens at the first two.
+            var known = two.record
+            known.addresses = ["127.0.0.1:1", "127.0.0.1:2"] + two.record.addresses
+            one.peers.learn(known)
+            two.peers.learn(one.record)
+            one.peers.dial(NodeID(2))
+            for _ in 0..<turns { try await loop.sleep(for: Interval(nanoseconds: 50_000)) }
+            one.peers.learn(two.record)
+            let deadline = loop.after(.seconds(20))
+            while one.peers.session(with: NodeID(2)) == nil, loop.now < deadline {
+                try await loop.sleep(for: .milliseconds(1))
+                one.peers.dial(NodeID(2))
+            }
+            #expect(one.peers.isConnected(NodeID(2)))
+            for side in [one, two] {
+                await side.peers.stop()
+                side.listener.close()
+            }
         }
     }
 
