@@ -12,6 +12,9 @@ public enum SwimConstants {
     public static let directTimeoutMax = Interval.seconds(1)
     /// A probe without any answer in this time has failed. All of it fits in one round.
     public static let probeTimeout = Interval.milliseconds(500)
+    /// A probe that is late is tried again this often: where a quarter of everything is lost, each try halves how often a
+    /// member is suspected, and each suspicion costs the mesh as much as thousands of tries.
+    public static let tryInterval = Interval.milliseconds(100)
     /// A helper that got no answer in this time says so (Lifeguard, "nack"): before the probe of the asker ends.
     public static let helperTimeout = Interval.milliseconds(200)
     /// Members asked to probe for another (SWIM's k; memberlist: 3).
@@ -32,6 +35,10 @@ public enum SwimConstants {
     /// How much of the way from the longest to the shortest time each confirmation goes, in thousandths:
     /// log(c + 1) / log(k + 1) for k = 1, 2, 3 wanted confirmations (Lifeguard, section IV-B).
     static let suspicionProgress: [[Int64]] = [[0, 1000], [0, 631, 1000], [0, 500, 792, 1000]]
+    /// Who would sentence a suspect calls it this long before, and once more after half of that: an objection may have
+    /// been missed.
+    public static let lastCallTime = Interval.milliseconds(500)
+    public static let lastCalls = 2
     /// Of a mesh larger than this, about this many members probe a suspect at once to confirm or clear it.
     public static let confirmersWanted = 8
 

@@ -4,13 +4,7 @@ import Codec
 extension SwimCore {
     /// A message with what the receiver should hear: first what is believed of itself, so that it can object.
     mutating func message(_ kind: SwimMessage.Kind, to peer: NodeID) -> SwimMessage {
-        var carried: [SwimRumour] = []
-        if isLeaving, !faults.contains(.leavesSilently) { carried.append(.state(ownWord)) }
-        if let index = table.index(of: peer), peer != id, table[index].state != .alive,
-            !faults.contains(.suspectIsNotTold), let rumour = stateRumour(index)
-        {
-            carried.append(rumour)
-        }
+        var carried = mostUrgent(for: peer)
         var bytesLeft = SwimConstants.rumourBytesMax
         if !faults.contains(.packetOverBudget) { bytesLeft -= carried.reduce(0) { $0 + $1.byteCount } }
         var queue = rumours
@@ -21,6 +15,25 @@ extension SwimCore {
         }
         rumours = queue
         return SwimMessage(kind: kind, version: version, rumours: carried)
+    }
+
+    private func mostUrgent(for peer: NodeID) -> [SwimRumour] {
+        var carried: [SwimRumour] = []
+        if isLeaving, !faults.contains(.leavesSilently) { carried.append(.state(ownWord)) }
+        if let index = table.index(of: peer), peer != id, table[index].state != .alive,
+            !faults.contains(.suspectIsNotTold), let rumour = stateRumour(index)
+        {
+            carried.append(rumour)
+        }
+        return carried
+    }
+
+    /// Sends without the news that others wait for: to one that may be past hearing any.
+    func sendBare(
+        _ kind: SwimMessage.Kind, to peer: NodeID, over path: SwimPath = .datagram, into effects: inout [SwimEffect]
+    ) {
+        effects.append(
+            .send(peer, SwimMessage(kind: kind, version: version, rumours: mostUrgent(for: peer)), over: path))
     }
 
     mutating func send(
@@ -136,7 +149,7 @@ extension SwimCore {
         guard member.state == .suspect else { return nil }
         guard let suspicion = suspicions[id] else { return "suspect without suspicion" }
         if suspicion.startedAt == .distantFuture { return "a suspicion without end" }
-        if deadline(of: suspicion) < verdicts.next { return "a verdict that nobody waits for" }
+        if nextStep(of: suspicion) < verdicts.next { return "a verdict that nobody waits for" }
         if suspicion.words.count > SwimConstants.accusersMax { return "\(suspicion.words.count) accusers" }
         if suspicion.words.contains(where: { $0.version != member.version }) { return "accused in another version" }
         if suspicion.words.isEmpty, suspicion.sentence == nil { return "a suspicion without reason" }

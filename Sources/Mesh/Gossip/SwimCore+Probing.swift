@@ -9,19 +9,19 @@ extension SwimCore {
         let sentAt: Instant
         /// When helpers are asked; nil once they were.
         var helpersDue: Instant?
-        /// When the target is asked a last time; nil before helpers were asked, and once it was.
-        var lastTryDue: Instant?
+        /// When the target is asked again; nil before helpers were asked.
+        var nextTryDue: Instant?
         var deadline: Instant
         var helpers: [NodeID] = []
         /// Helpers that are there and did not hear the target.
         var nacks: [NodeID] = []
 
-        var nextDeadline: Instant { min(helpersDue ?? lastTryDue ?? deadline, deadline) }
+        var nextDeadline: Instant { min(helpersDue ?? nextTryDue ?? deadline, deadline) }
 
         mutating func postpone(by interval: Interval) {
             deadline = deadline + interval
             helpersDue = helpersDue.map { $0 + interval }
-            lastTryDue = lastTryDue.map { $0 + interval }
+            nextTryDue = nextTryDue.map { $0 + interval }
         }
     }
 
@@ -33,7 +33,16 @@ extension SwimCore {
         let target: NodeID
         /// This node's own number.
         let number: UInt64
+        /// When the target is asked once more; nil once it was.
+        var nextTryDue: Instant?
         var deadline: Instant
+
+        var nextDeadline: Instant { min(nextTryDue ?? deadline, deadline) }
+
+        mutating func postpone(by interval: Interval) {
+            deadline = deadline + interval
+            nextTryDue = nextTryDue.map { $0 + interval }
+        }
     }
 
     /// Begins the probes of a round when one is due.
@@ -85,7 +94,7 @@ extension SwimCore {
 
     private mutating func askHelpers(_ index: Int, at now: Instant, into effects: inout [SwimEffect]) {
         probes[index].helpersDue = nil
-        probes[index].lastTryDue = now + (probes[index].deadline - now) / 2
+        probes[index].nextTryDue = now + SwimConstants.tryInterval * (1 + health)
         let (target, number) = (probes[index].target, probes[index].number)
         let helpers = Array(
             pick(SwimConstants.helperCount + 1) { $0.state == .alive }.filter { $0 != target }.prefix(
@@ -95,9 +104,9 @@ extension SwimCore {
             send(.pingRequest(number, target: target), to: helper, into: &effects)
         }
         // Of two datagrams that may be lost one is more likely to arrive.
-        if probes[index].sentAt < now { send(.ping(number), to: target, into: &effects) }
+        if probes[index].sentAt < now { sendBare(.ping(number), to: target, into: &effects) }
         // Where a firewall or a small MTU eats datagrams, the session may still be there (memberlist's TCP fallback).
-        send(.ping(number), to: target, over: .stream, into: &effects)
+        sendBare(.ping(number), to: target, over: .stream, into: &effects)
     }
 
     /// Asks helpers where they are due and ends the probes whose time is over.
@@ -106,11 +115,10 @@ extension SwimCore {
             guard let due = probes[index].helpersDue, due <= now, probes[index].deadline > now else { continue }
             askHelpers(index, at: now, into: &effects)
         }
-        // Where a quarter of everything is lost, a third datagram halves how often somebody is suspected.
         for index in probes.indices {
-            guard let due = probes[index].lastTryDue, due <= now, probes[index].deadline > now else { continue }
-            probes[index].lastTryDue = nil
-            send(.ping(probes[index].number), to: probes[index].target, into: &effects)
+            guard let due = probes[index].nextTryDue, due <= now, probes[index].deadline > now else { continue }
+            probes[index].nextTryDue = now + SwimConstants.tryInterval * (1 + health)
+            sendBare(.ping(probes[index].number), to: probes[index].target, into: &effects)
         }
         guard probes.contains(where: { $0.deadline <= now }) else { return }
         let failed = probes.filter { $0.deadline <= now }
@@ -122,8 +130,13 @@ extension SwimCore {
         }
     }
 
-    /// Tells those who asked for help that the target did not answer here either.
+    /// Tries once more for those who asked for help, and tells them that the target did not answer here either.
     mutating func answerAskers(at now: Instant, into effects: inout [SwimEffect]) {
+        for index in relays.indices {
+            guard let due = relays[index].nextTryDue, due <= now, relays[index].deadline > now else { continue }
+            relays[index].nextTryDue = nil
+            sendBare(.ping(relays[index].number), to: relays[index].target, into: &effects)
+        }
         guard relays.contains(where: { $0.deadline <= now }) else { return }
         let silent = relays.filter { $0.deadline <= now }
         relays.removeAll { $0.deadline <= now }
@@ -138,7 +151,7 @@ extension SwimCore {
         nextRetry = now + SwimConstants.retryInterval
         for dead in pick(1, where: { $0.state == .dead }) {
             // No probe waits for the answer: that it speaks is all that counts.
-            send(.ping(nextSequence()), to: dead, into: &effects)
+            sendBare(.ping(nextSequence()), to: dead, into: &effects)
         }
     }
 
@@ -156,7 +169,7 @@ extension SwimCore {
         relays.append(
             Relay(
                 asker: asker, askerNumber: number, target: target, number: own,
-                deadline: now + SwimConstants.helperTimeout))
+                nextTryDue: now + SwimConstants.tryInterval, deadline: now + SwimConstants.helperTimeout))
         send(.ping(own), to: target, into: &effects)
     }
 

@@ -15,6 +15,8 @@ extension SwimCore {
         } else {
             let words = [word(on: subject, version: accused, state: .suspect)]
             suspect(Suspicion(startedAt: now, words: words), accused, at: index, now: now, into: &effects)
+            // Its objection should not be later than it must.
+            sendBare(.gossip, to: subject, over: .stream, into: &effects)
         }
     }
 
@@ -41,7 +43,7 @@ extension SwimCore {
 
     mutating func awaitVerdict(on subject: NodeID) {
         guard let suspicion = suspicions[subject] else { return }
-        verdicts.add(subject, due: deadline(of: suspicion))
+        verdicts.add(subject, due: nextStep(of: suspicion))
         // Members that are suspected again and again leave entries behind, which must not outgrow the others.
         if verdicts.count > SwimConstants.accusersMax * 2 * suspicions.count + 64 { awaitVerdicts() }
     }
@@ -49,7 +51,37 @@ extension SwimCore {
     /// All suspicions have another time.
     mutating func awaitVerdicts() {
         verdicts.removeAll()
-        for (subject, suspicion) in suspicions { verdicts.add(subject, due: deadline(of: suspicion)) }
+        for (subject, suspicion) in suspicions { verdicts.add(subject, due: nextStep(of: suspicion)) }
+    }
+
+    /// When a suspect is called, or its time is over.
+    ///
+    /// Where none has passed sentence yet, nobody does by hearsay: it has called the suspect itself, and waited.
+    func nextStep(of suspicion: Suspicion) -> Instant {
+        let end = deadline(of: suspicion)
+        guard suspicion.sentence == nil else { return end }
+        guard let calledAt = suspicion.calledAt else {
+            return max(end - SwimConstants.lastCallTime, suspicion.startedAt)
+        }
+        guard suspicion.calls >= SwimConstants.lastCalls else {
+            return calledAt + SwimConstants.lastCallTime / Int64(SwimConstants.lastCalls) * Int64(suspicion.calls)
+        }
+        // Its own probe has failed already.
+        if suspicion.words.contains(where: { $0.author == id }) { return end }
+        return max(end, calledAt + SwimConstants.lastCallTime)
+    }
+
+    /// Calls a suspect that it would sentence soon.
+    private mutating func call(_ subject: NodeID, at now: Instant, into effects: inout [SwimEffect]) {
+        guard let calls = suspicions[subject]?.calls else { return }
+        let number = nextSequence()
+        sendBare(.ping(number), to: subject, into: &effects)
+        if calls == 0 {
+            suspicions[subject]?.calledAt = now
+            sendBare(.ping(number), to: subject, over: .stream, into: &effects)
+        }
+        suspicions[subject]?.calls = calls + 1
+        awaitVerdict(on: subject)
     }
 
     /// Suspects whose time is over are dead.
@@ -57,8 +89,12 @@ extension SwimCore {
         while let subject = verdicts.takeDue(at: now) {
             // It may have spoken since, or be suspected anew.
             guard let index = table.index(of: subject), let suspicion = suspicions[subject],
-                deadline(of: suspicion) <= now
+                nextStep(of: suspicion) <= now
             else { continue }
+            if suspicion.sentence == nil, suspicion.calls < SwimConstants.lastCalls, !isLeaving {
+                call(subject, at: now, into: &effects)
+                continue
+            }
             let version = table[index].version
             let sentence = suspicion.sentence ?? word(on: subject, version: version, state: .dead)
             accept(.dead, version, sentence, at: index, now: now, into: &effects)

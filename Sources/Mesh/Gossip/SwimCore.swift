@@ -141,7 +141,7 @@ public struct SwimCore: Sendable {
     private func deadline() -> Instant? {
         guard otherCount > 0 else { return nil }
         var next = verdicts.next
-        for relay in relays { next = min(next, relay.deadline) }
+        for relay in relays { next = min(next, relay.nextDeadline) }
         for probe in probes { next = min(next, probe.nextDeadline) }
         if !rumours.isEmpty, finalCount < otherCount { next = min(next, nextGossip) }
         if !isLeaving {
@@ -158,10 +158,8 @@ public struct SwimCore: Sendable {
         else { return }
         let lost = now - due + SwimConstants.stallTolerance
         for index in probes.indices { probes[index].postpone(by: lost) }
-        for index in relays.indices { relays[index].deadline = relays[index].deadline + lost }
-        for suspect in suspicions.keys {
-            if let startedAt = suspicions[suspect]?.startedAt { suspicions[suspect]?.startedAt = startedAt + lost }
-        }
+        for index in relays.indices { relays[index].postpone(by: lost) }
+        for suspect in suspicions.keys { suspicions[suspect]?.postpone(by: lost) }
         awaitVerdicts()
         nextProbe = nextProbe + lost
         nextSync = nextSync + lost

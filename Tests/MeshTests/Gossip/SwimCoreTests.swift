@@ -174,6 +174,39 @@ struct SwimCoreTests {
         }
     }
 
+    @Test("nobody sentences by hearsay: it calls the suspect first, by datagram and session, and an answer saves it")
+    func lastCall() {
+        func play(answers: Bool) -> MemberState? {
+            var subject = Subject(others: 12)
+            subject.hear(Self.crow, tells: [Self.say(Self.crow, Self.owl, .suspect, 2)])
+            var called: [SwimPath: Instant] = [:]
+            while subject.sees(Self.owl) == .suspect, subject.now < .zero + .seconds(20) {
+                subject.step()
+                for sent in subject.sent where sent.to == Self.owl {
+                    guard case .ping(let number) = sent.message.kind else { continue }
+                    called[sent.path] = subject.now
+                    let isCall = subject.core.suspicions[Self.owl].map { $0.calls > 0 } ?? false
+                    if answers, isCall { subject.hear(Self.owl, Self.version(3), .ack(number)) }
+                }
+            }
+            for path in [SwimPath.datagram, .stream] {
+                #expect(called[path].map { subject.now - $0 <= SwimConstants.lastCallTime } ?? false)
+            }
+            return subject.sees(Self.owl)
+        }
+        #expect(play(answers: false) == .dead)
+        #expect(play(answers: true) == .alive)
+    }
+
+    @Test("who accuses a member says so to it at once, over its session")
+    func toldAtOnce() throws {
+        var subject = Subject()
+        for _ in 0..<200 where subject.core.suspicions[Self.owl] == nil { subject.step() }
+        let accusation = try #require(subject.core.suspicions[Self.owl]?.words.first)
+        let told = subject.sent.filter { $0.to == Self.owl && $0.path == .stream && $0.message.kind == .gossip }
+        #expect(told.map(\.message.rumours) == [[.state(accusation)]])
+    }
+
     @Test("a suspect hears first of all that it is one, whatever else there is to tell (memberlist#84)")
     func buddy() throws {
         var subject = Subject(others: 40)
@@ -306,11 +339,12 @@ struct SwimCoreTests {
         var ticks: [Instant] = []
         while subject.now < .zero + .seconds(2) {
             subject.step()
-            let told = subject.sent.filter { $0.message.kind == .gossip }
+            // What goes over a session is for a suspect alone.
+            let told = subject.sent.filter { $0.message.kind == .gossip && $0.path == .datagram }
             guard !told.isEmpty else { continue }
             ticks.append(subject.now)
             #expect(told.count <= SwimConstants.gossipFanout && Set(told.map(\.to)).count == told.count)
-            #expect(told.allSatisfy { $0.path == .datagram && !$0.message.rumours.isEmpty })
+            #expect(told.allSatisfy { !$0.message.rumours.isEmpty })
         }
         #expect(ticks.count > 2)
         #expect(zip(ticks, ticks.dropFirst()).allSatisfy { $1 - $0 >= SwimConstants.gossipInterval })

@@ -37,7 +37,7 @@ public struct SwimSimulation {
         var pausedUntil: Instant = .zero
         /// How long it takes to look at anything (Lifeguard's slow processes).
         var slowness = Interval.zero
-        /// What its newest timer was set for.
+        /// What its newest timer was set for, by its own clock; earlier ones are void.
         var timerDue: Instant?
         /// Nodes talk only within a side.
         var side = 0
@@ -52,7 +52,7 @@ public struct SwimSimulation {
     }
 
     enum Event {
-        case timer(Int, generation: UInt64)
+        case timer(Int, due: Instant)
         case message(SwimMessage, from: Int, to: Int, over: SwimPath)
     }
 
@@ -116,6 +116,7 @@ public struct SwimSimulation {
         var core = SwimCore(
             id: Self.id(node), generation: generation ?? nodes[node].generation, seal: .simulated(Self.id(node)),
             seed: generator.next(), now: clock(node), faults: options.faults)
+        nodes[node].timerDue = nil
         if let settled {
             core.settle(settled)
             nodes[node].core = core
@@ -123,7 +124,6 @@ public struct SwimSimulation {
             return
         }
         nodes[node].core = core
-        nodes[node].timerDue = nil
         input(.members(peers), to: node)
         if isSigning { input(.signaturesKnown, to: node) }
         if !saved.isEmpty { input(.restore(saved), to: node) }
@@ -214,15 +214,15 @@ public struct SwimSimulation {
 
     private mutating func happen(_ event: Event) {
         switch event {
-        case .timer(let node, let generation):
-            guard nodes[node].core != nil, nodes[node].generation == generation else { return }
-            nodes[node].timerDue = nil
+        case .timer(let node, let due):
+            guard nodes[node].core != nil, nodes[node].timerDue == due else { return }
             guard nodes[node].pausedUntil <= now else {
                 events.add(event, at: nodes[node].pausedUntil)
                 return
             }
-            // A timer that was set before an earlier input moved the deadline.
-            guard let due = nodes[node].core?.nextDeadline, due <= clock(node) else { return setTimer(node) }
+            nodes[node].timerDue = nil
+            // A timer that was set before an input moved the deadline.
+            guard let deadline = nodes[node].core?.nextDeadline, deadline <= clock(node) else { return setTimer(node) }
             input(.timer, to: node)
         case .message(let message, let from, let to, let path):
             guard nodes[to].core != nil else { return }
@@ -253,12 +253,12 @@ public struct SwimSimulation {
     }
 
     private mutating func setTimer(_ node: Int) {
-        // One timer is under way for each deadline, or a large mesh would drown in them.
-        guard let local = nodes[node].core?.nextDeadline else { return }
-        let due = local - nodes[node].clockOffset
+        // One timer is under way for each node, or a large mesh would drown in them.
+        guard let due = nodes[node].core?.nextDeadline else { return }
         guard nodes[node].timerDue.map({ due < $0 }) ?? true else { return }
         nodes[node].timerDue = due
-        events.add(.timer(node, generation: nodes[node].generation), at: max(due, now) + nodes[node].slowness)
+        let instant = max(due - nodes[node].clockOffset, now) + nodes[node].slowness
+        events.add(.timer(node, due: due), at: instant)
     }
 
     private mutating func note(_ event: MembershipEvent, by node: Int) {
