@@ -148,6 +148,12 @@ struct PeersTests {
         }
     }
 
+    /// Asked again, because of two sessions that were dialled at once one goes, and the question in it.
+    private func answers(_ id: NodeID, to peers: Peers) async throws -> Bool {
+        for _ in 0..<5 where try await peers.echo(id) != nil { return true }
+        return false
+    }
+
     private func meetThroughThird(_ loop: any EventLoop) async throws {
         let meshKey = SigningKey.generate()
         var sides: [Side] = []
@@ -172,7 +178,7 @@ struct PeersTests {
             one.peers.relay(to: NodeID(2)) == NodeID(3) && two.peers.relay(to: NodeID(1)) == NodeID(3)
         }
         #expect(one.peers.isDirect(NodeID(3)) && !one.peers.isDirect(NodeID(2)))
-        #expect(try await one.peers.echo(NodeID(2)) != nil)
+        #expect(try await answers(NodeID(2), to: one.peers))
         #expect(one.peers.session(with: NodeID(2))?.remoteKey == two.record.noiseKey.array, "end to end")
         let pair = RelayService.Pair(NodeID(2), NodeID(1))
         let meter = try #require(middle.relays.meters[pair])
@@ -182,7 +188,7 @@ struct PeersTests {
         one.peers.learn(two.record)
         try await waitUntil { one.peers.isDirect(NodeID(2)) && two.peers.isDirect(NodeID(1)) }
         try await waitUntil { middle.relays.meters[pair]?.sessions == 0 }
-        #expect(try await two.peers.echo(NodeID(1)) != nil)
+        #expect(try await answers(NodeID(1), to: two.peers))
         for side in sides {
             await side.peers.stop()
             side.listener.close()
