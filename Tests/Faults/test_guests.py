@@ -89,6 +89,11 @@ class Guests(MeshCase):
         first = self.guest(token, "run", "--", "sh", "job.sh")
         self.assert_refused(first, 125, "guest.mesh_unknown")
         self.assert_refused(self.run_as_guest(token, "--gpus", "2", "--", "true"), 125, "token.limit.gpu")
+        dry = ("run", "--dry-run", "--", "sh", "job.sh")
+        said = dict(line.split(None, 1) for line in self.ok(self.guest(token, *dry)).splitlines())
+        self.assertRegex(said.pop("send"), r"^[12] files?, [0-9]+ B from ")
+        self.assertEqual(said, {"place": "now, on a host of the mesh", "limit": "1 CPU, 1 GiB, 5m; no network",
+                                "token": "would use 1 of 1 jobs"})
         done = self.run_as_guest(token, "--out", "result/*", "--", "sh", "job.sh")
         said = self.ok(done).split()
         self.assertEqual(said[0], "hello")
@@ -106,6 +111,7 @@ class Guests(MeshCase):
             self.assert_refused(self.guest(token, *command), 4, code)
         again = self.run_as_guest(token, "--", "sh", "job.sh")
         self.assert_refused(again, 125, "token.used")
+        self.assert_refused(self.guest(token, *dry), 125, "token.used")
         self.assertIn(f"this token has started its only job: {job}, at ", again.stderr)
 
     def test_a_token_that_was_withdrawn_ends_what_goes_on_and_opens_nothing(self):

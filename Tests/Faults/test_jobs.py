@@ -20,6 +20,21 @@ class Endings(MeshCase):
         for code in (0, 1, 3, 255):
             self.assertEqual(self.run_job("--", "sh", "-c", f"exit {code}").returncode, code)
 
+    def test_a_dry_run_says_what_a_job_would_come_to_and_starts_nothing(self):
+        before = self.node.command("ps", "-a", "--json")
+        with open(os.path.join(self.folder(), "file"), "w", encoding="utf-8") as stream:
+            stream.write("x" * 1000)
+        done = self.run_job("--dry-run", "--mem", "64M", "--time", "1m", "--network", "off", "--", "false")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        said = dict(line.split(None, 1) for line in done.stdout.splitlines())
+        self.assertEqual(said.pop("send").split(" from ")[0], "1 file, 1000 B")
+        self.assertIn(said.pop("place"), [f"now, on {node.name}" for node in self.mesh.nodes])
+        self.assertEqual(said, {"limit": "1 CPU, 64 MiB, 1m; no network"})
+        self.assertIn("later: ", self.run_job("--dry-run", "--allow-pending", "--gpus", "99", "--", "true").stdout)
+        refused = self.run_job("--dry-run", "--gpus", "99", "--", "true")
+        self.assertEqual((refused.returncode, refused.stdout), (2, ""))
+        self.assertEqual(self.node.command("ps", "-a", "--json"), before)
+
     def test_a_job_that_dies_of_signal_9_exits_with_137(self):
         self.assertEqual(self.run_job("--", "sh", "-c", "kill -9 $$").returncode, 137)
 

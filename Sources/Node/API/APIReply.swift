@@ -34,6 +34,7 @@ public enum APIReply: Hashable, Sendable {
     case hand(HandOutput)
     case tokens(TokensView)
     case explanation(ExplainView)
+    case planned(PlanView)
     case upgrade(UpgradeView)
 }
 
@@ -67,6 +68,7 @@ extension APIReply: CBORCodable {
         case 30: self = .hand(try HandOutput(cbor: content))
         case 31: self = .tokens(try TokensView(cbor: content))
         case 40: self = .explanation(try ExplainView(cbor: content))
+        case 61: self = .planned(try PlanView(cbor: content))
         case 32: self = .upgrade(try UpgradeView(cbor: content))
         default: throw .invalid("reply \(number) is not known to this version")
         }
@@ -100,6 +102,7 @@ extension APIReply: CBORCodable {
         case .hand(let output): numbered(30, output.cbor)
         case .tokens(let view): numbered(31, view.cbor)
         case .explanation(let view): numbered(40, view.cbor)
+        case .planned(let view): numbered(61, view.cbor)
         case .upgrade(let view): numbered(32, view.cbor)
         }
     }

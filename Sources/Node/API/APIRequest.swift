@@ -65,6 +65,8 @@ public enum APIRequest: Hashable, Sendable {
     case handInput(HandInput)
     /// Why a job has not begun.
     case explain(JobID)
+    /// What a job would come to; nothing is started, and no files are sent. Answered with `planned`.
+    case plan(SubmitRequest)
     case upgrade(UpgradeRequest)
     case put(PutRequest)
 
@@ -133,6 +135,7 @@ extension APIRequest: CBORCodable {
         case 41: self = .hand(try HandRequest(cbor: content))
         case 42: self = .handInput(try HandInput(cbor: content))
         case 50: self = .explain(try UInt64(cbor: content))
+        case 61: self = .plan(try SubmitRequest(cbor: content))
         case 45: self = .upgrade(try UpgradeRequest(cbor: content))
         case 44: self = .put(try PutRequest(cbor: content))
         default: throw .invalid("request \(number) is not known to this version")
@@ -180,6 +183,7 @@ extension APIRequest: CBORCodable {
         case .hand(let request): numbered(41, request.cbor)
         case .handInput(let input): numbered(42, input.cbor)
         case .explain(let job): numbered(50, job.cbor)
+        case .plan(let request): numbered(61, request.cbor)
         case .upgrade(let request): numbered(45, request.cbor)
         case .put(let request): numbered(44, request.cbor)
         }

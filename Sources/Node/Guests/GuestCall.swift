@@ -40,6 +40,7 @@ struct GuestCall: Hashable, Sendable, CBORCodable {
     static func operation(of request: APIRequest) -> String? {
         switch request {
         case .submit: "submit"
+        case .plan: "plan"
         case .follow: "follow"
         case .followArray: "followArray"
         case .logs: "logs"

@@ -187,7 +187,7 @@ final class GuestServer: @unchecked Sendable {
     /// What a request comes to, as the token has to allow it.
     private func wanted(_ request: APIRequest) async throws -> AccessRequest {
         switch request {
-        case .submit(let submit): AccessRequest(.run, asks: GuestJob.asks(submit.spec))
+        case .submit(let submit), .plan(let submit): AccessRequest(.run, asks: GuestJob.asks(submit.spec))
         case .follow(let follow): AccessRequest(.logs, job: try await known(follow.job))
         case .followArray(let follow): AccessRequest(.logs, job: try await known(follow.job))
         case .logs(let logs): AccessRequest(.logs, job: try await known(logs.job))

@@ -13,7 +13,7 @@ struct GuestVeil {
     static func veiled(_ reply: APIReply, _ state: SchedulerState) -> APIReply {
         switch reply {
         case .follow(.output): reply
-        case .follow, .jobs, .job, .failure: GuestVeil(state: state).veiled(reply)
+        case .follow, .jobs, .job, .planned, .failure: GuestVeil(state: state).veiled(reply)
         default: reply
         }
     }
@@ -25,6 +25,11 @@ struct GuestVeil {
             view.jobs = view.jobs.map(veiled)
             return .jobs(view)
         case .job(let detail): return .job(veiled(detail))
+        case .planned(var view):
+            view.places = view.places.map { .init(node: GuestVeil.devices($0.gpus), gpus: []) }
+            view.reason = view.reason.map(veiled)
+            view.startsWhen = view.startsWhen == nil ? nil : "a host has room"
+            return .planned(view)
         case .failure(let failure): return .failure(veiled(failure))
         default: return reply
         }

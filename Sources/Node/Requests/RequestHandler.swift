@@ -37,7 +37,7 @@ struct RequestHandler {
         var manifest: Bytes?
     }
 
-    private var state: SchedulerState { node.state }
+    var state: SchedulerState { node.state }
 
     func answer(_ request: APIRequest) async throws {
         // What was acknowledged anywhere in the mesh before this question is part of its answer.
@@ -49,6 +49,7 @@ struct RequestHandler {
         case .invite(let request): try await reply(.invitation(try invite(request)))
         case .approve(let name): try await approve(name)
         case .submit(let request): try await submit(request)
+        case .plan(let request): try await reply(.planned(try plan(request)))
         case .follow(let request): try await follow(request)
         case .followArray(let request):
             try await ArrayOutput(node: node, job: request.job).run(from: request.task) { event in
@@ -167,7 +168,7 @@ struct RequestHandler {
     private static func reads(_ request: APIRequest) -> Bool {
         switch request {
         case .members, .follow, .followArray, .logs, .jobs, .inspectJob, .inspectNode, .cancel, .wait, .fetch,
-            .settings, .pause, .hand, .explain, .put:
+            .settings, .pause, .hand, .explain, .plan, .put:
             true
         default: false
         }
@@ -239,75 +240,7 @@ struct RequestHandler {
 
     // MARK: Jobs
 
-    private func submit(_ request: SubmitRequest) async throws {
-        var spec = request.spec
-        var manifest = request.manifest
-        if let guest = caller.guest {
-            spec = try guest.spec(request, user: caller.name, submitNode: node.id)
-            manifest = guest.manifest
-            // What was asked before, or is refused anyway, needs no files.
-            if let pass = spec.guest, let job = try state.started(with: pass) {
-                return try await reply(.submitted(SubmittedView(job: job, left: left(of: pass))))
-            }
-        } else {
-            // Who submits is what the socket says, not what the request says.
-            spec.user = caller.name
-            spec.uid = caller.user
-            spec.gid = caller.group
-            spec.submitNode = node.id
-            // A token is shown at another door, where it is verified.
-            spec.guest = nil
-        }
-        try SandboxCheck.check(&spec)
-        if spec.runAs == "root", caller.user != 0 { throw NodeError.rootNotAsked }
-        if let user = spec.runAs, caller.user != 0, user != caller.name {
-            throw NodeError.denied(user: caller.name, what: "run jobs as \(user)")
-        }
-        if let checkpoint = spec.checkpoint { _ = try JobDirectory.names(in: checkpoint.directory) }
-        var sent = 0
-        var copies: [NodeID] = []
-        if let manifest {
-            // Whoever names content must have it: what others have here is nothing to be asked for by its hash.
-            let accepted = try await TreeExchange.accept(
-                manifest.array, into: node.trees, asksForAll: caller.guest != nil,
-                ask: { try await reply(.transfer($0)) }, next: { try await nextTransfer() })
-            sent = accepted.received
-            let root = accepted.manifest.root
-            spec.workingTree = root
-            // What is acknowledged must survive this host: its files too.
-            if !accepted.manifest.entries.isEmpty { copies = await node.files.copy(root, to: 1) }
-        } else {
-            spec.workingTree = nil
-        }
-        try await waitForLevel(of: spec)
-        guard case .job(let id) = try await node.driver.carryOut(.submit(spec), as: request.request) else {
-            throw NodeError.malformedRequest("the mesh gave a submit another answer than a job")
-        }
-        if let root = spec.workingTree {
-            for holder in copies { _ = try await node.driver.propose(.treeHeld(tree: root, by: holder)) }
-        }
-        try await reply(
-            .submitted(
-                SubmittedView(job: id, sentParts: UInt32(clamping: sent), left: spec.guest.flatMap(left))))
-    }
-
-    /// How many jobs more a token starts; nil where it has no number of uses.
-    private func left(of pass: GuestPass) -> UInt64? {
-        pass.counts.map { count in
-            let started = UInt64(state.token(count.name)?.starts.count ?? 0)
-            return count.uses - min(count.uses, started)
-        }.min()
-    }
-
-    /// A mesh that was founded a moment ago is at its first level yet. One that stays there refuses the job by itself.
-    private func waitForLevel(of spec: JobSpec) async throws {
-        let deadline = node.loop.after(.seconds(2))
-        while node.state.level < Command.submit(spec).level ?? 0 {
-            guard try await node.driver.changes.isNotified(before: deadline) else { return }
-        }
-    }
-
-    private func nextTransfer() async throws -> TransferMessage {
+    func nextTransfer() async throws -> TransferMessage {
         guard let bytes = try await stream.receive(),
             case .transfer(let message) = try APIRequest(encoded: bytes, limits: APILimits.message)
         else { throw NodeError.malformedRequest("expected the files of the job") }

@@ -46,6 +46,7 @@ enum RunCommand {
                 "show it a directory of its host, as the host's owner allows"),
             Flag("allow-pending", "wait even if no member could hold it now"),
             Flag("upload-limit", .size, "send at most this much of the working directory (default 1G)"),
+            Flag("dry-run", "say what would be sent and where it would run; start nothing"),
             Flag("no-send", "send nothing; the job starts in an empty directory"),
             Flag("mesh", .text(placeholder: "FINGERPRINT"), "with a token: the mesh that it has to be for"),
             Flag("yes", "with a token: send files to a mesh that had none before, without a question"),
@@ -79,6 +80,7 @@ enum RunCommand {
         if let tree {
             try tree.checkLimit(invocation.bytes("upload-limit") ?? WorkingTree.defaultLimitBytes, terminal)
         }
+        if invocation.has("dry-run") { return try DryRun(spec, tree, invocation, terminal).run() }
         if !invocation.has("here") { try GuestDoor.admit(spec, tree, invocation, terminal) }
         if invocation.has("here") {
             guard !invocation.has("detach") else {

@@ -150,7 +150,7 @@ final class RunSession {
                 + tree.ignoredText)
     }
 
-    private static func randomRequest() -> RequestID {
+    static func randomRequest() -> RequestID {
         var generator = SystemRandomNumberGenerator()
         return RequestID(high: generator.next(), low: generator.next())
     }

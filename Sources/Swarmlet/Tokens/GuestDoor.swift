@@ -58,11 +58,7 @@ enum GuestDoor {
         _ spec: JobSpec, _ tree: WorkingTree?, _ invocation: Invocation, _ terminal: Terminal
     ) throws(CommandError) {
         guard let token = try token(invocation) else { return }
-        let now = Clock.wall().nanoseconds / 1_000_000_000
-        do throws(TokenError) { try GuestRequest.check(spec, by: token.grant, now: now) } catch {
-            throw .refused(
-                APIFailure(code: error.code, message: error.message, hint: error.hint, exitCode: ExitCode.swarmlet))
-        }
+        try check(spec, token)
         let fingerprint = MeshFingerprint(meshKey: token.meshKey).text
         if let typed = invocation.text("mesh") {
             guard MeshFingerprint(text: typed)?.text == fingerprint else {
@@ -87,6 +83,15 @@ enum GuestDoor {
         let question = "first contact with mesh \(token.meshName) (\(fingerprint)). Send it \(files)?"
         guard try terminal.confirm(question, hint: hint) else { throw .declined(what: "run") }
         remember(fingerprint)
+    }
+
+    /// Refuses what the token itself does not allow, without a network.
+    static func check(_ spec: JobSpec, _ token: AccessToken) throws(CommandError) {
+        let now = Clock.wall().nanoseconds / 1_000_000_000
+        do throws(TokenError) { try GuestRequest.check(spec, by: token.grant, now: now) } catch {
+            throw .refused(
+                APIFailure(code: error.code, message: error.message, hint: error.hint, exitCode: ExitCode.swarmlet))
+        }
     }
 
     /// Fingerprints of meshes that had something before, one a line.

@@ -73,6 +73,7 @@ enum APIExamples {
                     kind: .run(arguments: ["sh"], terminal: HandTerminal(name: "vt100", rows: 24, columns: 80)))),
             .hand(HandRequest(job: 1, kind: .connect(port: 80))), .handInput(.bytes(Bytes([1, 2]))),
             .handInput(.window(rows: 24, columns: 80)), .handInput(.signal(2)), .explain(3),
+            .plan(SubmitRequest(request: RequestID(high: 1, low: 2), spec: spec)),
             .hand(HandRequest(job: 1, kind: .input)),
             .upgrade(UpgradeRequest(step: .look, program: .zero)),
             .upgrade(
@@ -158,6 +159,10 @@ enum APIExamples {
                 UpgradeView(
                     node: "owl", version: "1", program: .zero, isCurrent: true, attempts: 2, missing: 1,
                     takenBack: "it ended", patienceMilliseconds: 25_000)),
+            .planned(
+                PlanView(spec: spec, places: [.init(node: "owl", gpus: ["GPU 0 (A100 80 GiB)"])], waiting: 0, left: 1)),
+            .planned(
+                PlanView(spec: spec, places: [], waiting: 3, reason: "needs 4 GPUs", startsWhen: "job 7 ends on owl")),
             .explanation(ExplainView(job: 1, state: "running on owl", name: { "\($0)" })),
             .explanation(
                 ExplainView(
