@@ -86,6 +86,8 @@ public enum NodeError: Error, Hashable, Sendable {
     case imageRefused(String, node: String, reason: String)
     /// This host cannot hold a job still without its noticing.
     case noFreezer(String)
+    /// A supervisor of an older program runs tasks of this job and would leave out what is asked for.
+    case supervisorTooOld(JobID, node: String)
     /// What was asked about the sandbox is no sandbox.
     case sandboxMalformed(String)
     /// A profile with a user of its own, and another user.
@@ -169,6 +171,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .mountRefused: "job.mount"
         case .imageRefused: "job.image"
         case .noFreezer: "host.no_freezer"
+        case .supervisorTooOld: "host.supervisor.too_old"
         case .sandboxMalformed: "job.sandbox_malformed"
         case .checkpointDirectoryRefused: "job.checkpoint_directory"
         case .programUnfit: "upgrade.unfit"
@@ -263,6 +266,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .imageRefused(let path, let node, let reason):
             "\(path) cannot be the root of a job on \(node): \(reason)"
         case .mountRefused(let path, let node, let reason): "\(path) cannot be mounted on \(node): \(reason)"
+        case .supervisorTooOld(let job, let node):
+            "on \(node) a supervisor of an older swarmlet runs job \(job), which cannot give this task all that it asks for"
         case .noFreezer(let node): "\(node) has no control group that could hold a job still"
         case .sandboxMalformed(let what): what
         case .runAsInProfile(let profile): "the profile \(profile.name) has a user of its own"
@@ -353,6 +358,7 @@ public enum NodeError: Error, Hashable, Sendable {
             "ask for --profile \(least.name); or its owner allows it there: swarmlet up --least-profile none"
         case .imageRefused: "it has to be on that host, and its owner allows it: swarmlet up --allow-mount PATH"
         case .mountRefused: "its owner allows it there: swarmlet up --allow-mount PATH[:rw]"
+        case .supervisorTooOld: "when the tasks that run there have ended there will be a new one; or run the job again"
         case .noFreezer: "the jobs of root's daemon can be paused; without root: a service with Delegate=yes"
         case .sandboxMalformed: "see: swarmlet run --help"
         case .runAsInProfile: "leave out --run-as, or ask for --profile standard"

@@ -41,6 +41,8 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
     public var logPath: String
     /// It reads what is given to it (`SupervisorRequest.input`) until that is at its end; else nothing.
     public var hasInput: Bool
+    /// It came with parts that this program does not know: it must not be run without them.
+    public private(set) var hasUnknownParts = false
 
     public init(
         key: AttemptKey, arguments: [String], environment: [String], workingDirectory: String,
@@ -96,6 +98,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         disconnectLimit = try map.require(14)
         logPath = try map.require(15)
         hasInput = try map.optional(19) ?? false
+        hasUnknownParts = !map.without(0...20).isEmpty || sandbox?.hasUnknownParts ?? false
         guard !arguments.isEmpty else { throw .invalid("an attempt without a command") }
         guard workingDirectory.utf8.first == UInt8(ascii: "/"), logPath.utf8.first == UInt8(ascii: "/") else {
             throw .invalid("a relative directory in an attempt")
@@ -126,6 +129,13 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         map.set(20, insideUser)
         map.set(19, hasInput ? true : nil)
         return .map(map)
+    }
+
+    /// Which version a supervisor needs that is not to leave out a part of it. Before version 5 they passed over what they did
+    /// not know.
+    public var leastVersion: UInt32 {
+        if insideUser != nil || sandbox?.image != nil || sandbox?.place != nil { return 5 }
+        return hasInput ? 4 : setup.isEmpty ? 1 : 3
     }
 
     /// Where it finds its working directory.

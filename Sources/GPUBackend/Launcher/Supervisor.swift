@@ -209,6 +209,7 @@ final class Supervisor {
     private func start(_ spec: AttemptSpec) throws(HostError) {
         if acknowledged.contains(spec.key) { return }
         if let entry = entries[spec.key] { return tell(entry, key: spec.key) }
+        guard !spec.hasUnknownParts else { return unsent.append(.declined(spec.key, reason: SupervisorEvent.tooOld)) }
         guard lease.holds(at: HostClock.sinceBoot()) else {
             unsent.append(.declined(spec.key, reason: SupervisorEvent.leaseExpired))
             return

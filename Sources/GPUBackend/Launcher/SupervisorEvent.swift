@@ -27,6 +27,7 @@ public enum SupervisorEvent: Hashable, Sendable, CBORCodable {
     /// The reasons of `declined`.
     public static let leaseExpired = "host.lease_expired"
     public static let diskFull = "host.disk_full"
+    public static let tooOld = "host.supervisor.too_old"
     public static let tooManyAttempts = "host.supervisor.too_many_attempts"
 
     public init(cbor: CBOR) throws(CodecError) {

@@ -28,7 +28,8 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
     case input(AttemptKey, offset: UInt64, bytes: Bytes, isLast: Bool)
 
     /// The version of this protocol: the answer to `hello` says which one the supervisor knows.
-    public static let version: UInt32 = 4
+    /// Version 5 knows of roots that jobs bring and of users inside, and declines an attempt of which it does not know all.
+    public static let version: UInt32 = 5
 
     public init(cbor: CBOR) throws(CodecError) {
         let map = try cbor.requireMap()

@@ -131,6 +131,8 @@ final class AttemptRunner: @unchecked Sendable {
         leaseMoved.notify()
     }
 
+    func limitLease(to deadline: Instant) { lease = min(lease, deadline) }
+
     /// Goes as far as it can go before there is room; `start` lets it go on.
     func prepare(_ key: AttemptKey) { begin(key, turn: LoopSignal(loop)) }
 
@@ -214,6 +216,9 @@ final class AttemptRunner: @unchecked Sendable {
         }
         try Task.checkCancellation()
         guard !isStopped else { throw NodeError.stopping }
+        guard link.version >= spec.leastVersion else {
+            throw NodeError.supervisorTooOld(key.job, node: node.views.nodeName(node.id))
+        }
         // From here on the attempt may run: only its supervisor knows what becomes of it.
         attempts[key]?.stage = .supervised
         link.page.extend(to: lease)
@@ -237,10 +242,11 @@ final class AttemptRunner: @unchecked Sendable {
         if let link = links[job] { return link }
         let link: SupervisorLink
         if let taken = spare.take(to: directory.path) {
-            link = try SupervisorLink(job: job, directory: taken.directory, socket: taken.socket, loop: loop)
+            link = try SupervisorLink(
+                job: job, directory: taken.directory, socket: taken.socket, isOwn: true, loop: loop)
         } else {
             try directory.launch(program: Executable.path)
-            link = try SupervisorLink(job: job, directory: directory, loop: loop)
+            link = try SupervisorLink(job: job, directory: directory, isOwn: true, loop: loop)
         }
         links[job] = link
         listen(to: link)
@@ -309,7 +315,12 @@ final class AttemptRunner: @unchecked Sendable {
         running.stage = .preparing
         guard reason == SupervisorEvent.leaseExpired, running.stop == nil else {
             let message =
-                reason == SupervisorEvent.diskFull ? "the disk is full" : "its supervisor holds too many attempts"
+                switch reason {
+                case SupervisorEvent.diskFull: "the disk is full"
+                case SupervisorEvent.tooOld:
+                    NodeError.supervisorTooOld(key.job, node: node.views.nodeName(node.id)).message
+                default: "its supervisor holds too many attempts"
+                }
             return ended(
                 key,
                 outcome: running.stop?.outcome ?? .hostFailed(code: reason, message: message),

@@ -16,8 +16,8 @@ final class SupervisorLink: @unchecked Sendable {
     /// Events in the order they happened; nil is the end of the supervisor.
     var onEvent: ((SupervisorEvent?) -> Void)?
 
-    /// What the supervisor speaks; 1 until it has said so.
-    private(set) var version: UInt32 = 1
+    /// What the supervisor speaks: what this daemon does, where it started it; else 1 until it has said so.
+    private(set) var version: UInt32
 
     private let loop: any EventLoop
     private let socket: Int32
@@ -35,7 +35,11 @@ final class SupervisorLink: @unchecked Sendable {
     private static let sendBytes = 64 * 1024
 
     /// Connects to the supervisor of this directory; `socket` is the connection where there is one.
-    init(job: JobID, directory: SupervisorDirectory, socket connected: Int32? = nil, loop: any EventLoop) throws {
+    init(
+        job: JobID, directory: SupervisorDirectory, socket connected: Int32? = nil, isOwn: Bool = false,
+        loop: any EventLoop
+    ) throws {
+        version = isOwn ? SupervisorRequest.version : 1
         self.job = job
         self.directory = directory
         self.loop = loop

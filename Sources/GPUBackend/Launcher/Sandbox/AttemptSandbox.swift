@@ -16,6 +16,8 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
     public var place: String?
     /// Its root; nil: what its profile says.
     public var image: ImageRoot?
+    /// As of `AttemptSpec`.
+    public private(set) var hasUnknownParts = false
 
     public init(
         profile: SandboxProfile, network: NetworkAccess, hidden: [String] = [], mounts: [MountRequest] = [],
@@ -40,6 +42,7 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
         devices = try map.optional(5) ?? []
         place = try map.optional(6)
         image = try map.optional(7)
+        hasUnknownParts = !map.without(0...7).isEmpty
         guard profile != .none else { throw .invalid("a sandbox of no profile") }
     }
 
