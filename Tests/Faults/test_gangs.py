@@ -13,6 +13,18 @@ from base import MeshCase, meshes  # noqa: E402
 
 RANK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gang_rank.py")
 ENDLESS = "1000000"
+LEAVES_TOGETHER = """
+cd "$0"
+leave() {
+    touch "asked.$RANK"
+    while [ "$(ls asked.* | wc -l)" -lt 4 ]; do sleep 0.1; done
+    echo left together
+    exit 3
+}
+[ "$SWARMLET_ATTEMPT" -gt 1 ] || trap leave TERM
+echo ready
+while :; do sleep 0.1; done
+"""
 
 
 class Gangs(MeshCase):
@@ -153,6 +165,27 @@ class Gangs(MeshCase):
         self.assertNotIn(names[3], [one["node"] for one in self.ranks(job, 2)])
         ends = {one["outcome"] for one in self.detail(job)["attempts_list"] if one["number"] == 1}
         self.assertNotIn("lost", ends)
+
+    def test_ranks_that_have_to_go_are_told_together_and_can_leave_together(self):
+        """Each one stays, once it was asked to go, until all have been asked: one by one they would wait in vain."""
+        folder = self.folder()
+        # Jobs of a daemon that is root are somebody else's.
+        os.chmod(folder, 0o777)
+        job = self.submit("--nodes", "2", "--tasks-per-node", "2", "--grace", "2m", "--no-send", "--profile", "none", "--",
+                          "sh", "-c", LEAVES_TOGETHER, folder)
+        self.addCleanup(self.mesh.attempt, self.node, "cancel", str(job))
+        host = self.ranks(job, 1)[3]["node"]
+        for rank in range(4):
+            meshes.wait_until(lambda: "ready" in self.mesh.command(self.node, "logs", f"{job}:{rank}"), "it is ready")
+        self.addCleanup(self.mesh.attempt, self.node, "node", "uncordon", host)
+        self.mesh.command(self.node, "node", "drain", host, "--force", "-d")
+        names = {one["node"] for one in self.ranks(job, 2)}
+        self.assertNotIn(host, names)
+        for rank in range(4):
+            done = self.mesh.attempt(self.node, "logs", "--rank", str(rank), "--attempt", "1", str(job))
+            self.assertIn("left together", done.stdout)
+        ends = [one["outcome"] for one in self.detail(job)["attempts_list"] if one["number"] == 1]
+        self.assertEqual(len(set(ends)), 1, ends)
 
     def test_a_gang_that_could_never_run_is_refused_and_one_that_has_to_wait_says_why(self):
         refused = self.mesh.attempt(self.node, "run", "--nodes", "5", "--", "true", cwd=self.folder())

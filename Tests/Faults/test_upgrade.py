@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -98,15 +100,37 @@ class Upgrade(MeshCase):
         self.mesh.command(self.node, "upgrade", kept, seconds=120)
         meshes.wait_until(lambda: self.versions() == before, "it is what it was")
 
+    def state_of(self, node, seen_from):
+        return next(member["state"] for member in self.mesh.members(seen_from) if member["name"] == node.name)
+
     def test_where_the_new_daemon_does_not_come_the_old_one_does_and_jobs_go_on(self):
+        """However long it takes: the mesh was asked to wait, so nothing stands still, and nothing begins elsewhere."""
         before = self.versions()
         run, gate = self.counting(self.node)
-        done = self.mesh.attempt(
-            self.node, "upgrade", self.program("pretender", PRETENDER.replace("LEVELS", "1-99")), seconds=150)
-        self.assert_refused(done, 125, "upgrade.taken_back")
-        with open(self.node.binary, "rb") as there:
+        job = self.mesh.newest_job(self.node)
+        away = self.mesh.node(self.mesh.wait_running(self.node, job))
+        other = next(node for node in self.mesh.nodes if node is not away)
+        stay = os.path.join(self.folder(), "stay")
+        hesitant = PRETENDER.replace("LEVELS", "1-99").replace(
+            "*)", f"*) while [ ! -e '{stay}' ]; do sleep 0.1; done;")
+        asked = subprocess.Popen([away.binary, *self.mesh.arguments(away, ["upgrade", self.program("slow", hesitant)])],
+                                 env=self.mesh.environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        meshes.wait_until(lambda: self.state_of(away, other) == "away", "the others know that it is away", 60)
+        began = time.monotonic()
+        # Its lease would have run out twice.
+        meshes.wait_until(lambda: time.monotonic() > began + 8, "its daemon is away", 30)
+        self.assertEqual(self.state_of(away, other), "away")
+        attempts = self.mesh.job(other, job).attempts
+        self.assertEqual([(attempt["node"], attempt["state"]) for attempt in attempts], [(away.name, "running")])
+        with open(stay, "w", encoding="utf-8"):
+            pass
+        _, said = asked.communicate(timeout=150)
+        self.assertEqual(asked.returncode, 125, said)
+        self.assertIn("upgrade.taken_back", said)
+        with open(away.binary, "rb") as there:
             self.assertEqual(there.read(4), b"\x7fELF")
         meshes.wait_until(lambda: self.versions() == before, "it is what it was")
+        meshes.wait_until(lambda: self.state_of(away, other) == "alive", "the mesh waits no longer")
         self.assert_counted(run, gate)
 
     def test_all_hosts_follow_one_after_the_other_and_who_has_it_is_passed_over(self):

@@ -60,6 +60,29 @@ struct SupervisorLifeTests {
         #expect(!FileManager.default.fileExists(atPath: harness.directory.path + "/socket"))
     }
 
+    @Test("a lease that is taken back ends then, though the supervisor waits for the end of a longer one")
+    func shortenedLease() throws {
+        let harness = try SupervisorHarness()
+        let page = try harness.directory.leasePage()
+        page.extend(to: HostClock.sinceBoot() + .seconds(600))
+        let spec = try harness.start(Self.counting)
+        _ = try harness.waitForStart(spec.key)
+        #expect(moves(harness))
+        harness.disconnect()
+        try harness.directory.shortenLease(to: HostClock.sinceBoot())
+        let last = count(harness)
+        #expect(!page.holds(at: HostClock.sinceBoot()))
+        // Of another daemon, which hears that it stands still.
+        try harness.connect()
+        try harness.wait { if case .frozen(spec.key) = $0 { true } else { false } }
+        let still = count(harness)
+        #expect(still >= last || still.count >= last.count)
+        #expect(!moves(harness, seconds: 0.3))
+        page.extend(to: HostClock.sinceBoot() + .seconds(600))
+        try harness.lapse()
+        #expect(moves(harness))
+    }
+
     @Test("what a supervisor starts is ordinary work, whatever it is itself")
     func ordinaryWork() throws {
         let harness = try SupervisorHarness()

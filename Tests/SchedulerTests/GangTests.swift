@@ -110,6 +110,38 @@ struct GangTests {
         #expect(Placement.plan(mesh.state).map(\.attempt.job) == [id, id])
     }
 
+    @Test("a gang of which one rank has to go is told as one, before any of them has ended, and moves as one")
+    func movesAsOne() throws {
+        var mesh = StateUnderTest("a", "b", "c")
+        let id = try job(mesh.run(.submit(spec(try gang(2, 2)))))
+        let ranks = mesh.placeAll()
+        for key in ranks { mesh.report(key, .running) }
+        #expect(mesh.run(.moveGang(AttemptKey(ranks[3].taskKey, attempt: 2))).code == "job.attempt_stale")
+        #expect(mesh.run(.moveGang(ranks[3])) == .ok)
+        #expect(mesh.state.job(id)?.gang?.ending?.outcome == .moved)
+        #expect(states(mesh, id) == [.running, .running, .running, .running])
+        end(&mesh, [ranks[3], ranks[0], ranks[1]], .moved)
+        #expect(mesh.placeAll().isEmpty, "one of them has not ended")
+        // It failed because the others were gone, which is no failure of its own.
+        end(&mesh, [ranks[2]], .exited(9))
+        #expect(states(mesh, id) == [.pending, .pending, .pending, .pending])
+        #expect(mesh.placeAll().map(\.attempt) == [2, 2, 2, 2])
+        #expect(mesh.state.brokenInvariants().isEmpty)
+    }
+
+    @Test("a gang whose ranks were all done when they were asked to go has succeeded")
+    func doneWhenMoved() throws {
+        var mesh = StateUnderTest("a", "b", "c")
+        let id = try job(mesh.run(.submit(spec(try gang(2)))))
+        let ranks = mesh.placeAll()
+        for key in ranks { mesh.report(key, .running) }
+        mesh.run(.moveGang(ranks[0]))
+        end(&mesh, ranks, .exited(0))
+        #expect(states(mesh, id) == [.succeeded, .succeeded])
+        #expect(mesh.state.job(id)?.isEnded == true)
+        #expect(mesh.state.brokenInvariants().isEmpty)
+    }
+
     @Test("a rank that fails ends the gang: all begin anew when the last has ended, and not before")
     func restart() throws {
         var mesh = StateUnderTest("a", "b")

@@ -53,6 +53,12 @@ public final class LeasePage: @unchecked Sendable {
         clinux_atomic_store(words + Self.deadlineWord, UInt64(bitPattern: deadline.nanoseconds))
     }
 
+    /// What was given for the absence of a daemon is taken back: the lease ends then, if not before.
+    public func shorten(to deadline: Instant) {
+        guard deadline < self.deadline else { return }
+        clinux_atomic_store(words + Self.deadlineWord, UInt64(bitPattern: deadline.nanoseconds))
+    }
+
     /// The node has no lease any more (it left the mesh): what may be replaced freezes at once.
     public func revoke() { clinux_atomic_store(words + Self.deadlineWord, 0) }
 

@@ -84,6 +84,15 @@ public struct SupervisorDirectory: Hashable, Sendable {
         return try LeasePage(path: paths.lease)
     }
 
+    /// Takes back what was given for the absence of a daemon: the lease ends then, if not before.
+    ///
+    /// Once this returns the supervisor sees it whatever becomes of the caller: it waits for the deadline that it knows, and is
+    /// woken by a signal, as it is by the end of a process.
+    public func shortenLease(to deadline: Instant) throws(HostError) {
+        try leasePage().shorten(to: deadline)
+        if let process = runningProcess { kill(process, SIGCHLD) }
+    }
+
     /// The process that holds this directory, whatever else is wrong with it.
     public var runningProcess: Int32? {
         let file = Glibc.open(paths.process, O_RDWR | O_CLOEXEC)

@@ -8,7 +8,7 @@ public struct MemberView: Hashable, Sendable {
     /// The whole PASERK id, `k4.pid.…`.
     public var keyID: String
     public var nodeID: NodeID
-    /// alive, suspect, dead or left (its daemon said goodbye); of those that are alive also cordoned, draining, drained or
+    /// alive, suspect, dead, left (its daemon said goodbye) or away (it has said for how long); of those that are alive also cordoned, draining, drained or
     /// closed.
     public var state: String
     /// leader, voter or learner.

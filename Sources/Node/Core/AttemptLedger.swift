@@ -21,12 +21,16 @@ struct AttemptLedger: Sendable {
     struct Held: Hashable, Sendable {
         var phase: Phase
         var stopping: AttemptStop?
+        /// The mesh has been asked to end the gang of which it is a rank.
+        var movesGang = false
     }
 
     enum Step: Hashable, Sendable {
         case prepare(AttemptKey)
         case start(AttemptKey)
         case stop(AttemptKey, AttemptStop)
+        /// It cannot stay, and the other ranks of its gang are to end with it.
+        case moveGang(AttemptKey)
         case settled(AttemptKey)
     }
 
@@ -179,13 +183,23 @@ struct AttemptLedger: Sendable {
         } else if let stop = attempt.gangStop, current.phase != .ended, mayEscalate(from: current.stopping, to: stop) {
             held[key]?.stopping = stop
             steps.append(.stop(key, stop))
+        } else if attempt.movesAsOne, attempt.gangStop == nil, attempt.stay == .over, current.phase != .ended {
+            // It is told with the others.
+            moveGang(of: key, &steps)
         } else if attempt.stay == .over, current.phase != .ended, current.stopping == nil {
             held[key]?.stopping = .moved
             steps.append(.stop(key, .moved))
         } else if attempt.stay == .evicted, current.phase != .ended, !(current.stopping?.isHasty ?? false) {
+            if attempt.movesAsOne, attempt.gangStop == nil { moveGang(of: key, &steps) }
             held[key]?.stopping = .evicted
             steps.append(.stop(key, .evicted))
         }
+    }
+
+    private mutating func moveGang(of key: AttemptKey, _ steps: inout [Step]) {
+        guard held[key]?.movesGang == false else { return }
+        held[key]?.movesGang = true
+        steps.append(.moveGang(key))
     }
 
     /// What was asked to end in its own time is killed where the gang cannot wait for it.
@@ -244,6 +258,8 @@ struct WantedAttempt: Hashable, Sendable {
     var stay: Stay
     /// It has to end because another rank of its gang did; nil: it does not.
     var gangStop: AttemptStop?
+    /// It is a rank of a gang in a mesh that can be asked to end all of them together.
+    var movesAsOne: Bool
 
     /// Whether it may be here.
     enum Stay: Hashable, Sendable {
@@ -258,8 +274,9 @@ struct WantedAttempt: Hashable, Sendable {
 
     init(
         key: AttemptKey, hasStarted: Bool, isCancelled: Bool, turn: UInt64? = nil, stay: Stay = .asLongAsItTakes,
-        gangStop: AttemptStop? = nil
+        gangStop: AttemptStop? = nil, movesAsOne: Bool = false
     ) {
+        self.movesAsOne = movesAsOne
         self.gangStop = gangStop
         self.stay = stay
         self.key = key

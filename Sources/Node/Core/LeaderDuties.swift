@@ -118,7 +118,10 @@ struct LeaderDuties: Sendable {
             nextLossCheck = .distantFuture
             state.forEachPresent { node in
                 guard node != id, !grants.isCondemned(node) else { return }
-                let deadline = grants.deadline(of: node)
+                var deadline = grants.deadline(of: node)
+                if deadline <= now, let absence = state.node(node)?.absence {
+                    deadline = max(deadline, grants.end(of: absence, of: node))
+                }
                 if deadline <= now { decisions.append(.propose(.nodeLost(node))) }
                 nextLossCheck = min(nextLossCheck, deadline)
             }

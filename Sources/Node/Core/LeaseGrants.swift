@@ -1,4 +1,5 @@
 import Codec
+import Scheduler
 
 /// The leader's side of the leases: who was heard when, and who may be replaced.
 ///
@@ -20,6 +21,8 @@ struct LeaseGrants: Sendable {
     private var confirmation: UInt64?
     /// Nodes whose loss is proposed: they get no grant until the mesh has decided.
     private var condemned: Set<NodeID> = []
+    /// Those that are away by their own word, and since when this leader knows it.
+    private var absences: [NodeID: (id: UInt64, since: Instant)] = [:]
     /// Nodes that hold a grant of this leader: their next one can wait for a heartbeat.
     private var granted: Set<NodeID> = []
 
@@ -82,6 +85,20 @@ struct LeaseGrants: Sendable {
     func deadline(of node: NodeID) -> Instant {
         (heard[node] ?? leadingSince) + NodeConstants.lease
             + (faults.contains(.replaceWithoutMargin) ? .zero : NodeConstants.leaseMargin)
+    }
+
+    /// What a node has said about its absence, as of now.
+    mutating func noticed(_ absence: Absence?, of node: NodeID, now: Instant) {
+        guard absences[node]?.id != absence?.id else { return }
+        absences[node] = absence.map { ($0.id, now) }
+    }
+
+    /// Until when nothing is taken for lost that a node runs during its absence. The node counts from when it asked for it,
+    /// each leader from when it heard of it, or began to lead.
+    func end(of absence: Absence, of node: NodeID) -> Instant {
+        let known = absences[node].flatMap { $0.id == absence.id ? $0.since : nil } ?? leadingSince
+        let length = Interval(nanoseconds: absence.nanoseconds)
+        return known + length + NodeConstants.absenceMargin(length)
     }
 
     mutating func condemn(_ node: NodeID) {

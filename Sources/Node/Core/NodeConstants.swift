@@ -17,6 +17,11 @@ public enum NodeConstants {
     /// that they wait for. From then on it renews only by the way that the log takes, so that it is lost where that is cut.
     public static let leaseByDatagramAfterEnd = Interval.seconds(2)
     public static let leaseRenewalInDoubt = Interval.milliseconds(200)
+    /// What the leader adds before it gives up a node that was to be away for so long: clocks may drift apart by a fortieth
+    /// of that, which is far more than they do.
+    static func absenceMargin(_ absence: Interval) -> Interval {
+        leaseMargin + Interval(nanoseconds: absence.nanoseconds / 40)
+    }
     /// An attempt starts only under a lease that still lasts this long.
     public static let leaseToStart = Interval.milliseconds(500)
     /// How long a proposal waits for its answer before it is sent again, to whoever leads then.

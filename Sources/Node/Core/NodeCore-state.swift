@@ -53,7 +53,11 @@ extension NodeCore {
         for event in events {
             switch event {
             case .nodeChanged(let node):
-                if node == id { drainIsOver = false }
+                if node == id {
+                    drainIsOver = false
+                    absence.noticed(state.node(id)?.absence)
+                }
+                grants.noticed(state.node(node)?.absence, of: node, now: now)
                 switch state.node(node)?.presence {
                 case .present: grants.welcome(node, now: now)
                 case .lost, .left, nil: grants.pardon(node)
@@ -77,6 +81,7 @@ extension NodeCore {
         guard let arrivedState else { preconditionFailure("a snapshot is restored in the turn in which it arrived") }
         effects.append(.replaced(state))
         state = arrivedState
+        absence.noticed(state.node(id)?.absence)
         appliedIndex = snapshot.index
         unapplied = []
         isComparisonDue = true

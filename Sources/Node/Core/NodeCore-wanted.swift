@@ -18,7 +18,8 @@ extension NodeCore {
             return WantedAttempt(
                 key: key, hasStarted: attempt?.startedAt != nil, isCancelled: job?.isCancelled ?? false,
                 turn: attempt?.turn, stay: stay(of: key, job?.spec, drain, wallClock: wallClock),
-                gangStop: job?.gangStop)
+                gangStop: faults.contains(.rankOutlivesGang) ? nil : job?.gangStop,
+                movesAsOne: job?.spec?.gang != nil && state.level >= 5)
         }
     }
 

@@ -51,6 +51,8 @@ public struct NodeCore: Sendable {
     private var isLeaving = false
     /// The owner of this host wants it alone.
     var isClosed = false
+    /// What this node has said about being away.
+    var absence = OwnAbsence()
     /// The comparison after the deadline of the drain has been made.
     var drainIsOver = false
     /// Whether the state, or what is held here, may have changed since the two were compared.
@@ -93,6 +95,7 @@ public struct NodeCore: Sendable {
         raft = RaftCore(id: id, restored: restored, configuration: raftConfiguration, seed: boot, now: now)
         self.state = state ?? SchedulerState()
         appliedIndex = raft.appliedIndex
+        absence.noticed(self.state.node(id)?.absence)
         swim = SwimCore(id: id, generation: generation, seal: seal, seed: boot ^ 0x5357_494D, now: now)
         lease = LeaseHolder(now: now, boot: boot, faults: faults)
         grants = LeaseGrants(faults: faults)
@@ -121,6 +124,7 @@ public struct NodeCore: Sendable {
         }
         if lease.hasCaughtUp, let due = ledger.nextDeadline, due < next { next = due }
         if lease.hasCaughtUp, let due = drainDeadline, due < next { next = due }
+        if lease.hasCaughtUp, let due = absence.nextDeadline, due < next { next = due }
         return next
     }
 
@@ -172,6 +176,7 @@ public struct NodeCore: Sendable {
                 effects.append(.answered(entry.request, Answer(refusal)))
                 break
             }
+            if case .absent(id, let absence) = entry.command { self.absence.asked(absence, now: now) }
             proposals.add(entry)
         case .abandon(let request): _ = proposals.remove(request)
         case .adopted(let attempts):
@@ -379,11 +384,20 @@ public struct NodeCore: Sendable {
         // What was replaced is stopped before the lease that would let it go on moves.
         for case .stop(let key, let stop) in steps { effects.append(.stop(key, stop)) }
         if let extended { effects.append(.extendLease(until: extended, heldBack: ledger.jobsHeldBack)) }
+        if let until = absence.takeGranted() {
+            effects.append(.extendLease(until: until, heldBack: ledger.jobsHeldBack))
+        }
+        if let over = absence.takeOver(leased: now < lease.deadline, now: now) {
+            if !faults.contains(.backWithLongLease) { effects.append(.shortenLease(to: lease.deadline)) }
+            proposals.add(Entry(request: requestIDs.next(), time: 0, command: .back(id, absence: over)))
+        }
         for step in steps {
             switch step {
             case .prepare(let key): effects.append(.prepare(key))
             case .start(let key): effects.append(.start(key))
             case .settled(let key): effects.append(.settled(key))
+            case .moveGang(let key):
+                proposals.add(Entry(request: requestIDs.next(), time: 0, command: .moveGang(key)))
             case .stop: break
             }
         }

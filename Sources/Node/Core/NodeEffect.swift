@@ -20,6 +20,8 @@ public enum NodeEffect: Sendable {
     /// Every attempt of this host may run until then (boot-time clock), but for those of the jobs held back: one of
     /// their attempts was replaced and is not gone yet.
     case extendLease(until: Instant, heldBack: [JobID])
+    /// No attempt of this host may run longer than until then, whatever was said before.
+    case shortenLease(to: Instant)
     /// The end of this attempt is known to the mesh; its supervisor may forget it.
     case settled(AttemptKey)
     case answered(RequestID, Answer)

@@ -16,6 +16,10 @@ struct UpgradeService {
 
     /// For another host to answer; the longest of the other steps is a self test.
     private static let patience = (look: Interval.seconds(5), other: Interval.seconds(90))
+    /// For which the mesh waits for a host beyond the start of a daemon: the watch and the old program take that long.
+    private static let absenceBeyondStart = Interval.seconds(35)
+    /// How long a mesh that cannot decide just now is asked to wait.
+    private static let absencePatience = Interval.seconds(5)
     /// So that the answer is on its way first.
     private static let pause = Interval.milliseconds(50)
 
@@ -60,7 +64,28 @@ struct UpgradeService {
         guard isHere, request.step == .change, program.digest != request.program else { return }
         node.loop.spawn("go on as another program") { [node = node, path = program.path] in
             do { try await node.loop.sleep(for: UpgradeService.pause) } catch { return }
+            await UpgradeService.sayAbsence(node)
             node.onRestart?(path)
+        }
+    }
+
+    /// Asks the mesh to wait for this host longer than a lease, so that its jobs run on however long the start takes, or that
+    /// of the old program after it. Where it does not, they freeze until the new daemon is there.
+    private static func sayAbsence(_ node: MeshNode) async {
+        guard node.state.level >= 5 else {
+            return node.log.note(
+                "the mesh is at level \(node.state.level) of its protocol and waits for this host no longer than a lease"
+            )
+        }
+        let length = node.directory.startPatience + UpgradeService.absenceBeyondStart
+        var random = SystemRandomNumberGenerator()
+        let absence = Absence(id: random.next(), nanoseconds: length.nanoseconds)
+        do {
+            let answer = try await node.driver.propose(
+                .absent(node.id, absence), patience: UpgradeService.absencePatience)
+            if let failure = APIFailure(refusal: answer) { throw failure }
+        } catch {
+            node.log.note("the mesh does not wait for this host: \(APIFailure(error).message)")
         }
     }
 

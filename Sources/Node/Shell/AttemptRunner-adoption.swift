@@ -115,6 +115,25 @@ extension AttemptRunner {
         return AdoptedAttempt(key: key, at: result.startedAt ?? result.endedAt)
     }
 
+    /// The daemon before this one has given supervisors a lease for its absence. It is taken back from all that live, also
+    /// from one that nobody speaks to; what cannot be held to it is ended.
+    func shortenLease(to deadline: Instant) {
+        limitLease(to: deadline)
+        do {
+            for directory in try SupervisorDirectory.scan(node.directory.supervisors) {
+                do {
+                    try directory.shortenLease(to: deadline)
+                } catch {
+                    guard let process = directory.runningProcess else { continue }
+                    node.log.warning("the supervisor \(process) cannot be held to its lease: \(error.message)")
+                    kill(process, SIGKILL)
+                }
+            }
+        } catch {
+            node.log.warning("supervisors cannot be looked for: \(error.message)")
+        }
+    }
+
     /// The state is as new as this daemon: what was adopted is looked after like what was started here.
     func resumeAdopted() {
         let results = exchange(&endedBefore, with: [:])

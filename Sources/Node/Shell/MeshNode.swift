@@ -277,6 +277,7 @@ final class MeshNode: @unchecked Sendable {
             runner.extendLease(until: until, heldBack: heldBack)
             announce()
             driver.changes.notify()
+        case .shortenLease(let until): runner.shortenLease(to: until)
         case .settled(let key): runner.settled(key)
         case .changed(let events): note(events)
         case .archive(let jobs, let index):

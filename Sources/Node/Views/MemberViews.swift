@@ -54,6 +54,11 @@ struct MemberViews {
 
     /// `has been dead for 8d04h; is removed in 21d`: nil where that is no news yet.
     func notice(_ record: NodeRecord) -> String? {
+        if let absence = record.absence {
+            let end = Interval(
+                nanoseconds: max(0, absence.since + absence.nanoseconds - EventLoops.wallClock.nanoseconds))
+            return "is away, as for an upgrade; is waited for \(TimeSpan.text(end)) more, and its jobs run on"
+        }
         guard case .lost(let since) = record.presence else { return nil }
         let settings = node.state.meshSettings
         let time = Interval(nanoseconds: max(0, EventLoops.wallClock.nanoseconds - since))
@@ -71,7 +76,7 @@ struct MemberViews {
         case .left: return "left"
         // Its daemon said goodbye, before it was missed.
         case .lost: return node.health[record.id] == .left ? "left" : "dead"
-        case .present: break
+        case .present: if record.absence != nil { return "away" }
         }
         switch record.id == node.id ? nil : node.health[record.id] {
         case .suspect: return "suspect"

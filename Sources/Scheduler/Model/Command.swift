@@ -60,6 +60,12 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case addIssuer(IssuerRecord)
     /// All tokens that there are, are believed no more.
     case raiseTokenEpoch(by: String)
+    /// The daemon of a node will be away, and what the node runs goes on.
+    case absent(NodeID, Absence)
+    /// The absence with this id is over: no supervisor of the node has a lease from it any more.
+    case back(NodeID, absence: UInt64)
+    /// A rank of a gang cannot stay where it is: all of its ranks are to end in their time, so that they move together.
+    case moveGang(AttemptKey)
     /// Of a version newer than ours; it is refused when applied. Kept as it came.
     case unrecognised(CBOR)
 
@@ -107,6 +113,9 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 32: self = .revokeToken(try map.require(1))
         case 33: self = .addIssuer(try map.require(1))
         case 34: self = .raiseTokenEpoch(by: try map.require(1))
+        case 50: self = .absent(try map.require(1), try map.require(2))
+        case 51: self = .back(try map.require(1), absence: try map.require(2))
+        case 52: self = .moveGang(try map.require(1))
         default: self = .unrecognised(cbor)
         }
     }
@@ -172,6 +181,9 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case .revokeToken(let revocation): return .kind(32) { $0.set(1, revocation) }
         case .addIssuer(let issuer): return .kind(33) { $0.set(1, issuer) }
         case .raiseTokenEpoch(let person): return .kind(34) { $0.set(1, person) }
+        case .absent(let node, let absence): return Command.pair(50, node, absence)
+        case .back(let node, let absence): return Command.pair(51, node, absence)
+        case .moveGang(let attempt): return .kind(52) { $0.set(1, attempt) }
         case .unrecognised(let cbor): return cbor
         }
     }

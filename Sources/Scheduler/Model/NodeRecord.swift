@@ -29,6 +29,8 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
     public var drain: DrainOrder?
     /// It is a member no more, and its key never will be again.
     public var revocation: Revocation?
+    /// Its daemon is away by its own word.
+    public var absence: Absence?
 
     public init(
         id: NodeID = NodeID(0), name: String, identityKey: Bytes, noiseKey: Bytes, role: NodeRole = .auto,
@@ -59,7 +61,7 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
 
     /// Whether new work may be placed there now.
     public var takesWork: Bool {
-        presence == .present && drain == nil && capacity.closed == nil && mayRunWork
+        presence == .present && drain == nil && capacity.closed == nil && absence == nil && mayRunWork
     }
 
     /// Whether its seat among the voters should go to another node.
@@ -85,6 +87,7 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         levels = try map.optional(13) ?? ProtocolLevels(lowest: 1, highest: 1)
         drain = try map.optional(14)
         revocation = try map.optional(15)
+        absence = try map.optional(16)
     }
 
     public var cbor: CBOR {
@@ -104,6 +107,7 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         map.set(13, levels)
         map.set(14, drain)
         map.set(15, revocation)
+        map.set(16, absence)
         return .map(map)
     }
 }

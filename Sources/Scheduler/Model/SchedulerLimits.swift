@@ -6,6 +6,8 @@ public enum SchedulerLimits {
     public static let departedMax = 1_000
     /// Characters of the reason why a node is drained; more are cut off.
     public static let drainReasonMax = 200
+    /// How long a daemon may be away by its own word: 10 min in nanoseconds.
+    public static let absenceMax: Int64 = 600_000_000_000
     /// Nodes that wait to be approved.
     public static let knocksMax = 64
     /// How long a node waits to be approved: 10 min in nanoseconds.

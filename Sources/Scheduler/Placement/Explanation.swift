@@ -97,6 +97,10 @@ extension Placement {
         if case .lost(let since) = record.presence {
             return "dead for \(TimeSpan.text(Interval(nanoseconds: max(0, now - since))))"
         }
+        if let absence = record.absence {
+            let away = TimeSpan.text(Interval(nanoseconds: max(0, now - absence.since)))
+            return "away for \(away), is waited for up to \(TimeSpan.text(Interval(nanoseconds: absence.nanoseconds)))"
+        }
         if let drain = record.drain { return "\(drain.kind == .cordon ? "cordoned" : "drained") by \(drain.by)" }
         return record.capacity.closed ?? "takes no work"
     }

@@ -82,6 +82,7 @@ extension SchedulerState {
         let position = try memberPosition(id)
         guard nodeRows[position].record.presence == .present else { return }
         nodeRows[position].record.presence = .lost(since: time)
+        nodeRows[position].record.absence = nil
         lostNodes.set(id, Nothing())
         events.append(.nodeChanged(id))
         sweep(id)

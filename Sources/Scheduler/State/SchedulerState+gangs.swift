@@ -86,6 +86,15 @@ extension SchedulerState {
         events.append(.gangChanged(key.job))
     }
 
+    /// All ranks are to end because one of them cannot stay where it is.
+    mutating func moveGang(_ key: AttemptKey, _ events: inout [StateEvent]) throws(SchedulerError) {
+        guard let job = jobRows.find(key.job) else { throw .jobNotFound(key.job) }
+        guard key.task < jobRows[job].tasks.count, jobRows[job].tasks[key.task].liveAttempt?.number == key.attempt,
+            let gang = jobRows[job].gang?.value, gang.attempt == key.attempt
+        else { throw .attemptStale(key) }
+        if gang.ending == nil, jobRows[job].cancelRequestedBy == nil { endGang(job, key.task, .moved, &events) }
+    }
+
     /// Where a rank goes whose attempt has ended. It waits until all have: only then is it known whether a host was lost,
     /// because the ranks that lose touch with one that was often fail sooner than the mesh gives its host up.
     mutating func stateOfRank(
@@ -122,6 +131,13 @@ extension SchedulerState {
         guard var gang = jobRows[job].gang?.value, var ending = gang.ending, !ending.isFinal,
             jobRows[job].counts.onNodes == 0, jobRows[job].cancelRequestedBy == nil
         else { return }
+        if hasSucceeded(job, gang) {
+            // Asked to end, each of them had done all there was to do.
+            gang.ending = nil
+            jobRows[job].gang = Shared(gang)
+            for rank in 0..<jobRows[job].tasks.count { change(job, rank, to: .succeeded, &events) }
+            return
+        }
         guard !mayRepeat(job, gang) else {
             // What they have done was done together with one that has to do it again.
             for rank in 0..<jobRows[job].tasks.count { change(job, rank, to: .pending, &events) }
@@ -138,9 +154,19 @@ extension SchedulerState {
         }
     }
 
+    private func hasSucceeded(_ job: RowPosition, _ gang: GangRecord) -> Bool {
+        let tasks = jobRows[job].tasks
+        for rank in 0..<tasks.count {
+            guard let last = tasks[rank].attempts.last, last.number == gang.attempt, last.outcome?.isSuccess == true
+            else { return false }
+        }
+        return true
+    }
+
     /// Lost hosts do not count, nor what else comes with one; failures of any rank do.
     private mutating func mayRepeat(_ job: RowPosition, _ gang: GangRecord) -> Bool {
         guard case .times(let count) = jobRows[job].spec.value.retry, let ending = gang.ending else { return false }
+        if ending.outcome == .moved { return true }
         let tasks = jobRows[job].tasks
         for rank in 0..<tasks.count {
             guard let last = tasks[rank].attempts.last, last.number == gang.attempt else { continue }

@@ -72,6 +72,7 @@ extension Command {
         case .report(_, let reports): reports.reduce(1) { max($0, $1.level) }
         case .pause, .label, .rankReady: 3
         case .issueToken, .revokeToken, .addIssuer, .raiseTokenEpoch: 4
+        case .absent, .back, .moveGang: 5
         default: 1
         }
     }

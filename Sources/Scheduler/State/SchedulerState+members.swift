@@ -127,6 +127,24 @@ extension SchedulerState {
         events.append(.nodeChanged(id))
     }
 
+    mutating func absent(
+        _ id: NodeID, _ absence: Absence, _ events: inout [StateEvent]
+    ) throws(SchedulerError) {
+        let position = try memberPosition(id)
+        // One that is lost has been replaced: it is to come back first.
+        guard nodeRows[position].record.presence == .present else { return }
+        nodeRows[position].record.absence = Absence(
+            id: absence.id, nanoseconds: min(max(0, absence.nanoseconds), SchedulerLimits.absenceMax), since: time)
+        events.append(.nodeChanged(id))
+    }
+
+    mutating func back(_ id: NodeID, _ absence: UInt64, _ events: inout [StateEvent]) throws(SchedulerError) {
+        let position = try memberPosition(id)
+        guard nodeRows[position].record.absence?.id == absence else { return }
+        nodeRows[position].record.absence = nil
+        events.append(.nodeChanged(id))
+    }
+
     mutating func label(
         _ id: NodeID, set labels: [Label], removed names: [String], _ events: inout [StateEvent]
     ) throws(SchedulerError) {
@@ -172,6 +190,7 @@ extension SchedulerState {
         let position = try memberPosition(id)
         let record = nodeRows[position].record
         nodeRows[position].record.presence = .left
+        nodeRows[position].record.absence = nil
         memberNames.remove(record.name)
         memberKeys.remove(record.identityKey)
         lostNodes.remove(id)

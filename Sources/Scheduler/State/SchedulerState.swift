@@ -130,6 +130,9 @@ public struct SchedulerState: Sendable {
         case .revokeToken(let revocation): try revoke(revocation, &events)
         case .addIssuer(let issuer): try add(issuer, &events)
         case .raiseTokenEpoch: raiseTokenEpoch(&events)
+        case .absent(let node, let absence): try absent(node, absence, &events)
+        case .back(let node, let absence): try back(node, absence, &events)
+        case .moveGang(let attempt): try moveGang(attempt, &events)
         case .tick: break
         case .unrecognised: throw .unrecognised
         }

@@ -53,7 +53,7 @@ enum InspectText {
                         + (drain.reason.isEmpty ? "" : ": \(drain.reason)")
                 } ?? member.closed.map { "no: \($0)" }
             ),
-            ("inactive", member.notice),
+            (member.state == "away" ? "absence" : "inactive", member.notice),
             ("hardware", StatusText.hardware(member.cpus, member.memoryBytes, member.gpus)),
             ("free GPUs", member.gpus.isEmpty ? nil : "\(member.freeGPUs)"),
             ("address", member.address),

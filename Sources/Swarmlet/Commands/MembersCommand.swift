@@ -9,7 +9,7 @@ enum MembersCommand {
         flags: [Flag("watch", short: "w", "show it again whenever it changes, until Ctrl-C")],
         details: [
             """
-            STATE: alive suspect dead left revoked; of those that are alive also cordoned, draining or drained. In a
+            STATE: alive suspect away dead left revoked; of those that are alive also cordoned, draining or drained. In a
             pipe --watch writes each table, or with --json each object, after the one before.
             """
         ],
@@ -75,6 +75,10 @@ enum MembersCommand {
             }
             for member in view.members {
                 guard let notice = member.notice else { continue }
+                guard member.state != "away" else {
+                    terminal.warn("\(member.name) \(notice).")
+                    continue
+                }
                 terminal.warn(
                     "\(member.name) \(notice). If it will not come back: swarmlet node remove \(member.name)")
             }

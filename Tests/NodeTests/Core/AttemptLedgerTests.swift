@@ -27,6 +27,22 @@ struct AttemptLedgerTests {
         return ledger
     }
 
+    @Test("a rank that has to go asks for its gang once, and goes with it; at once only where the owner wants the host")
+    func movesAsOne() {
+        var ledger = running()
+        var rank = WantedAttempt(key: key, hasStarted: true, isCancelled: false, stay: .over, movesAsOne: true)
+        #expect(compare(&ledger, [rank]) == [.moveGang(key)])
+        #expect(compare(&ledger, [rank]).isEmpty)
+        rank.gangStop = .moved
+        #expect(compare(&ledger, [rank]) == [.stop(key, .moved)])
+        var other = running()
+        rank.gangStop = nil
+        rank.stay = .evicted
+        #expect(compare(&other, [rank]) == [.moveGang(key), .stop(key, .evicted)])
+        rank.gangStop = .moved
+        #expect(compare(&other, [rank]).isEmpty)
+    }
+
     @Test("what has a place here starts under a lease, once")
     func startsOnce() {
         var ledger = AttemptLedger()

@@ -51,11 +51,20 @@ struct SimulatedWork {
     var command: [String] { ["work", "\(milliseconds)", "\(failingAttempts)", "\(longEvery)"] }
 
     func process(_ key: AttemptKey, _ spec: JobSpec, now: Instant) -> SimulatedSupervisors.Process {
+        if spec.gang != nil, key.attempt <= failingAttempts { return failingRank(key, spec, now: now) }
         let isLong = longEvery > 0 && key.task % longEvery == longEvery - 1
         return SimulatedSupervisors.Process(
             key: key, mayBeReplaced: spec.retry != .never,
             plannedOutcome: .exited(key.attempt <= failingAttempts ? 7 : 0),
             workLeft: .milliseconds(isLong ? Self.longMilliseconds : milliseconds),
             resumedAt: now)
+    }
+
+    /// The last rank of the gang fails; the others would go on for ever.
+    private func failingRank(_ key: AttemptKey, _ spec: JobSpec, now: Instant) -> SimulatedSupervisors.Process {
+        let fails = key.task == spec.tasks - 1
+        return SimulatedSupervisors.Process(
+            key: key, mayBeReplaced: spec.retry != .never, plannedOutcome: .exited(fails ? 7 : 0),
+            workLeft: fails ? .milliseconds(milliseconds) : .seconds(1_000_000), resumedAt: now)
     }
 }

@@ -18,6 +18,7 @@ extension MeshSimulation {
 
     func prepared(_ key: AttemptKey, on machine: Int) {
         guard machines[machine - 1].daemon?.preparing.contains(key) == true else { return }
+        if machines[machine - 1].daemon?.core.state.job(key.job)?.spec.gang != nil { return meet(key, on: machine) }
         machines[machine - 1].daemon?.ready.append(key)
         startReady(machine)
     }
@@ -43,6 +44,7 @@ extension MeshSimulation {
         if machines[machine - 1].daemon?.preparing.contains(key) == true {
             machines[machine - 1].daemon?.preparing.removeAll { $0 == key }
             machines[machine - 1].daemon?.ready.removeAll { $0 == key }
+            machines[machine - 1].daemon?.meeting.removeAll { $0 == key }
             let outcome: Outcome =
                 switch stop {
                 case .superseded: .lost
@@ -70,7 +72,8 @@ extension MeshSimulation {
     }
 
     func extendLease(of machine: Int, until deadline: Instant, heldBack: [JobID]) {
-        machines[machine - 1].daemon?.lease = deadline
+        let lease = machines[machine - 1].daemon?.lease ?? deadline
+        machines[machine - 1].daemon?.lease = max(lease, deadline)
         machines[machine - 1].daemon?.heldBack = heldBack
         var jobs: [JobID] = []
         for process in machines[machine - 1].supervisors.processes where jobs.last != process.key.job {
@@ -89,7 +92,7 @@ extension MeshSimulation {
         superviseLater(machine)
     }
 
-    private func superviseLater(_ machine: Int) {
+    func superviseLater(_ machine: Int) {
         let clock = machines[machine - 1].clock
         guard let due = machines[machine - 1].supervisors.nextDeadline(clock: clock, now: now) else { return }
         queue.add(
@@ -105,17 +108,22 @@ extension MeshSimulation {
                 let mayBeReplaced = machines[machine - 1].supervisors.process(key)?.mayBeReplaced ?? true
                 if let broken = truth.started(key, mayBeReplaced: mayBeReplaced) { give(broken) }
                 checkAlone(key, machine)
+                checkGang(key)
                 checkRoom(machine)
                 report(key, .running, on: machine)
             case .frozen(let key): tell("host \(machine) freezes \(key.job)_\(key.task) attempt \(key.attempt)")
             case .thawed(let key):
                 tell("host \(machine) thaws \(key.job)_\(key.task) attempt \(key.attempt)")
                 checkAlone(key, machine)
+                checkGang(key)
             case .ended(let key, let outcome):
                 tell("host \(machine): \(key.job)_\(key.task) attempt \(key.attempt) ended: \(outcome)")
                 truth.ended(key, outcome)
-                let isSuperseded = machines[machine - 1].daemon?.stops[key] == .superseded
-                report(key, .ended(isSuperseded ? .lost : outcome), on: machine)
+                switch machines[machine - 1].daemon?.stops[key] {
+                case .superseded: report(key, .ended(.lost), on: machine)
+                case .gangEnded where outcome == .signalled(9): report(key, .ended(.gangEnded), on: machine)
+                default: report(key, .ended(outcome), on: machine)
+                }
             }
         }
     }

@@ -156,6 +156,11 @@ extension MeshSimulation {
         case .start(let key): prepare(key, on: machine)
         case .stop(let key, let stop): self.stop(key, stop, on: machine)
         case .extendLease(let until, let heldBack): extendLease(of: machine, until: until, heldBack: heldBack)
+        case .shortenLease(let until):
+            let lease = machines[machine - 1].daemon?.lease ?? until
+            machines[machine - 1].daemon?.lease = min(lease, until)
+            machines[machine - 1].supervisors.shorten(to: until)
+            superviseLater(machine)
         case .settled(let key):
             machines[machine - 1].supervisors.forget(key)
             machines[machine - 1].daemon?.stops[key] = nil

@@ -56,6 +56,8 @@ extension MeshSimulation {
         schedule(.read, in: between(0, 500))
         addChangesOfVoters()
         addOwners()
+        addAbsences()
+        addGangs()
         if settings.tokens > 0 { addGuests() }
     }
 
@@ -147,6 +149,11 @@ extension MeshSimulation {
     }
 
     func answered(_ request: RequestID, _ answer: Answer, by machine: Int) {
+        if machines[machine - 1].daemon?.absenceRequest == request { return mayGo(machine, answer) }
+        if machines[machine - 1].daemon?.readyRequests.contains(request) == true {
+            machines[machine - 1].daemon?.readyRequests.removeAll { $0 == request }
+            return startMet(machine)
+        }
         guard let index = clients.firstIndex(where: { $0.request == request }) else { return }
         if let known = clients[index].answer {
             if known != answer { give("one request got two answers: \(known) and \(answer)") }
@@ -171,6 +178,7 @@ extension MeshSimulation {
             case .jobEnded(let job):
                 let endedAt = machines[machine - 1].daemon?.core.state.job(job)?.endedAt ?? 0
                 if let broken = truth.jobEnded(job, at: endedAt) { give(broken) }
+            case .gangChanged: startMet(machine)
             case .attemptLost(let key, let node):
                 tell("host \(machine) sees \(key.job)_\(key.task) attempt \(key.attempt) lost with \(node)")
             default: break
@@ -235,7 +243,7 @@ extension MeshSimulation {
             return "hosts 1 and \(machine.number) applied the same entries and differ"
         }
         let jobs = state.jobs
-        if let contradiction = guestContradiction(jobs) { return contradiction }
+        if let contradiction = guestContradiction(jobs) ?? gangContradiction(jobs) { return contradiction }
         for client in clients where client.isSubmit && client.pass == nil {
             guard case .job(let id) = client.answer else {
                 return "a submit was refused: \(String(describing: client.answer))"

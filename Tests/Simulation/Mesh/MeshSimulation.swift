@@ -174,6 +174,8 @@ public final class MeshSimulation {
         case .killed(let machine): if isChaos { kill(machine) }
         case .owner(let machine, let isThere): owner(machine, isThere: isThere && isChaos)
         case .announce(let machine): announce(machine)
+        case .goAway(let machine): goAway(machine)
+        case .gone(let machine, let boot): if isCurrent(machine, boot) { gone(machine) }
         }
     }
 

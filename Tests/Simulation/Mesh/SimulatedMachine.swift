@@ -34,11 +34,17 @@ struct SimulatedMachine {
         var preparing: [AttemptKey] = []
         /// Those of them whose files are here and which wait for a lease.
         var ready: [AttemptKey] = []
+        /// Ranks of gangs whose files are here and which wait for the others.
+        var meeting: [AttemptKey] = []
+        /// What the mesh was told of them.
+        var readyRequests: [RequestID] = []
         /// Attempts that the core asked to stop, and why.
         var stops: [AttemptKey: AttemptStop] = [:]
         /// As the core said last.
         var lease = Instant(nanoseconds: .min)
         var heldBack: [JobID] = []
+        /// It has asked the mesh to wait for it while it is away.
+        var absenceRequest: RequestID?
         /// When the core is woken next.
         var wakesAt = Instant.distantFuture
         /// How often it was woken in a row and wanted to be woken at once again.
@@ -73,4 +79,7 @@ enum MeshEvent {
     /// The owner of this host comes, or goes.
     case owner(Int, isThere: Bool)
     case announce(Int)
+    /// The daemon of this host is to be away for a while, as for an upgrade; it goes.
+    case goAway(Int)
+    case gone(Int, boot: UInt64)
 }

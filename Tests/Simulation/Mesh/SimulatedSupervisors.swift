@@ -73,6 +73,11 @@ struct SimulatedSupervisors {
         return changes
     }
 
+    /// No page holds longer than until then.
+    mutating func shorten(to deadline: Instant) {
+        for job in pages.keys { pages[job] = min(pages[job] ?? deadline, deadline) }
+    }
+
     mutating func kill(_ key: AttemptKey) -> [Change] {
         guard let index = processes.firstIndex(where: { $0.key == key && $0.outcome == nil }) else { return [] }
         return [end(index, .signalled(9))]
