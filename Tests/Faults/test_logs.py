@@ -2,6 +2,7 @@
 
 import os
 import struct
+import subprocess
 import sys
 import unittest
 
@@ -15,6 +16,9 @@ for number in itertools.count():
     print(number, flush=True)
     time.sleep(0.02)
 """
+NUMBERS = 'n=0; while [ ! -e "$0" ]; do echo $n; n=$((n+1)); sleep 0.01; done; exit 7'
+# The first 256 MiB and the newest three times as much, with what frames it (docs/host.md).
+LOG_BYTES = 1_100 << 20
 SAYS = "import sys; print('all of it'); print('and this', file=sys.stderr)"
 
 
@@ -124,14 +128,62 @@ class Copies(MeshCase):
         keeper.start_again()
         self.mesh.wait_alive(asked, 4, seconds=60)
 
-    def test_a_job_that_prints_without_end_keeps_nobody_from_anything(self):
-        loud = self.submit("--no-send", "--", "sh", "-c", "yes 0123456789abcdef | head -c 4000000000")
-        host, _ = self.elsewhere(loud)
-        meshes.wait_until(lambda: self.copies(loud, host), "it is being copied", 60)
-        for _ in range(20):
+    def test_a_job_that_prints_without_end_keeps_nobody_from_anything_and_its_log_says_what_it_has_let_go(self):
+        loud = self.submit("--no-send", "--", "yes", "0123456789abcdef")
+        self.addCleanup(self.mesh.attempt, self.node, "cancel", str(loud))
+        host, reader = self.elsewhere(loud)
+        gate = os.path.join(self.folder(), "gate")
+        others = [node.name for node in self.mesh.nodes if node is not host]
+        for name in others:
+            self.mesh.command(reader, "node", "cordon", name)
+            self.addCleanup(self.mesh.attempt, reader, "node", "uncordon", name)
+        beside = self.mesh.run(reader, "--no-send", "--profile", "none", "--", "sh", "-c", NUMBERS, gate, cwd=self.folder())
+        beside.wait_line(lambda line: line == "1", "a job beside it on its host says its lines", 60)
+        for name in others:
+            self.mesh.command(reader, "node", "uncordon", name)
+        rounds = 0
+        while rounds < 20 or not self.has_let_go(host, loud):
+            seen = len(beside.out)
             done = self.mesh.attempt(self.node, "run", "--no-send", "--", "echo", "here", cwd=self.folder())
             self.assertEqual((done.returncode, done.stdout), (0, "here\n"), done.stderr)
-        self.mesh.attempt(self.node, "cancel", str(loud))
+            for asked in (host, reader):
+                jobs = {int(job["id"]): job["state"] for job in asked.command_json("ps")["jobs"]}
+                self.assertEqual(jobs.get(loud), "running")
+                self.assertEqual(len(self.mesh.members(asked)), 4)
+            meshes.wait_until(lambda: len(beside.out) > seen, "the lines of the job beside it come through")
+            self.assertLess(sum(size for _, size in self.segments(host, loud)), LOG_BYTES)
+            rounds += 1
+            self.assertLess(rounds, 2_000, "it has not outgrown its log")
+        with open(gate, "w", encoding="utf-8"):
+            pass
+        self.assertEqual(beside.finish(60), 7, beside.said())
+        lines = [line for _, line in beside.out]
+        self.assertEqual(lines, [str(number) for number in range(len(lines))])
+        self.mesh.command(self.node, "cancel", str(loud))
+        told = subprocess.Popen([self.mesh.binary, *self.mesh.arguments(host, ["logs", str(loud)])],
+                                env=self.mesh.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(told.wait)
+        self.addCleanup(told.kill)
+        self.assertRegex(told.stderr.readline(), "of the log is no longer kept")
+        told.stderr.close()
+
+    @staticmethod
+    def segments(host, job):
+        """The files of a job's log: how much output came before each, and how long it is."""
+        folder = os.path.join(host.data, "logs", str(job))
+        found = []
+        for name in os.listdir(folder):
+            start = name.removeprefix("0.1").removeprefix(".")
+            try:
+                found.append((int(start or 0), os.path.getsize(os.path.join(folder, name))))
+            except (FileNotFoundError, ValueError):
+                continue
+        return sorted(found)
+
+    def has_let_go(self, host, job):
+        """Whether something between the first file and the newest ones is gone."""
+        starts = [start for start, _ in self.segments(host, job)]
+        return len(starts) > 1 and starts[1] > 300 << 20
 
 
 if __name__ == "__main__":
