@@ -99,7 +99,7 @@ struct PeersTests {
             for _ in 0..<2 {
                 while !isSettled(), loop.now < deadline { try await loop.sleep(for: .milliseconds(1)) }
                 #expect(isSettled())
-                #expect(try await one.peers.echo(NodeID(2)) != nil)
+                #expect(try await answers(NodeID(2), to: one.peers))
             }
             await one.peers.stop()
             await two.peers.stop()
