@@ -207,6 +207,7 @@ struct UpgradeService {
             do {
                 try ProgramFile.copy(Executable.reference, to: directory.programBefore)
                 unlink(directory.upgradeFailure)
+                try ProgramFile.write(to: directory.upgradeTried) { put in try put(Array(new.hex.utf8)[...]) }
                 try UpgradeWatch.launch(directory, program: path, digest: new)
                 if !isThere { try ProgramFile.rename(staged, to: path) }
                 return nil

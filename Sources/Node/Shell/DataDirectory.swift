@@ -22,6 +22,8 @@ public struct DataDirectory: Hashable, Sendable {
     public var programBefore: String { path + "/program-before" }
     /// Why the last upgrade was taken back.
     public var upgradeFailure: String { path + "/upgrade-failed" }
+    /// The digest of the program that was last put in place: a watch of an earlier one has nothing more to do.
+    public var upgradeTried: String { path + "/upgrade-tried" }
     var lock: String { path + "/lock" }
     var keys: String { path + "/keys" }
     var identity: String { keys + "/identity" }

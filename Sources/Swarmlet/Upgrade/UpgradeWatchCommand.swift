@@ -1,5 +1,6 @@
 import CLinux
 import Codec
+import GPUBackend
 import Glibc
 import Node
 
@@ -28,7 +29,7 @@ enum UpgradeWatchCommand {
         signal(SIGHUP, SIG_IGN)
         let directory = try DataDirectory.chosen(invocation)
         let watch = Watch(directory: directory, path: path, digest: digest)
-        guard let reason = watch.reasonOfFailure() else { return ExitCode.success }
+        guard let reason = watch.reasonOfFailure(), watch.isNewest else { return ExitCode.success }
         terminal.warn("the new swarmlet is taken back: \(reason)")
         try watch.takeBack(reason)
         return ExitCode.success
@@ -72,6 +73,13 @@ enum UpgradeWatchCommand {
                     }
                 }
                 guard now < deadline || since != nil else { return objection }
+            }
+        }
+
+        /// Not where another upgrade came before this one had passed: that is for its own watch.
+        var isNewest: Bool {
+            do throws(HostError) { return try HostFiles.readText(directory.upgradeTried) == digest.hex } catch {
+                return true
             }
         }
 
