@@ -57,9 +57,6 @@ enum NotYet {
         "join": [
             "--token": "the invitation comes on stdin: swarmlet join - < FILE, or swarmlet join file:PATH"
         ],
-        "logs": [
-            "--rank": "one task of an array is JOB_INDEX: swarmlet logs 42_7"
-        ],
         "cancel": ["--grace": "a job names its own grace time when it is submitted: swarmlet run --grace TIME"],
         "wait": [
             "--any": "wait for each in the background: swarmlet wait JOB &",

@@ -133,6 +133,7 @@ struct PeersTests {
             one.peers.learn(known)
             two.peers.learn(one.record)
             one.peers.dial(NodeID(2))
+            // Nothing is waited for: the news comes at another moment of the dial each time.
             for _ in 0..<turns { try await loop.sleep(for: Interval(nanoseconds: 50_000)) }
             one.peers.learn(two.record)
             let deadline = loop.after(.seconds(20))
