@@ -8,6 +8,7 @@ extension MeshSimulation {
     func addGangs() {
         var own = SeededGenerator(seed: seed ^ 0x4741_4E47)
         guard Int.random(in: 0..<4, using: &own) == 0 else { return }
+        hasGangs = true
         for number in 0..<3 {
             guard
                 let gang = GangSpec(
@@ -23,6 +24,16 @@ extension MeshSimulation {
             spec.resources = Resources(cpuMillis: 1_000, memoryBytes: 1 << 28)
             let at = Int64.random(in: 0...settings.chaos.milliseconds, using: &own)
             addClient(.submit(spec), at: .milliseconds(at))
+        }
+    }
+
+    /// A gang may need every host, so none stays out of reach for ever: what was ordered and taken back may have been carried
+    /// out in the other order, by nodes that each asked again and again.
+    func freeHosts() {
+        guard hasGangs else { return }
+        for machine in machines {
+            schedule(.announce(machine.number), in: .seconds(20))
+            if let id = machine.id { addClient(.drain(id, nil), at: .seconds(20)) }
         }
     }
 

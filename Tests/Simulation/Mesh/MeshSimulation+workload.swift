@@ -192,6 +192,7 @@ extension MeshSimulation {
         isChaos = false
         network.heal()
         network.weather = .fair
+        freeHosts()
         for machine in machines {
             machines[machine.number - 1].stalledUntil = .zero
             machines[machine.number - 1].isLogStalled = false

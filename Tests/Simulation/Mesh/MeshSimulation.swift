@@ -35,6 +35,7 @@ public final class MeshSimulation {
     public internal(set) var readCount = 0
     var nextRead: UInt64 = 0
     var isChaos = false
+    var hasGangs = false
     /// Average time between two faults, drawn for each seed: some mistakes need a crowd of them, some need peace.
     var faultMilliseconds: Int64 = 2_500
     /// Cuts so far: the last one decides when links are whole again.
