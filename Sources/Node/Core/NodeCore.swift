@@ -388,7 +388,7 @@ public struct NodeCore: Sendable {
             effects.append(.extendLease(until: until, heldBack: ledger.jobsHeldBack))
         }
         if let over = absence.takeOver(leased: now < lease.deadline, now: now) {
-            if !faults.contains(.backWithLongLease) { effects.append(.shortenLease(to: lease.deadline)) }
+            effects.append(.shortenLease(to: lease.deadline))
             proposals.add(Entry(request: requestIDs.next(), time: 0, command: .back(id, absence: over)))
         }
         for step in steps {

@@ -31,6 +31,4 @@
     public static let readWithoutConfirmation = NodeFaults(rawValue: 1 << 10)
     /// A rank of a gang goes on although another one has ended.
     public static let rankOutlivesGang = NodeFaults(rawValue: 1 << 13)
-    /// A daemon that is back says so before it takes back the lease that the one before it gave for its absence.
-    public static let backWithLongLease = NodeFaults(rawValue: 1 << 12)
 }
