@@ -19,11 +19,19 @@ struct RumourQueue: Sendable {
         let number: UInt64
     }
 
+    private struct Echoes: Sendable {
+        /// Not yet in the item's level.
+        var waiting = 0
+        var counted = 0
+    }
+
     /// By how often they were sent; each a heap with the newest on top. Void items, whose number is not the topic's, stay
     /// until met.
     private var levels: [[Item]] = []
     /// The number of each topic's item. Never iterated where order matters.
     private var numbers: [Topic: UInt64] = [:]
+    /// How often each topic's news came back from others. Only of topics with an item.
+    private var echoes: [Topic: Echoes] = [:]
     private var newest: UInt64 = 0
     /// In all levels, void ones included.
     private var itemCount = 0
@@ -43,14 +51,26 @@ struct RumourQueue: Sendable {
         newest += 1
         let number = goesFirst ? newest | 1 << 63 : newest
         numbers[topic] = number
+        echoes[topic] = nil
         push(Item(topic: topic, number: number), sends: 0)
         dropVoid()
     }
 
-    mutating func remove(_ topic: Topic) { numbers[topic] = nil }
+    mutating func remove(_ topic: Topic) {
+        numbers[topic] = nil
+        echoes[topic] = nil
+    }
+
+    /// Somebody else told this news: it need not be told that often here. At most so many count: what is known already is
+    /// not checked, and a member that lies must not silence the others.
+    mutating func heard(_ topic: Topic, echoesMax: Int) {
+        guard numbers[topic] != nil else { return }
+        let known = echoes[topic, default: Echoes()]
+        if known.waiting + known.counted < echoesMax { echoes[topic, default: Echoes()].waiting += 1 }
+    }
 
     /// Takes rumours for one message: those sent least first, the newest first among them, as many as `byteCountMax` holds.
-    /// Each counts as sent, and is gone when it was sent `sendsMax` times.
+    /// Each counts as sent, and is gone when it was sent, or heard, `sendsMax` times.
     mutating func take(
         byteCountMax: Int, sendsMax: Int, appendingTo taken: inout [SwimRumour], rumour: (Topic) -> SwimRumour?
     ) {
@@ -58,11 +78,22 @@ struct RumourQueue: Sendable {
         var sent: [(item: Item, sends: Int)] = []
         var kept: [(item: Item, sends: Int)] = []
         var bytesLeft = byteCountMax
-        for level in levels.indices {
+        var level = 0
+        while level < levels.count {
+            defer { level += 1 }
             while bytesLeft >= SwimRumour.byteCountMin, kept.count < Self.passedOverMax, let item = pop(level) {
                 guard numbers[item.topic] == item.number else { continue }
+                if let known = echoes[item.topic], known.waiting > 0 {
+                    echoes[item.topic] = Echoes(counted: known.counted + known.waiting)
+                    if level + known.waiting < sendsMax {
+                        push(item, sends: level + known.waiting)
+                    } else {
+                        remove(item.topic)
+                    }
+                    continue
+                }
                 guard let rumour = rumour(item.topic) else {
-                    numbers[item.topic] = nil
+                    remove(item.topic)
                     continue
                 }
                 let byteCount = rumour.byteCount
@@ -77,7 +108,7 @@ struct RumourQueue: Sendable {
         }
         for (item, sends) in kept { push(item, sends: sends) }
         for (item, sends) in sent {
-            if sends < sendsMax { push(item, sends: sends) } else { numbers[item.topic] = nil }
+            if sends < sendsMax { push(item, sends: sends) } else { remove(item.topic) }
         }
     }
 

@@ -45,6 +45,17 @@ public enum SwimConstants {
     /// Lifeguard's local health multiplier: a node that fails to hear many waits up to this many times longer
     /// (memberlist: 8).
     public static let healthMax: Int64 = 3
+    /// So many answers in a row that came after their probe had failed say that this node hears late.
+    static let lateAnswersWanted = 2
+    /// So many probes in a row without any answer, of helpers either, say that it may hear nobody. Not in a small mesh: there
+    /// all others may be gone at once.
+    static let silencesWanted = 3
+    /// A probe waits for twice this time at most.
+    static let latenessMax = Interval.seconds(30)
+    /// Failed probes whose answers are still known.
+    static let unansweredMax = 64
+    /// Probes that wait on for late answers before no new ones begin.
+    static let overdueProbesMax = 16
     /// An input that comes this much after its deadline means that this process stood still, not the others.
     public static let stallTolerance = Interval.milliseconds(250)
 
@@ -56,6 +67,9 @@ public enum SwimConstants {
     /// 0): what a mesh of three has to tell must survive some losses too.
     public static let rumourSendsPerDigit = 4
     public static let rumourSendsMore = 4
+    /// In a larger mesh than this what comes back from others counts as sent (a rumour with feedback: Demers et al., PODC
+    /// 1987).
+    static let smallMeshMax = 20
     /// From so many rumours on each is told as shortly as it can be: about two datagrams of suspicions.
     static let rumoursCrowded = 8
     /// A message that travels as a datagram, encoded. With what seals it, a datagram has at most 1,200 bytes: what passes

@@ -11,12 +11,24 @@ extension SwimCore {
         var helpersDue: Instant?
         /// When the target is asked again; nil before helpers were asked.
         var nextTryDue: Instant?
+        /// A later answer is late, though this node may wait for it.
+        let usualTime: Interval
         var deadline: Instant
+        /// Its time is over, and it waits on.
+        var isOverdue = false
         var helpers: [NodeID] = []
         /// Helpers that are there and did not hear the target.
         var nacks: [NodeID] = []
 
         var nextDeadline: Instant { min(helpersDue ?? nextTryDue ?? deadline, deadline) }
+
+        /// Its time is over; where answers come late, it waits on without asking again.
+        mutating func wait(until instant: Instant) {
+            deadline = instant
+            isOverdue = true
+            helpersDue = nil
+            nextTryDue = nil
+        }
 
         mutating func postpone(by interval: Interval) {
             deadline = deadline + interval
@@ -53,7 +65,7 @@ extension SwimCore {
         nextProbe = max(nextProbe + interval, now + interval / 2)
         let most = SwimConstants.probesPerRoundMax
         let wanted = min(otherCount, most, max(most * most / otherCount, SwimConstants.probesPerRoundMin))
-        var begun = 0
+        var begun = probes.count { $0.isOverdue } < SwimConstants.overdueProbesMax ? 0 : wanted
         for _ in table.ids.indices {
             if begun == wanted { break }
             guard let target = nextTarget(), let member = member(target), !member.state.isFinal,
@@ -79,10 +91,11 @@ extension SwimCore {
         let patience = 1 + health
         let number = nextSequence()
         let direct = directTimeout(of: target)
+        let usualTime = max(SwimConstants.probeTimeout, direct * 3)
         probes.append(
             Probe(
                 target: target, number: number, sentAt: now, helpersDue: now + direct * patience,
-                deadline: now + max(SwimConstants.probeTimeout, direct * 3) * patience))
+                usualTime: usualTime, deadline: now + usualTime * patience))
         send(.ping(number), to: target, into: &effects)
         if isUrgent { askHelpers(probes.count - 1, at: now, into: &effects) }
     }
@@ -120,14 +133,24 @@ extension SwimCore {
             probes[index].nextTryDue = now + SwimConstants.tryInterval * (1 + health)
             sendBare(.ping(probes[index].number), to: probes[index].target, into: &effects)
         }
+        for probe in probes where probe.deadline <= now && !probe.isOverdue { failedOnce(probe, at: now) }
+        for index in probes.indices where probes[index].deadline <= now {
+            guard now < probes[index].sentAt + lateness.interval * 2 else { continue }
+            probes[index].wait(until: now + SwimConstants.probeTimeout)
+        }
         guard probes.contains(where: { $0.deadline <= now }) else { return }
         let failed = probes.filter { $0.deadline <= now }
         probes.removeAll { $0.deadline <= now }
-        for probe in failed {
-            // Helpers that answer show that this node hears; where none does, the fault may be its own (Lifeguard).
-            if probe.nacks.count < max(probe.helpers.count, 1) { health = min(health + 1, SwimConstants.healthMax) }
-            accuse(probe.target, at: now, into: &effects)
-        }
+        for probe in failed { accuse(probe.target, at: now, into: &effects) }
+        unanswered = Array((unanswered + failed).suffix(SwimConstants.unansweredMax))
+    }
+
+    /// What a probe without an answer in its time says about this node.
+    private mutating func failedOnce(_ probe: Probe, at now: Instant) {
+        // Helpers that answer show that this node hears; where none does, the fault may be its own (Lifeguard).
+        if probe.nacks.count < max(probe.helpers.count, 1) { health = min(health + 1, SwimConstants.healthMax) }
+        guard probe.nacks.isEmpty, otherCount > SwimConstants.smallMeshMax else { return }
+        lateness.heardNothing(for: now - probe.sentAt)
     }
 
     /// Tries once more for those who asked for help, and tells them that the target did not answer here either.
@@ -184,14 +207,38 @@ extension SwimCore {
         let found = probes.firstIndex {
             $0.number == number && ($0.target == sender || $0.helpers.contains(sender))
         }
-        guard let found else { return }
+        guard let found else { return acknowledgedLate(number, by: sender, at: now) }
         let probe = probes.remove(at: found)
-        // With helpers asked it may be any of their answers.
-        if sender == probe.target, probe.helpersDue != nil, let index = table.index(of: sender) {
-            let sample = now - probe.sentAt
-            if table[index].roundTrip?.add(sample) == nil { table[index].roundTrip = RoundTrip(first: sample) }
-        }
+        measure(probe, answeredBy: sender, at: now)
+        guard now - probe.sentAt <= probe.usualTime else { return lateness.heardLate(after: now - probe.sentAt) }
         health = max(health - 1, 0)
+        lateness.heardInTime()
+    }
+
+    /// An answer to a probe that had failed.
+    private mutating func acknowledgedLate(_ number: UInt64, by sender: NodeID, at now: Instant) {
+        let found = unanswered.firstIndex {
+            $0.number == number && ($0.target == sender || $0.helpers.contains(sender))
+        }
+        guard let found else { return }
+        let probe = unanswered.remove(at: found)
+        measure(probe, answeredBy: sender, at: now)
+        lateness.heardLate(after: now - probe.sentAt)
+    }
+
+    private mutating func measure(_ probe: Probe, answeredBy sender: NodeID, at now: Instant) {
+        guard sender == probe.target, let index = table.index(of: sender) else { return }
+        let sample = now - probe.sentAt
+        // With helpers asked it may be the answer to any of several tries. The first sample may be such a one, or too long,
+        // for a member far away would never give another.
+        guard let known = table[index].roundTrip else {
+            table[index].roundTrip = RoundTrip(first: min(sample, SwimConstants.directTimeoutMax))
+            return
+        }
+        guard probe.helpersDue != nil else { return }
+        var trip = known
+        trip.add(sample)
+        table[index].roundTrip = trip
     }
 
     mutating func notHeard(_ number: UInt64, by helper: NodeID) {
@@ -199,5 +246,6 @@ extension SwimCore {
             !probes[index].nacks.contains(helper)
         else { return }
         probes[index].nacks.append(helper)
+        if !probes[index].isOverdue { lateness.heardInTime() }
     }
 }

@@ -53,6 +53,7 @@ extension SwimCore {
         switch rumour {
         case .facts(let facts): return learn(facts, at: now, into: &effects)
         case .state(let word, let also):
+            echo(word)
             guard learn(word, at: now, into: &effects) else { return false }
             for other in also where !learn(other, at: now, into: &effects) { return false }
             return true
@@ -72,6 +73,15 @@ extension SwimCore {
         case .forged: return false
         }
         return true
+    }
+
+    /// Somebody repeats an accusation that is known here. Objections are told as often as ever: lives depend on them. A small
+    /// mesh has few others to hear it from.
+    private mutating func echo(_ word: SwimWord) {
+        guard word.isAccusation, otherCount > SwimConstants.smallMeshMax, let index = table.index(of: word.subject),
+            word.version == table[index].version, word.state == table[index].state
+        else { return }
+        rumours.heard(RumourQueue.Topic(word.subject), echoesMax: rumourSendsMax / 2)
     }
 
     private enum Verdict {

@@ -119,7 +119,7 @@ extension SwimCore {
     private var growth: Int64 {
         var growth: Int64 = 1
         var size = otherCount
-        while size > 10 * 2 {
+        while size > SwimConstants.smallMeshMax {
             growth += 1
             size /= 10
         }

@@ -40,6 +40,9 @@ public struct SwimCore: Sendable {
     var order = ProbeOrder()
     var probes: [Probe] = []
     var relays: [Relay] = []
+    /// Probes that have failed, the newest last: what is answered late tells about this node.
+    var unanswered: [Probe] = []
+    var lateness = Lateness()
     var rumours = RumourQueue()
     var generator: SeededGenerator
     private var sequence: UInt64
@@ -180,6 +183,7 @@ public struct SwimCore: Sendable {
             rumours.remove(RumourQueue.Topic(gone))
             rumours.remove(RumourQueue.Topic(gone, isFacts: true))
             probes.removeAll { $0.target == gone }
+            unanswered.removeAll { $0.target == gone }
             relays.removeAll { $0.asker == gone || $0.target == gone }
             suspicions[gone] = nil
         }

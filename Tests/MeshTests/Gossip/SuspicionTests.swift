@@ -88,4 +88,26 @@ struct SuspicionTests {
         #expect(queue.next == .distantFuture)
         #expect(queue.count == 0)
     }
+
+    @Test("what comes back from others counts as sent, but no liar can silence a rumour with it")
+    func echoes() {
+        func sends(echoes: Int) -> Int {
+            var queue = RumourQueue()
+            let topic = RumourQueue.Topic(SwimSubject.owl)
+            let rumour = SwimSubject.say(
+                SwimSubject.owl, SwimSubject.owl, .alive, SwimVersion(generation: 1, incarnation: 1))
+            queue.add(topic)
+            for _ in 0..<echoes { queue.heard(topic, echoesMax: 5) }
+            var count = 0
+            while !queue.isEmpty {
+                var taken: [SwimRumour] = []
+                queue.take(byteCountMax: 500, sendsMax: 10, appendingTo: &taken) { _ in rumour }
+                count += taken.count
+            }
+            return count
+        }
+        #expect(sends(echoes: 0) == 10)
+        #expect(sends(echoes: 3) == 7)
+        #expect(sends(echoes: 1_000) == 5)
+    }
 }
