@@ -15,6 +15,13 @@ public enum NodeError: Error, Hashable, Sendable {
     case noPort(node: String)
     /// This node knows no address of its own at which others reach it.
     case noMeetingPoint(node: String)
+    /// No host of the gang has this address or name.
+    case gangHostUnknown(String, hosts: [String])
+    case gangHostAmbiguous(String, numbers: [UInt32])
+    /// This attempt of the gang has ended.
+    case gangOver(JobID)
+    /// At once at the socket of one rank.
+    case gangBusy(most: Int)
     case jobNotFound(JobID)
     case taskNotFound(JobID, UInt32)
     case nodeNotFound(String)
@@ -123,6 +130,9 @@ public enum NodeError: Error, Hashable, Sendable {
         case .noLeader: "mesh.no_leader"
         case .noPort: "job.gang.no_port"
         case .noMeetingPoint: "job.gang.no_address"
+        case .gangHostUnknown, .gangHostAmbiguous: "job.gang.host_unknown"
+        case .gangOver: "job.gang.over"
+        case .gangBusy: "job.gang.busy"
         case .jobNotFound: "job.not_found"
         case .taskNotFound: "job.task_not_found"
         case .nodeNotFound: "node.not_found"
@@ -202,6 +212,12 @@ public enum NodeError: Error, Hashable, Sendable {
         case .invitationLeadsElsewhere(let address, let mesh):
             "the node at \(address) belongs to another mesh than \(mesh), which the invitation is for"
         case .noPort(let node): "every port of \(node) at which a gang could meet is taken"
+        case .gangHostUnknown(let host, let hosts):
+            "\(host) is no host of this gang: they are \(hosts.joined(separator: ", "))"
+        case .gangHostAmbiguous(let host, let numbers):
+            "\(host) is each of the hosts \(numbers.map(String.init).joined(separator: ", ")) of this gang"
+        case .gangOver(let job): "this attempt of the gang of job \(job) is over"
+        case .gangBusy(let most): "this rank has \(most) commands on other hosts under way already"
         case .noMeetingPoint(let node): "\(node) knows no address at which the other nodes of the gang would reach it"
         case .noLeader(let seconds): "the mesh has had no leader for \(seconds) s"
         case .jobNotFound(let job): "there is no job \(job)"
@@ -299,6 +315,10 @@ public enum NodeError: Error, Hashable, Sendable {
         case .alreadyInMesh(let name, _, _, _): "to give up mesh \(name): swarmlet leave --forget, then join again"
         case .invitationLeadsElsewhere(_, let mesh):
             "make a new invitation on a node of mesh \(mesh): swarmlet invite"
+        case .gangHostUnknown: "name one of them, or its number from 0"
+        case .gangHostAmbiguous: "name it by its number"
+        case .gangOver: "what runs now: swarmlet inspect JOB"
+        case .gangBusy: "start fewer at once"
         case .noPort: "see who has ports 21000 to 28999 there: ss -ltn"
         case .noMeetingPoint: "start its daemon with the address that others reach: --listen ADDRESS"
         case .noLeader: "a majority of the voters must be reachable: swarmlet members"

@@ -8,6 +8,7 @@ struct Main {
         let arguments = CommandLine.arguments
         // Before anything else: a supervisor clones processes and may never have had a second thread.
         if arguments.count == 3, arguments[1] == "supervisor" { exit(SupervisorMain.run(directory: arguments[2])) }
+        if RankAgent.isMeant(arguments[0]) { exit(RankAgent.run(Array(arguments.dropFirst()))) }
         let code = run(Array(CommandLine.arguments.dropFirst()))
         GuestDoor.close()
         exit(code)

@@ -223,10 +223,12 @@ def pids(mesh, job, variable=None):
         try:
             with open(f"/proc/{entry}/environ", "rb") as file:
                 variables = file.read().split(b"\0")
+            # All ranks call their working directory the same; where it lies is seen in what is mounted there.
+            with open(f"/proc/{entry}/mountinfo", encoding="utf-8") as file:
+                mounts = file.read()
         except OSError:
             continue
-        if f"SWARMLET_JOB_ID={job}".encode() not in variables or not any(
-                one.startswith(f"PWD={mesh.folder}/".encode()) for one in variables):
+        if f"SWARMLET_JOB_ID={job}".encode() not in variables or f"{mesh.folder}/" not in mounts:
             continue
         if variable is None or variable.encode() in variables:
             yield int(entry)

@@ -1,4 +1,4 @@
-"""A gang on hosts with addresses of their own: torch.distributed trains over the network that joins them."""
+"""A gang on hosts with addresses of their own: torch.distributed trains and MPI adds up over the network that joins them."""
 
 import os
 import shutil
@@ -7,13 +7,17 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from base import LabCase  # noqa: E402
+from base import LabCase, meshes  # noqa: E402
 
 TRAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "torch_train.py")
 # What jobs find, whatever runs this test.
 PYTHON = "/usr/bin/python3"
 HAS_TORCH = os.path.exists(PYTHON) and subprocess.run(
     [PYTHON, "-c", "import torch"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+SUM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mpi_sum.c")
+NO_MPI = "Open MPI is missing: scripts/setup --mpi"
+HAS_MPI = all(shutil.which(program) for program in ("mpicc", "mpirun", "orted"))
 
 
 class Gangs(LabCase):
@@ -43,6 +47,50 @@ class Gangs(LabCase):
                            "--redirects", "1", "--tee", "1", "torch_train.py", seconds=180, cwd=folder)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout.count("equal True, loss falls True"), 2, done.stdout)
+
+    def sum_folder(self, lab):
+        """A directory with the program that adds up."""
+        folder = os.path.join(lab.folder, "sum")
+        os.makedirs(folder)
+        subprocess.run(["mpicc", "-O1", "-o", os.path.join(folder, "sum"), SUM], check=True)
+        return folder
+
+    @unittest.skipUnless(HAS_MPI, NO_MPI)
+    def test_a_program_of_open_mpi_runs_on_three_hosts_without_ssh(self):
+        lab = self.mesh(3)
+        done = lab.attempt(lab.nodes[0], "run", "--nodes", "3", "--tasks-per-node", "2", "--cpus", "0.2", "--mpi", "--",
+                           "./sum", seconds=120, cwd=self.sum_folder(lab))
+        self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
+        lines = sorted(line.removeprefix("[0] ") for line in done.stdout.splitlines())
+        nodes = [line.split(" on ")[1].split()[0] for line in lines]
+        self.assertEqual(lines, [f"rank {rank} of 6 on {nodes[rank]} in /run/job, wrong 0" for rank in range(6)])
+        self.assertEqual(nodes[0::2], nodes[1::2], "two on each host")
+        self.assertEqual(len(set(nodes)), 3)
+        self.assertNotIn("warning", done.stderr.lower())
+
+    @unittest.skipUnless(HAS_MPI, NO_MPI)
+    def test_a_process_of_open_mpi_that_fails_ends_the_program_and_its_gang(self):
+        lab = self.mesh(3)
+        done = lab.attempt(lab.nodes[0], "run", "--nodes", "2", "--cpus", "0.2", "--mpi", "--", "./sum", "7", seconds=120,
+                           cwd=self.sum_folder(lab))
+        self.assertEqual(done.returncode, 7, done.stderr + done.stdout)
+        meshes.wait_until(lambda: not any(node.job_pids() for node in lab.nodes), "nothing of it is left")
+
+    @unittest.skipUnless(HAS_MPI, NO_MPI)
+    def test_daemons_of_both_hosts_are_replaced_while_open_mpi_runs(self):
+        lab = self.mesh(3)
+        told = lab.command(lab.nodes[0], "run", "-d", "--nodes", "2", "--cpus", "0.2", "-e", "STAY=15", "--mpi", "--", "./sum",
+                           cwd=self.sum_folder(lab))
+        job = told.split()[0]
+        meshes.wait_until(lambda: lab.attempt(lab.nodes[0], "logs", job).stdout.count("wrong 0") == 2, "both add up", 60)
+        for node in lab.nodes:
+            node.kill_daemon()
+        for node in lab.nodes:
+            node.start_again()
+        done = lab.attempt(lab.nodes[0], "wait", job, seconds=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        detail = lab.nodes[0].command_json("inspect", job)["job"]
+        self.assertEqual({one["number"] for one in detail["attempts_list"]}, {1}, "nothing began anew")
 
 
 if __name__ == "__main__":

@@ -69,11 +69,13 @@ public enum APIRequest: Hashable, Sendable {
     case plan(SubmitRequest)
     case upgrade(UpgradeRequest)
     case put(PutRequest)
+    /// From a rank of a gang, at its own socket.
+    case gang(GangRequest)
 
     /// Whether the caller has more to send before the answer is complete.
     var isConversation: Bool {
         switch self {
-        case .submit, .join, .raftSnapshot, .hand, .upgrade, .put: true
+        case .submit, .join, .raftSnapshot, .hand, .upgrade, .put, .gang: true
         default: false
         }
     }
@@ -138,6 +140,7 @@ extension APIRequest: CBORCodable {
         case 61: self = .plan(try SubmitRequest(cbor: content))
         case 45: self = .upgrade(try UpgradeRequest(cbor: content))
         case 44: self = .put(try PutRequest(cbor: content))
+        case 46: self = .gang(try GangRequest(cbor: content))
         default: throw .invalid("request \(number) is not known to this version")
         }
     }
@@ -186,6 +189,7 @@ extension APIRequest: CBORCodable {
         case .plan(let request): numbered(61, request.cbor)
         case .upgrade(let request): numbered(45, request.cbor)
         case .put(let request): numbered(44, request.cbor)
+        case .gang(let request): numbered(46, request.cbor)
         }
     }
 }

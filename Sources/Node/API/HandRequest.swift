@@ -8,6 +8,8 @@ public struct HandRequest: Hashable, Sendable {
     /// Between members: which attempt.
     public var attempt: UInt32?
     public var kind: Kind
+    /// Between members: it is done once the attempt runs and its setup has ended, instead of refused before.
+    public var waitsForStart: Bool
 
     public enum Kind: Hashable, Sendable {
         /// Without a terminal its output comes by stream.
@@ -18,11 +20,14 @@ public struct HandRequest: Hashable, Sendable {
         case input
     }
 
-    public init(job: JobID, task: UInt32 = 0, attempt: UInt32? = nil, kind: Kind) {
+    public init(
+        job: JobID, task: UInt32 = 0, attempt: UInt32? = nil, kind: Kind, waitsForStart: Bool = false
+    ) {
         self.job = job
         self.task = task
         self.attempt = attempt
         self.kind = kind
+        self.waitsForStart = waitsForStart
     }
 }
 
@@ -32,6 +37,7 @@ extension HandRequest: CBORCodable {
         job = try map.require(1)
         task = try map.require(2)
         attempt = try map.optional(3)
+        waitsForStart = try map.optional(8) ?? false
         if let arguments = try map.optional(4, [String].self) {
             guard !arguments.isEmpty else { throw .invalid("nothing to run") }
             kind = .run(arguments: arguments, terminal: try map.optional(5))
@@ -49,6 +55,7 @@ extension HandRequest: CBORCodable {
         map.set(1, job)
         map.set(2, task)
         map.set(3, attempt)
+        map.set(8, waitsForStart ? true : nil)
         switch kind {
         case .run(let arguments, let terminal):
             map.set(4, arguments)

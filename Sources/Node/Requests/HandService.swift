@@ -17,6 +17,7 @@ struct HandService {
         case .hand(let request):
             guard let attempt = request.attempt else { throw NodeError.malformedRequest("no attempt is named") }
             let key = AttemptKey(job: request.job, task: request.task, attempt: attempt)
+            if request.waitsForStart { try await node.runner.started(key) }
             try await carryOut(request, key, stream)
         default: throw NodeError.malformedRequest("expected something to do with an attempt")
         }
@@ -34,10 +35,25 @@ struct HandService {
         guard live.node != node.id else { return try await carryOut(request, key, stream) }
         var passed = request
         passed.attempt = live.number
-        let there = try await node.peers.openStream(.hands, to: live.node)
+        try await pass(passed, to: live.node, stream)
+    }
+
+    /// Starts a command for a rank of a gang on the host of another, beside the first rank there.
+    func start(_ arguments: [String], besides first: AttemptKey, _ stream: any MessageStream) async throws {
+        guard let live = node.state.attempt(first) else { throw NodeError.gangOver(first.job) }
+        let request = HandRequest(
+            job: first.job, task: first.task, attempt: first.attempt, kind: .run(arguments: arguments, terminal: nil),
+            waitsForStart: true)
+        guard live.node == node.id else { return try await pass(request, to: live.node, stream) }
+        try await node.runner.started(first)
+        try await carryOut(request, first, stream)
+    }
+
+    private func pass(_ request: HandRequest, to peer: NodeID, _ stream: any MessageStream) async throws {
+        let there = try await node.peers.openStream(.hands, to: peer)
         defer { there.cancel() }
-        try await there.send(APIRequest.hand(passed).encoded())
-        let forth = node.loop.spawn("hand to \(live.node)") {
+        try await there.send(APIRequest.hand(request).encoded())
+        let forth = node.loop.spawn("hand to \(peer)") {
             do {
                 while let bytes = try await stream.receive() { try await there.send(bytes) }
             } catch {

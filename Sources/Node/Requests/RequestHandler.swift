@@ -43,7 +43,7 @@ struct RequestHandler {
         // What was acknowledged anywhere in the mesh before this question is part of its answer.
         if RequestHandler.reads(request) { try await node.refresh() }
         switch request {
-        case .version, .status, .up, .join, .leave, .doctor, .doctorPeer, .doctorReport, .transfer, .handInput:
+        case .version, .status, .up, .join, .leave, .doctor, .doctorPeer, .doctorReport, .transfer, .handInput, .gang:
             throw NodeError.malformedRequest("this request is the daemon's own")
         case .members: try await reply(.members(MemberViews(node: node).members()))
         case .invite(let request): try await reply(.invitation(try invite(request)))

@@ -17,6 +17,8 @@ struct AttemptPlan: Sendable {
     var seat: GangSeat?
     /// The root that it brings, once that has been found on this host.
     var image: ImageRoot?
+    /// Of a rank of a gang: its way to the other hosts.
+    var door: GangDoor?
 
     /// The user of a job on this host.
     struct Account: Sendable {
@@ -33,11 +35,11 @@ struct AttemptPlan: Sendable {
         "\(directory.work)/\(key.job).\(key.task).\(key.attempt)"
     }
 
-    /// Where the job finds it: with a setup always in the same place, so that what was set up for one job works for the next.
+    /// Where the job finds it: with a setup always in the same place, so that what was set up for one job works for the next;
+    /// and the ranks of a gang all in the same, so that a name that one gives another means the same there.
     var seenDirectory: String { hasPlace ? SetupService.place : workingDirectory }
-    private var hasPlace: Bool {
-        (job.sandbox?.setup != nil || job.sandbox?.image != nil) && profile != .none
-    }
+    private var hasPlace: Bool { (hasOwnPrograms || job.gang != nil) && profile != .none }
+    private var hasOwnPrograms: Bool { job.sandbox?.setup != nil || job.sandbox?.image != nil }
 
     static func logPath(_ key: AttemptKey, in directory: DataDirectory) -> String {
         "\(directory.logs)/\(key.job)/\(key.task).\(key.attempt)"
@@ -129,7 +131,7 @@ struct AttemptPlan: Sendable {
         let sandbox = AttemptSandbox(
             profile: profile, network: network, hidden: hidden,
             mounts: try asked.mounts.map { try allowed($0, policy) }, devices: devices,
-            place: hasPlace ? seenDirectory : nil, image: image)
+            place: hasPlace ? seenDirectory : nil, image: image, door: door)
         // Another user is one only in a user namespace.
         return (insideUser == nil ? host.isolation(for: profile) : .userNamespace, sandbox)
     }
@@ -190,12 +192,13 @@ struct AttemptPlan: Sendable {
             ("HOME", account.home ?? seenDirectory), ("PWD", seenDirectory), ("TMPDIR", "/tmp"),
             ("LANG", "C.UTF-8"), ("USER", account.name),
         ]
-        if hasPlace { variables += AttemptPlan.setupDefaults }
+        if hasPlace, hasOwnPrograms { variables += AttemptPlan.setupDefaults }
         if let seat { variables += seat.defaults }
         variables += job.environment.map { ($0.name, $0.value) }
         if let seat {
             let hostFile = "\(seenDirectory)/\(GangSeat.hostFileName)"
             variables += seat.environment(of: key, ownGPUs: gpus.count, hostFile: hostFile)
+            if door != nil { variables.append(("SWARMLET_AGENT", GangDoor.agentPath)) }
         }
         variables += [
             ("SWARMLET_JOB_ID", "\(key.job)"), ("SWARMLET_TASK_ID", "\(key.task)"),

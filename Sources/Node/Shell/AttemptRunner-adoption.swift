@@ -148,7 +148,19 @@ extension AttemptRunner {
                 node.host.devices.meter.begin(key, on: node.state.attempt(key)?.gpus ?? [])
                 watchCheckpoints(of: key)
                 tellPause(key, always: true)
+                openDoor(of: key)
             }
+        }
+        node.doors.sweep { holds($0) }
+    }
+
+    /// Its processes knock where the daemon before this one listened.
+    private func openDoor(of key: AttemptKey) {
+        do {
+            if let plan = node.plan(for: key) { _ = try node.doors.open(for: plan) }
+        } catch {
+            let reason = APIFailure(error).message
+            node.log.warning("rank \(key.task) of job \(key.job) cannot reach its gang any more: \(reason)")
         }
     }
 }

@@ -21,6 +21,15 @@ extension AttemptRunner {
         return hand
     }
 
+    /// Waits until something can be done beside its command; throws where it has ended, or was never here.
+    func started(_ key: AttemptKey) async throws {
+        while let running = attempts[key], running.stage != .ended {
+            if running.stage == .supervised, running.hasStarted, !running.isInSetup { return }
+            try await node.driver.changes.wait()
+        }
+        throw APIFailure(.notRunning, of: key)
+    }
+
     func signal(_ hand: Hand, _ number: Int32) {
         guard hand.end == nil, let link = links[hand.key.job] else { return }
         link.send(HandOrder(key: hand.key, hand: hand.number, kind: .signal(number)), passing: [])

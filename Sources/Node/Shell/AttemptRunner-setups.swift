@@ -12,6 +12,8 @@ extension AttemptRunner {
     }
 
     func tellSetup(_ key: AttemptKey, _ setup: AttemptSetup) {
+        attempts[key]?.isInSetup = false
+        node.driver.changes.notify()
         // A mesh below that level has no words for it.
         guard node.state.level >= 4 else { return }
         let at = EventLoops.wallClock.nanoseconds

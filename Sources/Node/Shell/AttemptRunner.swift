@@ -42,6 +42,8 @@ final class AttemptRunner: @unchecked Sendable {
         var isFrozen = false
         /// Whether its supervisor has said so.
         var hasStarted = false
+        /// Its setup command has not ended: nothing can be done beside it yet.
+        var isInSetup = false
         /// What its supervisor was told last; nil: nothing, or another daemon told it.
         var isPaused: Bool?
         var preparation: Task<Void, Never>?
@@ -182,6 +184,7 @@ final class AttemptRunner: @unchecked Sendable {
             running.preparation?.cancel()
         }
         attempts[key] = nil
+        node.doors.close(key)
         node.setups.release(key)
         node.driver.changes.notify()
         guard let link = links[key.job] else {
@@ -205,6 +208,7 @@ final class AttemptRunner: @unchecked Sendable {
         try Task.checkCancellation()
         if let gang = plan.job.gang { plan.seat = try await node.gangs.meet(key, gang) }
         defer { node.gangs.letGo(key) }
+        plan.door = try node.doors.open(for: plan)
         var spec = try plan.spec(
             on: node.host.capabilities, node.host.policy,
             devices: node.host.devices.files(of: plan.visibleGPUs.map(\.index).sorted()))
@@ -221,6 +225,7 @@ final class AttemptRunner: @unchecked Sendable {
         }
         // From here on the attempt may run: only its supervisor knows what becomes of it.
         attempts[key]?.stage = .supervised
+        attempts[key]?.isInSetup = !spec.setup.isEmpty
         link.page.extend(to: lease)
         node.gangs.letGo(key)
         link.send(.start(spec))
@@ -282,6 +287,7 @@ final class AttemptRunner: @unchecked Sendable {
                 attempts[key]?.preparation?.cancel()
                 attempts[key]?.stage = .supervised
                 attempts[key]?.hasStarted = true
+                node.driver.changes.notify()
                 node.driver.input(.attempt(AttemptReport(attempt: key, kind: .running, at: at)))
                 if let setup = node.setups.takeReused(key) { tellSetup(key, setup) }
                 node.host.devices.meter.begin(key, on: node.state.attempt(key)?.gpus ?? [])

@@ -6,7 +6,8 @@ import Glibc
 ///
 /// `keys/identity` the node's key · `keys/noise` its session key · `keys/mesh` the mesh key, at the founder · `mesh` which
 /// mesh, which number, whose certificates · `peers` where members were last · `gossip` what was known of them · `raft.db` the log · `snapshots/` what it
-/// begins with · `history.db` finished jobs · `blobs/` files by content · `supervisors/JOB/` jobs under way · `work/` their
+/// begins with · `history.db` finished jobs · `blobs/` files by content · `supervisors/JOB/` jobs under way · `doors/` sockets for
+/// ranks of gangs · `work/` their
 /// directories · `logs/` what they wrote · `setups/` what their setups made · `images/` their roots · `program-before` the
 /// swarmlet before the last upgrade · `socket`, `daemon.pid`, `daemon.log`. Others may pass through on the way to their
 /// job's own directory and read nothing.
@@ -39,6 +40,8 @@ public struct DataDirectory: Hashable, Sendable {
     var blobs: String { path + "/blobs" }
     var supervisors: String { path + "/supervisors" }
     var logs: String { path + "/logs" }
+    /// Where the ranks of gangs reach this daemon.
+    var doors: String { path + "/doors" }
     /// The working directories of attempts.
     var work: String { path + "/work" }
 
@@ -118,7 +121,7 @@ public struct DataDirectory: Hashable, Sendable {
                 throw HostError.system(operation: "unlink", path: file, errorNumber: errno)
             }
         }
-        for directory in [snapshots, blobs, supervisors, work, logs, setups, images] {
+        for directory in [snapshots, blobs, supervisors, work, logs, setups, images, doors] {
             try HostFiles.removeTree(directory)
         }
         if keys { try HostFiles.removeTree(self.keys) }
@@ -137,7 +140,7 @@ public struct DataDirectory: Hashable, Sendable {
     }
 
     private func makeSubdirectories() throws {
-        for directory in [keys, blobs, supervisors, logs, setups] {
+        for directory in [keys, blobs, supervisors, logs, setups, doors] {
             try HostFiles.makeDirectories(directory, mode: 0o700)
         }
         for directory in [work, images] { try HostFiles.makeDirectories(directory, mode: 0o711) }

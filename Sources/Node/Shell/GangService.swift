@@ -55,6 +55,25 @@ final class GangService: @unchecked Sendable {
         }
     }
 
+    /// Which of the gang's hosts somebody means by an address, a name or a number.
+    func number(of host: String, for key: AttemptKey, _ gang: GangSpec) throws(NodeError) -> UInt32 {
+        let addresses = hosts(of: key, gang)
+        let names = (0..<gang.nodes).map { number in
+            firstRank(onNode: number, of: key, gang).flatMap { state.attempt($0)?.node }.map(node.views.nodeName) ?? ""
+        }
+        let found = (0..<gang.nodes).filter { addresses[Int($0)] == host || names[Int($0)] == host }
+        if found.count == 1 { return found[0] }
+        guard found.isEmpty else { throw .gangHostAmbiguous(host, numbers: found) }
+        guard let number = UInt32(host), number < gang.nodes else { throw .gangHostUnknown(host, hosts: addresses) }
+        return number
+    }
+
+    /// The rank that looks after what is started on a host for the whole gang; nil where this is no attempt of it any more.
+    func firstRank(onNode number: UInt32, of key: AttemptKey, _ gang: GangSpec) -> AttemptKey? {
+        guard let record = record(of: key), record.ending == nil else { return nil }
+        return AttemptKey(job: key.job, task: gang.ranks(ofNode: number).lowerBound, attempt: key.attempt)
+    }
+
     private func record(of key: AttemptKey) -> GangRecord? {
         guard let record = state.job(key.job)?.gang, record.attempt == key.attempt else { return nil }
         return record

@@ -26,6 +26,7 @@ final class MeshNode: @unchecked Sendable {
     private(set) var setups: SetupService!
     private(set) var images: ImageService!
     private(set) var gangs: GangService!
+    private(set) var doors: GangDoors!
     private(set) var output: OutputService!
     private(set) var shipper: LogShipper!
     private(set) var gossip: GossipKeeper!
@@ -113,6 +114,7 @@ final class MeshNode: @unchecked Sendable {
         setups = try SetupService(node: self)
         images = try ImageService(node: self)
         gangs = GangService(node: self)
+        doors = GangDoors(node: self)
         output = OutputService(node: self)
         shipper = LogShipper(node: self)
         gossip = GossipKeeper(node: self)
@@ -232,6 +234,7 @@ final class MeshNode: @unchecked Sendable {
         guard isRunning else { return }
         isRunning = false
         runner.stop()
+        doors.stop()
         driver.goodbye()
         driver.stop()
         await peers.stop()

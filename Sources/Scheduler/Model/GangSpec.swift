@@ -21,6 +21,14 @@ public struct GangSpec: Hashable, Sendable, CBORCodable {
 
     public var ranks: UInt32 { nodes * tasksPerNode }
 
+    /// With one task on each of its nodes, in which something else starts the others.
+    public var whole: GangSpec { GangSpec(one: nodes) }
+
+    private init(one nodes: UInt32) {
+        self.nodes = nodes
+        tasksPerNode = 1
+    }
+
     /// Which of the gang's nodes a rank is on, from 0.
     public func nodeRank(of rank: UInt32) -> UInt32 { rank / tasksPerNode }
 

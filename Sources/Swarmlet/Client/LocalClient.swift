@@ -1,5 +1,6 @@
 import CLinux
 import Codec
+import GPUBackend
 import Glibc
 import Mesh
 import Node
@@ -25,6 +26,25 @@ final class LocalClient {
             let number = errno
             close(descriptor)
             throw Self.unreachable(directory, number)
+        }
+    }
+
+    /// Connects to the socket that a rank of a gang finds in its sandbox. `connectionLost`: nobody listens there just now.
+    init(rankSocket path: String) throws(CommandError) {
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw .connectionLost(reason: SystemError.text(errno)) }
+        guard Self.connect(descriptor, path: path) else {
+            let number = errno
+            close(descriptor)
+            // Between two daemons the file is gone for a moment, too.
+            guard number != ECONNREFUSED, number != EAGAIN, number != ENOENT || access(GangDoor.place, F_OK) != 0 else {
+                throw .connectionLost(reason: SystemError.text(number))
+            }
+            throw .refused(
+                APIFailure(
+                    code: "job.gang.no_door",
+                    message: "this is no rank of a gang: \(path): \(SystemError.text(number))",
+                    hint: "start one: swarmlet run --nodes 2 -- COMMAND", exitCode: ExitCode.swarmlet))
         }
     }
 

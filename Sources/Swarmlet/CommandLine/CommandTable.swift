@@ -16,7 +16,7 @@ enum CommandTable {
         VersionCommand.declaration,
         DaemonCommand.declaration,
         CompletionCommand.declaration, CollectCommand.declaration, UpgradeWatchCommand.declaration,
-        SelfTestCommand.declaration,
+        SelfTestCommand.declaration, MPICommand.declaration,
     ]
 
     /// The command as a guest of a mesh can use it, too.

@@ -21,6 +21,7 @@ enum RunCommand {
                 "nodes", .count(placeholder: "N", 1...1024),
                 "N different nodes, on which all tasks start together or none does"),
             Flag("tasks-per-node", .count(placeholder: "N", 1...1024), "tasks on each of these nodes (default 1)"),
+            Flag("mpi", "its tasks are the processes of one MPI program, started by the mpirun of its hosts"),
             Flag(
                 "checkpoint", .text(placeholder: "DIR"),
                 "where the job saves checkpoints; they travel and are resumed from"),
@@ -57,7 +58,8 @@ enum RunCommand {
                 + ".git .venv node_modules __pycache__ .env* *.pem id_* and files with a token or an invitation. Output and\n"
                 + "exit code come back as the job's own.",
             "--nodes makes its tasks the ranks of a gang: each finds RANK, WORLD_SIZE, LOCAL_RANK, NODE_RANK, MASTER_ADDR,\n"
-                + "MASTER_PORT and what torchrun and mpirun read in its environment. When one fails, all end and begin anew.",
+                + "MASTER_PORT and what torchrun reads in its environment. When one fails, all end and begin anew. With --mpi mpirun\n"
+                + "starts them, through swarmlet and without ssh.",
             "With -i a job reads once and is not repeated: what it has read before its host was lost cannot come again.",
             "Ctrl-C twice within 3 s cancels; Ctrl-\\ or a closed terminal detaches and the job goes on. Without a\n"
                 + "terminal, SIGINT and SIGTERM cancel. Exit codes of swarmlet: 75 host lost and not retried, 124 time limit,\n"
@@ -70,6 +72,7 @@ enum RunCommand {
                 "survives the loss of its host"),
             .init("swarmlet run -d --array 100 -- ./sweep.sh", "100 tasks in the background"),
             .init("swarmlet run --nodes 2 --gpus 4 -- torchrun train.py", "two nodes, four workers on each"),
+            .init("swarmlet run --nodes 2 --tasks-per-node 8 --mpi -- ./solve", "16 processes of an MPI program"),
             .init("tar c data | swarmlet run -i -- tar x", "it reads what is piped here"),
             .init("swarmlet run --here -- python3 train.py", "try it without a mesh"),
         ], run: run)

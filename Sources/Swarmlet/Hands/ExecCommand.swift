@@ -45,7 +45,8 @@ enum ExecCommand {
         let raw = hasTerminal && invocation.has("interactive") ? RawTerminal() : nil
         defer { raw?.restore() }
         do throws(CommandError) {
-            return try follow(client, signals, terminal, passesInput: invocation.has("interactive"), hasTerminal)
+            return try follow(
+                client, signals, terminal, passesInput: invocation.has("interactive"), hasTerminal: hasTerminal)
         } catch {
             // Nobody reads the output any more: as for a process in a pipe, that is the end.
             if case .outputClosed = error { return ExitCode.signalled(SIGPIPE) }
@@ -53,8 +54,9 @@ enum ExecCommand {
         }
     }
 
-    private static func follow(
-        _ client: LocalClient, _ signals: Signals, _ terminal: Terminal, passesInput: Bool, _ hasTerminal: Bool
+    /// Passes on what comes both ways until the command has ended; its exit code.
+    static func follow(
+        _ client: LocalClient, _ signals: Signals, _ terminal: Terminal, passesInput: Bool, hasTerminal: Bool
     ) throws(CommandError) -> Int32 {
         var takesInput = passesInput
         if !passesInput, !hasTerminal { client.sendSoon(.handInput(.bytes(Bytes([])))) }

@@ -1,4 +1,5 @@
 import Codec
+import GPUBackend
 import Glibc
 import Node
 import Scheduler
@@ -7,16 +8,17 @@ import Scheduler
 enum JobRequest {
     static func spec(_ invocation: Invocation) throws(CommandError) -> JobSpec {
         let array = invocation.count("array")
-        let gang = try gang(invocation)
+        let asked = try gang(invocation)
+        let gang = invocation.has("mpi") ? asked?.whole : asked
         let sandbox = try SandboxRequest.spec(invocation)
         let user = userName()
         let spec = JobSpec(
             name: invocation.text("name") ?? name(of: invocation.operands[0]),
-            command: invocation.operands,
+            command: command(invocation, asked),
             environment: environment(invocation),
             user: user, uid: getuid(), gid: getgid(),
             runAs: invocation.text("run-as"),
-            resources: try resources(invocation),
+            resources: try resources(invocation, times: invocation.has("mpi") ? asked?.tasksPerNode ?? 1 : 1),
             tasks: gang?.ranks ?? UInt32(array ?? 1),
             timeLimitMilliseconds: invocation.interval("time").map(milliseconds),
             graceMilliseconds: invocation.interval("grace").map(milliseconds) ?? 10_000,
@@ -54,12 +56,18 @@ enum JobRequest {
 
     /// Nil where neither nodes nor tasks on each were asked for.
     private static func gang(_ invocation: Invocation) throws(CommandError) -> GangSpec? {
-        guard invocation.has("nodes") || invocation.has("tasks-per-node") else { return nil }
+        guard invocation.has("nodes") || invocation.has("tasks-per-node") || invocation.has("mpi") else { return nil }
+        guard !invocation.has("mpi") || invocation.text("profile") != "none" else {
+            throw .conflict(
+                message: "--mpi needs a sandbox, in which mpirun finds the way to the other hosts",
+                hint: "leave out --profile none")
+        }
+        let word = invocation.has("mpi") && !invocation.has("nodes") ? "--mpi" : "--nodes"
         for flag in ["array", "here"] where invocation.has(flag) {
             throw .conflict(
                 message: flag == "here"
-                    ? "--nodes asks for nodes of a mesh, and --here is on this host alone"
-                    : "--nodes starts all tasks together, --array each when there is room for it",
+                    ? "\(word) asks for nodes of a mesh, and --here is on this host alone"
+                    : "\(word) starts all tasks together, --array each when there is room for it",
                 hint: "leave out one of them")
         }
         let nodes = UInt32(invocation.count("nodes") ?? 1)
@@ -72,16 +80,30 @@ enum JobRequest {
         return gang
     }
 
-    private static func resources(_ invocation: Invocation) throws(CommandError) -> Resources {
+    /// On every host one task, which holds all the processes there.
+    private static func command(_ invocation: Invocation, _ gang: GangSpec?) -> [String] {
+        guard invocation.has("mpi"), let gang else { return invocation.operands }
+        return [GangDoor.programPath, "mpi", "--slots", "\(gang.tasksPerNode)", "--"] + invocation.operands
+    }
+
+    /// - Parameter count: how many processes one task holds; what was typed counts for each of them.
+    private static func resources(_ invocation: Invocation, times count: UInt32) throws(CommandError) -> Resources {
         let gpus = UInt32(invocation.count("gpus") ?? 0)
         let gpuMemory = invocation.bytes("gpu-mem")
         guard gpuMemory == nil || gpus > 0 else {
             throw .conflict(
                 message: "--gpu-mem says how large a GPU must be, but no GPU is asked for", hint: "add: --gpus 1")
         }
+        let cpus = (invocation.count("cpus") ?? 1000).multipliedReportingOverflow(by: UInt64(count))
+        let memory = (invocation.bytes("mem") ?? 0).multipliedReportingOverflow(by: UInt64(count))
+        guard !cpus.overflow, !memory.overflow else {
+            throw .conflict(
+                message: "no host holds \(count) times what is asked for each process",
+                hint: "ask for less, or for fewer")
+        }
         return Resources(
-            cpuMillis: invocation.count("cpus") ?? 1000, memoryBytes: invocation.bytes("mem"), gpus: gpus,
-            gpuMemoryBytes: gpuMemory)
+            cpuMillis: cpus.partialValue, memoryBytes: invocation.has("mem") ? memory.partialValue : nil,
+            gpus: gpus * count, gpuMemoryBytes: gpuMemory)
     }
 
     private static func checkpoint(_ invocation: Invocation) throws(CommandError) -> CheckpointPolicy? {

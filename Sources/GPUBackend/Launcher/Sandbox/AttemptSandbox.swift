@@ -16,12 +16,14 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
     public var place: String?
     /// Its root; nil: what its profile says.
     public var image: ImageRoot?
+    /// For a rank of a gang: its way to the other hosts of it.
+    public var door: GangDoor?
     /// As of `AttemptSpec`.
     public private(set) var hasUnknownParts = false
 
     public init(
         profile: SandboxProfile, network: NetworkAccess, hidden: [String] = [], mounts: [MountRequest] = [],
-        devices: [String] = [], place: String? = nil, image: ImageRoot? = nil
+        devices: [String] = [], place: String? = nil, image: ImageRoot? = nil, door: GangDoor? = nil
     ) {
         precondition(profile != .none)
         self.profile = profile
@@ -31,6 +33,7 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
         self.devices = devices
         self.place = place
         self.image = image
+        self.door = door
     }
 
     public init(cbor: CBOR) throws(CodecError) {
@@ -42,7 +45,8 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
         devices = try map.optional(5) ?? []
         place = try map.optional(6)
         image = try map.optional(7)
-        hasUnknownParts = !map.without(0...7).isEmpty
+        door = try map.optional(8)
+        hasUnknownParts = !map.without(0...8).isEmpty
         guard profile != .none else { throw .invalid("a sandbox of no profile") }
     }
 
@@ -55,6 +59,7 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
         map.set(5, devices)
         map.set(6, place)
         map.set(7, image)
+        map.set(8, door)
         return .map(map)
     }
 }

@@ -27,7 +27,7 @@ struct SandboxPlanner {
         let steps = sandbox.image.map { imageSteps($0, isStrict) } ?? (isStrict ? strictSteps : standardSteps)
         return SandboxPlan(
             root: isStrict || sandbox.image != nil ? .own(options: "mode=0755,size=2m,nr_inodes=8192") : .host,
-            steps: steps + ownSteps,
+            steps: steps + doorSteps + ownSteps,
             hasSingleUser: (isStrict || spec.insideUser != nil) && spec.isolation == .userNamespace,
             hasOwnNetwork: sandbox.network == .off,
             leavesNetworkAfterSetup: sandbox.network == .setupOnly,
@@ -163,6 +163,16 @@ struct SandboxPlanner {
         // What is the attempt's own wins over a mount of the same place.
         return (mounts.filter { mount in !own.contains { $0.target == mount.target } } + own)
             .sorted { $0.target < $1.target }
+    }
+
+    /// Beside what the host or an image has in `/run`, which no job sees.
+    private var doorSteps: [SandboxPlan.Step] {
+        guard let door = sandbox.door else { return [] }
+        return [
+            .tree(source: door.directory, target: GangDoor.doorPath, []),
+            .tree(source: door.program, target: GangDoor.programPath, []),
+            .link(target: GangDoor.agentPath, to: "swarmlet"),
+        ]
     }
 
     private var ownDirectories: [(source: String, target: String)] {

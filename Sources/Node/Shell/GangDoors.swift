@@ -1,0 +1,191 @@
+import Codec
+import GPUBackend
+import Glibc
+import Mesh
+import Ring
+import Scheduler
+
+/// Listens for the processes of ranks that run here: each rank has a socket of its own in its sandbox (`GangDoor`), at which
+/// it reaches the other hosts of its gang and nothing else. Confined to its loop.
+///
+/// Who knocks is known by the socket: no other job sees it, and only the rank's user is heard. Which job, which attempt and
+/// which rank it is for is never asked of whoever knocks.
+final class GangDoors: @unchecked Sendable {
+    private let node: MeshNode
+    private var doors: [AttemptKey: Door] = [:]
+
+    private final class Door: @unchecked Sendable {
+        let key: AttemptKey
+        let gang: GangSpec
+        let user: UInt32
+        let listener: Listener
+        var accepting: Task<Void, Never>?
+        /// Calls that are being answered.
+        var calls = 0
+
+        init(_ key: AttemptKey, _ gang: GangSpec, user: UInt32, _ listener: Listener) {
+            self.key = key
+            self.gang = gang
+            self.user = user
+            self.listener = listener
+        }
+    }
+
+    /// Of one rank at once: `mpirun` starts its daemons on 128 hosts at a time.
+    private static let callsMax = 256
+    /// Who says nothing for so long is sent away.
+    private static let requestDeadline = Interval.seconds(10)
+    private static let acceptPause = Interval.milliseconds(100)
+
+    init(node: MeshNode) { self.node = node }
+
+    /// Listens for a rank that is about to run here, or runs; nil where it has no sandbox to find the way in, or is no rank.
+    func open(for plan: AttemptPlan) throws -> GangDoor? {
+        guard let gang = plan.job.gang, plan.job.guest == nil, plan.profile != .none else { return nil }
+        let place = directory(of: plan.key)
+        let door = GangDoor(directory: place, program: Executable.path)
+        guard doors[plan.key] == nil else { return door }
+        let user = try plan.account ?? plan.lookedUpAccount()
+        let opened = Door(plan.key, gang, user: user.user?.user ?? geteuid(), try listen(in: place))
+        doors[plan.key] = opened
+        opened.accepting = node.loop.spawn("door of \(plan.key.job).\(plan.key.task)") { [self] in
+            await accept(opened)
+        }
+        return door
+    }
+
+    /// The rank has ended.
+    func close(_ key: AttemptKey) {
+        guard let door = doors.removeValue(forKey: key) else { return }
+        shut(door)
+        remove(directory(of: key))
+    }
+
+    /// Its processes knock again at the daemon that comes next.
+    func stop() {
+        for key in doors.keys.sorted() { if let door = doors[key] { shut(door) } }
+        doors = [:]
+    }
+
+    /// Removes what daemons before this one left of ranks that are gone.
+    func sweep(but isKept: (AttemptKey) -> Bool) {
+        do {
+            let kept = try HostFiles.names(in: node.directory.doors)
+            for name in kept.sorted() where !(Self.key(name).map(isKept) ?? false) {
+                remove("\(node.directory.doors)/\(name)")
+            }
+        } catch {
+            node.log.warning("what gangs have left cannot be looked for: \(APIFailure(error).message)")
+        }
+    }
+
+    private func directory(of key: AttemptKey) -> String {
+        "\(node.directory.doors)/\(key.job).\(key.task).\(key.attempt)"
+    }
+
+    private static func key(_ name: String) -> AttemptKey? {
+        let parts = name.split(separator: ".")
+        guard parts.count == 3, let job = JobID(parts[0]), let task = UInt32(parts[1]), let attempt = UInt32(parts[2])
+        else { return nil }
+        return AttemptKey(job: job, task: task, attempt: attempt)
+    }
+
+    private func remove(_ path: String) {
+        do { try HostFiles.removeTree(path) } catch {
+            node.log.warning("cannot remove \(path): \(error.message)")
+        }
+    }
+
+    private func shut(_ door: Door) {
+        door.accepting?.cancel()
+        node.loop.close(door.listener.descriptor)
+    }
+
+    /// A name in the open directory, because the address of a socket holds 107 bytes and the data directory may be deep.
+    private func listen(in place: String) throws -> Listener {
+        try HostFiles.makeDirectories(place, mode: 0o755)
+        let directory = try HostFiles.open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { Glibc.close(directory) }
+        let path = "/proc/self/fd/\(directory)/\(GangDoor.socketName)"
+        let listener = try Listener(.unix(path))
+        // Nobody but the rank gets as far as here: the directory above is the daemon's own. It is another user, though.
+        guard chmod(place, 0o755) == 0, chmod(path, 0o666) == 0 else {
+            let number = errno
+            node.loop.close(listener.descriptor)
+            throw HostError.system(operation: "chmod", path: place, errorNumber: number)
+        }
+        return listener
+    }
+
+    // MARK: Calls
+
+    private func accept(_ door: Door) async {
+        while !Task.isCancelled {
+            do {
+                let accepted = try await node.loop.accept(door.listener, deadline: nil)
+                door.calls += 1
+                node.loop.spawn("call of \(door.key.job).\(door.key.task)") { [self] in
+                    await serve(SocketMessageStream(node.loop, socket: accepted.socket), door)
+                    door.calls -= 1
+                }
+            } catch .closed {
+                return
+            } catch .cancelled {
+                return
+            } catch {
+                node.log.warning("the socket of job \(door.key.job): \(error.message)")
+                do { try await node.loop.sleep(for: GangDoors.acceptPause) } catch { return }
+            }
+        }
+    }
+
+    private func serve(_ stream: SocketMessageStream, _ door: Door) async {
+        do {
+            try await answer(stream, door)
+        } catch {
+            do { try await stream.send(APIReply.failure(APIFailure(error)).encoded()) } catch { return stream.cancel() }
+        }
+        await stream.finish()
+        stream.cancel()
+    }
+
+    private func answer(_ stream: SocketMessageStream, _ door: Door) async throws {
+        let patience = node.loop.schedule(at: node.loop.after(GangDoors.requestDeadline)) { stream.cancel() }
+        let received: [UInt8]?
+        do { received = try await stream.receive() } catch {
+            node.loop.cancel(patience)
+            throw error
+        }
+        node.loop.cancel(patience)
+        guard let received else { return }
+        // Not before it was read: the answer would be lost with what nobody has read.
+        let user = try stream.peerCredentials().user
+        guard user == door.user else {
+            throw NodeError.denied(user: Accounts.text(user), what: "speak for a rank of job \(door.key.job)")
+        }
+        guard door.calls <= GangDoors.callsMax else { throw NodeError.gangBusy(most: GangDoors.callsMax) }
+        guard case .gang(let request) = try APIRequest(encoded: received, limits: APILimits.message) else {
+            throw NodeError.malformedRequest("a rank can only ask for something in its own gang")
+        }
+        switch request {
+        case .start(let host, let arguments):
+            let number = try node.gangs.number(of: host, for: door.key, door.gang)
+            guard let first = node.gangs.firstRank(onNode: number, of: door.key, door.gang) else {
+                throw NodeError.gangOver(door.key.job)
+            }
+            try await HandService(node: node).start(arguments, besides: first, stream)
+        case .waitForFirst:
+            try await node.loop.answer(stream) { [self] in try await waitForFirst(door) }
+            try await stream.send(APIReply.done.encoded())
+        }
+    }
+
+    private func waitForFirst(_ door: Door) async throws {
+        let first = TaskKey(job: door.key.job, index: 0)
+        while node.state.attempt(door.key) != nil {
+            if node.state.task(first)?.state == .succeeded { return }
+            try await node.driver.changes.wait()
+        }
+        throw NodeError.gangOver(door.key.job)
+    }
+}
