@@ -108,9 +108,10 @@ class GangAgent(MeshCase):
         meshes.wait_until(lambda: not self.sleepers("4321"), "it is gone with its agent", seconds=30)
         self.assertEqual(self.mesh.job(self.node, job).state, "running")
 
-    def test_what_the_agent_started_ends_with_the_gang(self):
-        job = self.gang(f"{AGENT} 1 'echo there; setsid sleep 5432 & sleep 5433'")
-        self.said(job, "there")
+    def test_what_a_command_leaves_running_stays_until_the_gang_ends(self):
+        """A launcher ends before its daemon has had time to leave its session."""
+        job = self.gang(f"{AGENT} 1 'sleep 5432 & sleep 5433 & exit 3'; echo code $?; exec sleep 600")
+        self.said(job, "code 3")
         meshes.wait_until(lambda: self.sleepers("5432") and self.sleepers("5433"), "it runs")
         self.mesh.command(self.node, "cancel", str(job))
         meshes.wait_until(lambda: not self.sleepers("5432") and not self.sleepers("5433"), "nothing of it is left")

@@ -111,6 +111,7 @@ int clinux_socket_error(int socket) {
 static struct {
     uint32_t hand;
     pid_t process;
+    int keeps_left;
 } running[CLINUX_HANDS];
 
 static void refuse_hand(uint32_t hand, int layer, int error) {
@@ -153,6 +154,7 @@ static void run_hand(
     if (process == 0) return refuse_hand(head->hand, job.failure.layer, job.failure.error);
     running[place].hand = head->hand;
     running[place].process = process;
+    running[place].keeps_left = head->keeps_left;
 }
 
 static int connect_to(int family, uint16_t port) {
@@ -217,7 +219,7 @@ int clinux_hands_reaped(pid_t process, int status) {
         if (running[i].process != process) continue;
         running[i].process = 0;
         // What it left in its session goes with it; what has a session of its own is the attempt's.
-        kill(-process, SIGKILL);
+        if (!running[i].keeps_left) kill(-process, SIGKILL);
         clinux_tell(&(struct clinux_message){
             .kind = CLINUX_MESSAGE_HAND_ENDED, .hand = running[i].hand, .status = status, .step = -1});
         return 1;

@@ -12,8 +12,9 @@ public struct HandOrder: Hashable, Sendable, CBORCodable {
     public var kind: Kind
 
     public enum Kind: Hashable, Sendable {
-        /// `environment` comes after the attempt's own, as `NAME=value`. With a terminal, its standard input is one.
-        case run(arguments: [String], environment: [String], hasTerminal: Bool)
+        /// `environment` comes after the attempt's own, as `NAME=value`. With a terminal, its standard input is one. With
+        /// `keepsLeft` what it leaves running when it ends stays, as long as the attempt, instead of ending with it.
+        case run(arguments: [String], environment: [String], hasTerminal: Bool, keepsLeft: Bool = false)
         case signal(Int32)
         /// To a port of the loopback that the attempt sees.
         case connect(port: UInt16)
@@ -43,8 +44,8 @@ public struct HandOrder: Hashable, Sendable, CBORCodable {
         case 1:
             kind = .run(
                 arguments: try map.require(4), environment: try map.optional(5) ?? [],
-                hasTerminal: try map.require(6))
-            guard case .run(let arguments, _, _) = kind, !arguments.isEmpty else {
+                hasTerminal: try map.require(6), keepsLeft: try map.optional(9) ?? false)
+            guard case .run(let arguments, _, _, _) = kind, !arguments.isEmpty else {
                 throw .invalid("nothing to run")
             }
         case 2: kind = .signal(try Int32(from: map, key: 7))
@@ -61,11 +62,12 @@ public struct HandOrder: Hashable, Sendable, CBORCodable {
         map.set(1, key)
         map.set(2, hand)
         switch kind {
-        case .run(let arguments, let environment, let hasTerminal):
+        case .run(let arguments, let environment, let hasTerminal, let keepsLeft):
             map.set(3, UInt64(1))
             map.set(4, arguments)
             map.set(5, environment)
             map.set(6, hasTerminal)
+            map.set(9, keepsLeft ? true : nil)
         case .signal(let number):
             map.set(3, UInt64(2))
             map.set(7, Int64(number))
@@ -82,9 +84,10 @@ public struct HandOrder: Hashable, Sendable, CBORCodable {
         head.hand = hand
         var lists: [[String]] = []
         switch kind {
-        case .run(let arguments, let environment, let hasTerminal):
+        case .run(let arguments, let environment, let hasTerminal, let keepsLeft):
             head.order = UInt8(CLINUX_ORDER_RUN_HAND.rawValue)
             head.has_terminal = hasTerminal ? 1 : 0
+            head.keeps_left = keepsLeft ? 1 : 0
             var asked = spec
             asked.arguments = arguments
             let names = environment.map { $0.prefix { $0 != "=" } + "=" }

@@ -8,8 +8,9 @@ public struct HandRequest: Hashable, Sendable {
     /// Between members: which attempt.
     public var attempt: UInt32?
     public var kind: Kind
-    /// Between members: it is done once the attempt runs and its setup has ended, instead of refused before.
-    public var waitsForStart: Bool
+    /// Between members: a rank of the gang asks. It is done once the attempt runs and its setup has ended, instead of refused
+    /// before, and what a command leaves running stays: launchers of daemons end as soon as those are started.
+    public var isOfGang: Bool
 
     public enum Kind: Hashable, Sendable {
         /// Without a terminal its output comes by stream.
@@ -21,13 +22,13 @@ public struct HandRequest: Hashable, Sendable {
     }
 
     public init(
-        job: JobID, task: UInt32 = 0, attempt: UInt32? = nil, kind: Kind, waitsForStart: Bool = false
+        job: JobID, task: UInt32 = 0, attempt: UInt32? = nil, kind: Kind, isOfGang: Bool = false
     ) {
         self.job = job
         self.task = task
         self.attempt = attempt
         self.kind = kind
-        self.waitsForStart = waitsForStart
+        self.isOfGang = isOfGang
     }
 }
 
@@ -37,7 +38,7 @@ extension HandRequest: CBORCodable {
         job = try map.require(1)
         task = try map.require(2)
         attempt = try map.optional(3)
-        waitsForStart = try map.optional(8) ?? false
+        isOfGang = try map.optional(8) ?? false
         if let arguments = try map.optional(4, [String].self) {
             guard !arguments.isEmpty else { throw .invalid("nothing to run") }
             kind = .run(arguments: arguments, terminal: try map.optional(5))
@@ -55,7 +56,7 @@ extension HandRequest: CBORCodable {
         map.set(1, job)
         map.set(2, task)
         map.set(3, attempt)
-        map.set(8, waitsForStart ? true : nil)
+        map.set(8, isOfGang ? true : nil)
         switch kind {
         case .run(let arguments, let terminal):
             map.set(4, arguments)

@@ -17,7 +17,7 @@ struct HandService {
         case .hand(let request):
             guard let attempt = request.attempt else { throw NodeError.malformedRequest("no attempt is named") }
             let key = AttemptKey(job: request.job, task: request.task, attempt: attempt)
-            if request.waitsForStart { try await node.runner.started(key) }
+            if request.isOfGang { try await node.runner.started(key) }
             try await carryOut(request, key, stream)
         default: throw NodeError.malformedRequest("expected something to do with an attempt")
         }
@@ -43,7 +43,7 @@ struct HandService {
         guard let live = node.state.attempt(first) else { throw NodeError.gangOver(first.job) }
         let request = HandRequest(
             job: first.job, task: first.task, attempt: first.attempt, kind: .run(arguments: arguments, terminal: nil),
-            waitsForStart: true)
+            isOfGang: true)
         guard live.node == node.id else { return try await pass(request, to: live.node, stream) }
         try await node.runner.started(first)
         try await carryOut(request, first, stream)
@@ -68,7 +68,7 @@ struct HandService {
     private func carryOut(_ request: HandRequest, _ key: AttemptKey, _ stream: any MessageStream) async throws {
         switch request.kind {
         case .run(let arguments, let terminal):
-            try await HandSession.run(arguments, terminal, of: key, node, stream)
+            try await HandSession.run(arguments, terminal, of: key, keepsLeft: request.isOfGang, node, stream)
         case .input: try await InputSession.run(key, node, stream)
         case .connect(let port): try await HandConnection.run(port: port, of: key, node, stream)
         }

@@ -42,7 +42,7 @@ final class HandSession: @unchecked Sendable {
 
     /// Runs it to its end, and tells its exit code last.
     static func run(
-        _ arguments: [String], _ terminal: HandTerminal?, of key: AttemptKey, _ node: MeshNode,
+        _ arguments: [String], _ terminal: HandTerminal?, of key: AttemptKey, keepsLeft: Bool, _ node: MeshNode,
         _ stream: any MessageStream
     ) async throws {
         var ends = try Ends(terminal, owner: node.plan(for: key)?.lookedUpAccount().user)
@@ -50,7 +50,9 @@ final class HandSession: @unchecked Sendable {
         do {
             let variables = terminal.map { ["TERM=\($0.name)"] } ?? []
             hand = try node.runner.begin(
-                key, .run(arguments: arguments, environment: variables, hasTerminal: terminal != nil),
+                key,
+                .run(
+                    arguments: arguments, environment: variables, hasTerminal: terminal != nil, keepsLeft: keepsLeft),
                 passing: ends.takeTheirs())
         } catch {
             ends.closeOurs()

@@ -25,7 +25,8 @@ struct clinux_hand_head {
     uint16_t number;
     uint32_t hand;
     uint16_t argument_count, candidate_count, variable_count;
-    uint16_t unused;
+    /// 1: what it leaves running when it ends stays with the attempt, instead of being killed with its session.
+    uint16_t keeps_left;
 };
 
 /// Sends bytes, and descriptors beside the first of them; the socket does not block. How many bytes went, or -errno.
