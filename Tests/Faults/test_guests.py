@@ -102,6 +102,19 @@ class Guests(SandboxCase):
         self.assert_refused(self.guest(token, *dry), 125, "token.used")
         self.assertIn(f"this token has started its only job: {job}, at ", again.stderr)
 
+    def test_a_guest_is_told_the_same_of_a_job_that_is_not_there_and_of_one_that_is_not_his(self):
+        token = self.token("--uses", "1")
+        others, absent = str(self.submit("--", "true")), "987654"
+        self.mesh.command(self.node, "wait", others)
+        for command in (["logs", "JOB"], ["logs", "-f", "JOB"], ["inspect", "JOB"], ["cancel", "JOB"], ["wait", "JOB"],
+                        ["attach", "JOB"], ["cp", "job:JOB:/x", "x"]):
+            said = []
+            for job in (others, absent):
+                done = self.guest(token, *[word.replace("JOB", job) for word in command])
+                self.assert_refused(done, done.returncode, "token.scope.job")
+                said.append((done.returncode, done.stderr.replace(job, "JOB")))
+            self.assertEqual(*said, command)
+
     def test_a_token_that_was_withdrawn_ends_what_goes_on_and_opens_nothing(self):
         token = self.token("--uses", "2")
         job = self.ok(self.run_as_guest(token, "-d", "--", "sh", "-c", "while :; do echo x; sleep 0.2; done")).strip()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,9 @@ class Upgrade(MeshCase):
         pretender = self.program("impostor", PRETENDER.replace("LEVELS", "1-99"))
         done = self.mesh.attempt(self.node, "upgrade", "--rolling", pretender, seconds=200)
         self.assert_refused(done, 125, "upgrade.taken_back")
+        # Each host has its data directory where it has it.
+        name = re.search(r"see why, on (n[0-9]):", done.stderr).group(1)
+        self.assertIn(f"on {name}: tail {self.mesh.node(name).data}/daemon.log", done.stderr)
         self.assertEqual(len([name for name in before if f"{name} (" in done.stderr.splitlines()[-1]]), 2, done.stderr)
         meshes.wait_until(lambda: self.versions() == before, "all are what they were")
 

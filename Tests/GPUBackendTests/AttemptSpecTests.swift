@@ -23,6 +23,9 @@ struct AttemptSpecTests {
         #expect(spec { $0.insideUser = JobUser(user: 1, group: 1) }.leastVersion == 5)
         let placed = AttemptSandbox(profile: .standard, network: .on, place: "/place")
         #expect(spec { $0.sandbox = placed }.leastVersion == 5)
+        let door = GangDoor(directory: "/doors/1.0.1", program: "/usr/bin/swarmlet")
+        let ranked = AttemptSandbox(profile: .standard, network: .on, door: door)
+        #expect(spec { $0.sandbox = ranked }.leastVersion == 5)
         #expect(SupervisorRequest.version >= 5)
     }
 

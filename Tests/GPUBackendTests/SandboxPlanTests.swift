@@ -193,6 +193,30 @@ struct SandboxPlanTests {
         #expect(plan(.strict).filter == .strict && plan(.standard).filter == .standard)
     }
 
+    @Test(
+        "a rank finds the way to its gang beside whatever covers /run, read-only",
+        arguments: [SandboxProfile.standard, .strict])
+    func door(_ profile: SandboxProfile) throws {
+        var sandbox = AttemptSandbox(profile: profile, network: .on, hidden: ["/var/lib/swarmlet"])
+        let spec = AttemptSpec(
+            key: AttemptKey(job: 7, task: 0, attempt: 1), arguments: ["true"], environment: [],
+            workingDirectory: Self.work, user: JobUser(user: 1_000, group: 1_000), isolation: .userNamespace,
+            sandbox: sandbox, logPath: "/l")
+        let without = SandboxPlanner(spec, sandbox, on: Self.host).plan.steps
+        #expect(!without.contains { $0.target.hasPrefix(GangDoor.place) })
+        sandbox.door = GangDoor(directory: "/var/lib/swarmlet/doors/7.0.1", program: "/usr/bin/swarmlet")
+        let steps = SandboxPlanner(spec, sandbox, on: Self.host).plan.steps
+        #expect(
+            steps.filter { !without.contains($0) } == [
+                .tree(source: "/var/lib/swarmlet/doors/7.0.1", target: "/run/swarmlet/gang", []),
+                .tree(source: "/usr/bin/swarmlet", target: "/run/swarmlet/swarmlet", []),
+                .link(target: "/run/swarmlet/agent", to: "swarmlet"),
+            ])
+        let place = try #require(steps.firstIndex { $0.target.hasPrefix(GangDoor.place) })
+        let covers = steps.indices.filter { ["/run", "/var/run", "/var/lib/swarmlet"].contains(steps[$0].target) }
+        #expect(covers.allSatisfy { $0 < place })
+    }
+
     @Test("a supervisor that knows of no sandbox refuses the attempt instead of running it without")
     func olderSupervisor() throws {
         let sandbox = AttemptSandbox(profile: .strict, network: .on, hidden: ["/a"], devices: ["/dev/nvidia0"])

@@ -17,10 +17,12 @@ public struct UpgradeView: Hashable, Sendable {
     public var takenBack: String?
     /// How long a daemon that begins may take there until it answers.
     public var patienceMilliseconds: UInt64
+    /// Where its daemon writes what happens to it; nil: it is too old to say so.
+    public var daemonLog: String?
 
     public init(
         node: String, version: String, program: Digest?, isCurrent: Bool, attempts: UInt32, missing: UInt32,
-        takenBack: String?, patienceMilliseconds: UInt64
+        takenBack: String?, patienceMilliseconds: UInt64, daemonLog: String?
     ) {
         self.node = node
         self.version = version
@@ -30,6 +32,7 @@ public struct UpgradeView: Hashable, Sendable {
         self.missing = missing
         self.takenBack = takenBack
         self.patienceMilliseconds = patienceMilliseconds
+        self.daemonLog = daemonLog
     }
 }
 
@@ -44,6 +47,7 @@ extension UpgradeView: CBORCodable {
         missing = try map.require(6)
         takenBack = try map.optional(7)
         patienceMilliseconds = try map.require(8)
+        daemonLog = try map.optional(9)
     }
 
     public var cbor: CBOR {
@@ -56,6 +60,7 @@ extension UpgradeView: CBORCodable {
         map.set(6, missing)
         map.set(7, takenBack)
         map.set(8, patienceMilliseconds)
+        map.set(9, daemonLog)
         return .map(map)
     }
 }

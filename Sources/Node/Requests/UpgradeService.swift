@@ -136,7 +136,8 @@ struct UpgradeService {
             node: name, version: program.digest.map { Version.of($0) } ?? Version.text, program: program.digest,
             isCurrent: node.driver.core.hasCaughtUp && node.driver.core.raft.leader != nil,
             attempts: UInt32(clamping: held.count), missing: UInt32(clamping: missing.count), takenBack: failure,
-            patienceMilliseconds: UInt64(max(0, node.directory.startPatience.milliseconds)))
+            patienceMilliseconds: UInt64(max(0, node.directory.startPatience.milliseconds)),
+            daemonLog: node.directory.daemonLog)
     }
 
     private func prepare(_ request: UpgradeRequest, from holder: NodeID) async throws {

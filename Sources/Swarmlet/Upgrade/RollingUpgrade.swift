@@ -12,6 +12,8 @@ struct RollingUpgrade {
         let before: String
         var after: String
         var state: State
+        /// Of its daemon, as it says: its data directory may be elsewhere than here.
+        let log: String?
         /// Before the upgrade; it is to be had again.
         var isVoter = false
     }
@@ -34,7 +36,9 @@ struct RollingUpgrade {
         } else {
             let isThere = own.program == program.digest
             hosts = [
-                Host(name: own.node, before: own.version, after: own.version, state: isThere ? .unchanged : .pending)
+                Host(
+                    name: own.node, before: own.version, after: own.version, state: isThere ? .unchanged : .pending,
+                    log: own.daemonLog)
             ]
         }
         for host in hosts where host.state == .unchanged { say("\(host.name) runs \(host.after) already") }
@@ -69,7 +73,7 @@ struct RollingUpgrade {
         for member in try MembersCommand.ask(directory).members where member.state != "revoked" {
             guard !["dead", "left"].contains(member.state) else {
                 hosts.append(
-                    Host(name: member.name, before: member.version, after: member.version, state: .dead))
+                    Host(name: member.name, before: member.version, after: member.version, state: .dead, log: nil))
                 continue
             }
             terminal.progress("testing the new swarmlet on \(member.name)")
@@ -79,7 +83,7 @@ struct RollingUpgrade {
             hosts.append(
                 Host(
                     name: member.name, before: view.version, after: view.version,
-                    state: isThere ? .unchanged : .pending))
+                    state: isThere ? .unchanged : .pending, log: view.daemonLog))
         }
         return hosts
     }
@@ -126,7 +130,7 @@ struct RollingUpgrade {
         throw .refused(
             APIFailure(
                 code: "upgrade.not_back", message: "\(host.name) is not back with the new swarmlet: \(missing)",
-                hint: "see why, on \(host.name): tail \(directory.daemonLog). Then: swarmlet upgrade"))
+                hint: RollingUpgrade.wayToReason(host) + ". Then: swarmlet upgrade"))
     }
 
     /// What it still lacks; nil: it is back.
@@ -136,7 +140,7 @@ struct RollingUpgrade {
                 APIFailure(
                     code: "upgrade.taken_back",
                     message: "\(host.name) runs \(view.version) again: \(failure.dropFirst(65))",
-                    hint: "see why, on \(host.name): tail \(directory.daemonLog)"))
+                    hint: RollingUpgrade.wayToReason(host)))
         }
         guard view.program == program.digest else { return "its daemon is the old one" }
         guard view.isCurrent else { return "it has not caught up with the mesh" }
@@ -149,6 +153,10 @@ struct RollingUpgrade {
             return "it has lost its seat among the voters"
         }
         return nil
+    }
+
+    private static func wayToReason(_ host: Host) -> String {
+        "see why, on \(host.name): " + (host.log.map { "tail \($0)" } ?? "daemon.log in its data directory")
     }
 
     /// Errors that a daemon between its end and its start explains.

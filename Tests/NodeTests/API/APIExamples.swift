@@ -75,6 +75,10 @@ enum APIExamples {
             .handInput(.window(rows: 24, columns: 80)), .handInput(.signal(2)), .explain(3),
             .plan(SubmitRequest(request: RequestID(high: 1, low: 2), spec: spec)),
             .hand(HandRequest(job: 1, kind: .input)),
+            .hand(
+                HandRequest(
+                    job: 1, task: 2, attempt: 3, kind: .run(arguments: ["orted"], terminal: nil), isOfGang: true)),
+            .gang(.start(host: "10.0.0.2", arguments: ["sh", "-c", "orted"])), .gang(.waitForFirst),
             .upgrade(UpgradeRequest(step: .look, program: .zero)),
             .upgrade(
                 UpgradeRequest(
@@ -158,7 +162,7 @@ enum APIExamples {
             .upgrade(
                 UpgradeView(
                     node: "owl", version: "1", program: .zero, isCurrent: true, attempts: 2, missing: 1,
-                    takenBack: "it ended", patienceMilliseconds: 25_000)),
+                    takenBack: "it ended", patienceMilliseconds: 25_000, daemonLog: "/d/daemon.log")),
             .planned(
                 PlanView(spec: spec, places: [.init(node: "owl", gpus: ["GPU 0 (A100 80 GiB)"])], waiting: 0, left: 1)),
             .planned(
