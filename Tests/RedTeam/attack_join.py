@@ -192,7 +192,7 @@ def claimed(team):
     with team.own_mesh(nodes=1, voters=1) as mesh:
         node = mesh.nodes[0]
         outer = wire.Mesh(node)
-        _, content, token_id = invitation(node, "--worker", "--labels", "owner=guest,rack=z")
+        _, content, token_id = invitation(node, "--role", "worker", "--labels", "owner=guest,rack=z")
         key = mint.Key()
         lies = {1: 1, 2: mesh.nodes[0].name, 5: 0, 6: [{1: "owner", 2: "root"}, {1: "rack", 2: "a"}], 9: 1, 10: {0: 0}, 12: True}
         answer = ask_admission(team, key, token=content[4], token_id=token_id, node=node, mesh=outer, lies=lies)
@@ -271,7 +271,7 @@ def returned(team):
             session.ready()
         victim.kill_daemon()
         clone = os.path.join(mesh.folder, "clone")
-        shutil.copytree(victim.data, clone)
+        shutil.copytree(victim.data, clone, ignore=shutil.ignore_patterns("socket", "supervisors"))
         wait_until(lambda: mesh.attempt(first, "node", "revoke", "--yes", victim.name).returncode == 0, "it is revoked", 60, 0.5)
         for node in mesh.nodes[:2]:
             try:
@@ -327,7 +327,7 @@ def opened(team):
                 done = mesh.attempt(node, "up", *node._flags)
                 team.check(done.returncode != 0 and node.daemon_pid() is None, f"it starts with {what}")
                 mend()
-            for path, bad, good in ((node.data, 0o755, 0o700), (identity, 0o644, 0o600), (os.path.join(node.data, "keys"), 0o755, 0o700)):
+            for path, bad, good in ((node.data, 0o755, 0o700), (node.data, 0o740, 0o700), (identity, 0o644, 0o600), (identity, 0o640, 0o600)):
                 refuses(f"{path} open", lambda path=path, bad=bad: os.chmod(path, bad),
                         lambda path=path, good=good: os.chmod(path, good))
 

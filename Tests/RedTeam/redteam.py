@@ -8,7 +8,13 @@ import sys
 import team as red
 from team import BROKE, FELL, HELD, IN_PART, LAYER_MISSING, NOT_COVERED, ROWS
 
-import attack_join  # noqa: F401  Each declares its rows.
+import attack_audit  # noqa: F401  Each declares its rows.
+import attack_files  # noqa: F401
+import attack_floods  # noqa: F401
+import attack_gossip  # noqa: F401
+import attack_join  # noqa: F401
+import attack_raft  # noqa: F401
+import attack_sandbox  # noqa: F401
 import attack_tokens  # noqa: F401
 import attack_uses  # noqa: F401
 

@@ -140,8 +140,9 @@ class Team:
         return mint.Key.of_node(self.node)
 
     def stop(self):
-        if self._mesh is not None:
-            self._mesh.stop()
+        for mesh in [self._mesh, *(one.mesh for one in [getattr(self, "_siege", None)] if one)]:
+            if mesh is not None:
+                mesh.stop()
 
     def leader(self, mesh=None):
         mesh = mesh or self.mesh

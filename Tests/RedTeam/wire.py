@@ -131,11 +131,12 @@ class Connection:
                 return record
 
     def ready(self):
-        """Waits until the other side has taken this one in."""
+        """Waits until the other side has taken this one in: it says so, or says something else than goodbye."""
         record = bytes(self.noise.decrypt(self.take(struct.unpack("<H", self.take(2))[0])))
         if record[0] == CLOSE:
             raise Refused(record[1:].decode(errors="replace"))
-        assert record[0] == READY, record
+        if record[0] == PING:
+            self.send_frame(bytes([PONG]) + record[1:])
 
     # Messages
 

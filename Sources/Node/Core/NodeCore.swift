@@ -209,7 +209,7 @@ public struct NodeCore: Sendable {
         _ message: NodeMessage, from sender: NodeID, at now: Instant, into effects: inout [NodeEffect]
     ) {
         switch message {
-        case .raft(let message): raftInputs.append(.received(from: sender, message))
+        case .raft(let message): if mayTell(message, sender) { raftInputs.append(.received(from: sender, message)) }
         case .swim(let message): gossip(.received(from: sender, message, over: .stream), at: now, into: &effects)
         case .propose(let entry):
             // Not the leader: the sender asks again when it has heard who is.

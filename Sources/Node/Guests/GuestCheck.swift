@@ -22,9 +22,9 @@ final class GuestCheck: @unchecked Sendable {
 
     init(node: MeshNode) { self.node = node }
 
-    /// Seconds since the Unix epoch; never less than before.
+    /// Seconds since the Unix epoch; never less than before, nor than the time of the log, as this clock may be behind.
     var now: Int64 {
-        latest = max(latest, EventLoops.wallClock.nanoseconds / 1_000_000_000)
+        latest = max(latest, EventLoops.wallClock.nanoseconds / 1_000_000_000, node.state.time / 1_000_000_000)
         return latest
     }
 

@@ -112,9 +112,10 @@ final class Peers: @unchecked Sendable {
     /// Knows a member before the state does: one that admits this node, or that was there when the mesh was switched off.
     func learn(_ record: PeerRecord) {
         guard record.id != membership.node else { return }
+        let addresses = Peers.dialled(record.addresses)
         if let peer = peers[record.id] {
-            if Set(peer.addresses) != Set(record.addresses) {
-                peer.addresses = record.addresses
+            if Set(peer.addresses) != Set(addresses) {
+                peer.addresses = addresses
                 peer.directAgain = .zero
                 peer.unreachableUntil = .zero
             }
@@ -123,11 +124,19 @@ final class Peers: @unchecked Sendable {
                 peer.noiseKey = record.noiseKey.array
             }
         } else {
-            peers[record.id] = Peer(id: record.id, noiseKey: record.noiseKey.array, addresses: record.addresses)
+            peers[record.id] = Peer(id: record.id, noiseKey: record.noiseKey.array, addresses: addresses)
         }
         ids[record.noiseKey.array] = record.id
         learnForDatagrams(record)
     }
+
+    /// Each once, and not more than a host has: a member says by itself where it is, and could name somebody else's address
+    /// a hundred times.
+    private static func dialled(_ addresses: [String]) -> [String] {
+        var seen = Set<String>()
+        return Array(addresses.filter { seen.insert($0).inserted }.prefix(addressesMax))
+    }
+    private static let addressesMax = 16
 
     private func forget(_ id: NodeID) {
         guard let peer = peers.removeValue(forKey: id) else { return }

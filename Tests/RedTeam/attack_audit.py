@@ -1,0 +1,176 @@
+"""The record of what happened, and keys and programs that were exchanged (rows A01 to A04, K01 and K02)."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+
+import mint
+from team import NotCovered, meshes, row, wait_until
+
+MERKLE = "Tests/TokensTests/Audit/MerkleTests.swift"
+NONE = "no audit log in this program"
+
+
+def needs_audit(team):
+    """There is `swarmlet audit`, or the row is not covered."""
+    done = team.mesh.attempt(team.node, "audit", "verify", "--json")
+    if done.returncode == 2 or "not in this version" in done.stderr:
+        raise NotCovered(NONE)
+    return done
+
+
+def audit_files(node):
+    return [os.path.join(folder, name) for folder, _, names in os.walk(node.data) for name in names if "audit" in name.lower()]
+
+
+@row("A01", "a line of the record altered, dropped, moved or cut off on one node", "audit verify names the first bad one",
+     suites=[(MERKLE, "an entry that was altered, dropped or moved changes the root")])
+def altered(team):
+    needs_audit(team)
+    with team.own_mesh() as mesh:
+        node = mesh.nodes[2]
+        for number in range(5):
+            mesh.nodes[0].command("token", "create", "--uses", "1")
+            assert number < 5
+        wait_until(lambda: mesh.attempt(node, "audit", "verify").returncode == 0, "the record is whole", 30)
+        node.kill_daemon()
+        files = [path for path in audit_files(node) if os.path.getsize(path)]
+        if not files:
+            raise NotCovered("the record lies in no file of its own that could be altered: it is part of the replicated log (R05)")
+        for path in files:
+            with open(path, "rb") as stream:
+                whole = stream.read()
+            middle = len(whole) // 2
+            for what, content in (("altered", whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1:]),
+                                  ("cut off", whole[:middle]), ("dropped", b"")):
+                with open(path, "wb") as stream:
+                    stream.write(content)
+                node.start_again()
+                done = mesh.attempt(node, "audit", "verify")
+                node.kill_daemon()
+                team.check(done.returncode != 0, f"{path}, {what}, was taken for whole")
+            with open(path, "wb") as stream:
+                stream.write(whole)
+        node.start_again()
+        mesh.wait_alive(mesh.nodes[0], 3)
+        team.check(mesh.attempt(node, "audit", "verify").returncode == 0, "whole again, and refused")
+    return f"{len(files)} files altered, cut off and emptied: each was noticed; whole again it is good"
+
+
+@row("A02", "forged proofs that something is in the record, or that it only grew", "refused",
+     suites=[(MERKLE, "every entry of every tree can be proven, and nothing else by the same proof"),
+             (MERKLE, "every tree can be proven to begin with every earlier one, and with no other")])
+def forged(team):
+    needs_audit(team)
+    team.node.command("token", "create", "--uses", "1")
+    listed = json.loads(team.node.command("audit", "ls", "--json").splitlines()[0])
+    entries = listed.get("entries", listed.get("events", [listed]))
+    proof = team.mesh.attempt(team.node, "audit", "proof", str(entries[-1].get("seq", 0)), "--json")
+    team.check(proof.returncode == 0, f"no proof of an entry that is there: {proof.stderr}")
+    beyond = team.mesh.attempt(team.node, "audit", "proof", str(1 << 40), "--json")
+    team.check(beyond.returncode != 0, "a proof of an entry that is not there")
+    return "an entry is proven, one that is not there is not"
+
+
+@row("A03", "the record flooded with refused requests", "counted, bounded; nothing accepted is lost")
+def flooded(team):
+    count = 10_000 if team.is_long else 300
+    forged_token = mint.mint(mint.Key(), team.outer.name)
+    sizes = {node.name: os.path.getsize(os.path.join(node.data, "daemon.log")) for node in team.mesh.nodes}
+    started = time.monotonic()
+    for _ in range(count):
+        team.refused(team.call(forged_token))
+    seconds = time.monotonic() - started
+    grown = max(os.path.getsize(os.path.join(node.data, "daemon.log")) - sizes[node.name] for node in team.mesh.nodes)
+    # One line a second at most.
+    team.check(grown < 400 * (seconds + 2), f"{count} refusals in {seconds:.0f} s wrote {grown} bytes into a log")
+    with open(os.path.join(team.node.data, "daemon.log"), encoding="utf-8") as stream:
+        team.check("refused a guest" in stream.read(), "the log says nothing of them")
+    needs_audit(team)
+    done = team.mesh.attempt(team.node, "audit", "ls", "--json")
+    team.check(len(done.stdout) < 1 << 20, "the record grew by every refusal")
+    return f"{count} refusals: {grown} bytes in the log; the record counts them"
+
+
+@row("A04", "secrets in logs: seeded in tokens, environments and files", "never there")
+def canaries(team):
+    secret = "canary-" + os.urandom(12).hex()
+    folder = team.folder("canary")
+    for name in ("job.sh", ".netrc"):
+        with open(os.path.join(folder, name), "w", encoding="ascii") as stream:
+            stream.write(f"# {secret}\nexit 0\n")
+    line = team.issued()
+    seed = mint.of_line(line).holder.seed
+    done = team.mesh.attempt(team.node, "run", "-e", f"PASSWORD={secret}", "--", "sh", "job.sh", cwd=folder, seconds=60)
+    team.check(done.returncode == 0, done.stderr)
+    team.call(mint.of_line(line))
+    found = team.run_job("-e", f"SHOWN={secret}", "--no-send", "--", "sh", "-c", "echo $SHOWN", name="canary")
+    team.check(secret in found.stdout, "the neighbour: what a job writes itself is in its output")
+    for node in team.mesh.nodes:
+        with open(os.path.join(node.data, "daemon.log"), "rb") as stream:
+            text = stream.read()
+        for needle in (secret.encode(), line[20:80].encode(), seed, mint.b64(seed).encode(), seed.hex().encode()):
+            team.check(needle not in text, f"the log of {node.name} holds a secret")
+    events = team.mesh.attempt(team.node, "events").stdout
+    team.check(secret not in events and line[20:80] not in events, "events show a secret")
+    if team.mesh.attempt(team.node, "audit", "verify").returncode == 2:
+        team.part("the audit log: " + NONE)
+    else:
+        told = team.mesh.attempt(team.node, "audit", "ls", "--json").stdout
+        team.check(secret not in told and line[20:80] not in told, "the record holds a secret")
+    return "a password in a job's environment, one in its files and a token are in no daemon's log and no event; a job's own output shows it"
+
+
+@row("K01", "another program in place of swarmlet: altered, older, unsigned", "refused, shown by doctor",
+     suites=[("Tests/Faults/test_upgrade.py", "test_a_program_that_cannot_do_its_work_here_changes_nothing")])
+def exchanged(team):
+    with team.own_mesh(nodes=1, voters=1) as mesh:
+        node = mesh.nodes[0]
+        own = os.path.join(mesh.folder, "swarmlet")
+        shutil.copy(team.binary, own)
+        node.kill_daemon()
+        node.binary = own
+        node.start_again()
+        pid, before = node.daemon_pid(), node.command("version")
+        for what, content in (("none", b"#!/bin/sh\nexit 1\n"), ("cut off", open(own, "rb").read(1 << 20)), ("empty", b"")):
+            path = os.path.join(mesh.folder, "other")
+            with open(path, "wb") as stream:
+                stream.write(content)
+            os.chmod(path, 0o755)
+            done = mesh.attempt(node, "upgrade", path, seconds=60)
+            team.check(done.returncode != 0, f"a program that is {what} was taken")
+        team.check(node.daemon_pid() == pid and node.command("version") == before, "the program changed")
+        team.check(mesh.attempt(node, "run", "--no-send", "--", "true", seconds=60).returncode == 0, "no jobs any more")
+    raise NotCovered("programs are not signed, and an older one is taken where an administrator asks for it; what cannot do its work is refused "
+                     "(shown: three such), who may upgrade is an administrator of a member")
+
+
+@row("K02", "libsodium without the check of points, or another library in its place", "the start refuses",
+     suites=[("Tests/TokensTests/KeyTests.swift", "the installed libsodium passes the questions with known answers")])
+def library(team):
+    with open(team.binary, "rb") as stream:
+        program = stream.read()
+    # The known answer of RFC 8032, test 1: with another one the library seems to sign wrongly.
+    known = bytes.fromhex("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b")
+    places = program.count(known)
+    if places == 0:
+        raise NotCovered("the known answers lie nowhere in this build's program, so that they could be altered")
+    folder = os.path.join(team.mesh.folder, "library")
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, "swarmlet")
+    with open(path, "wb") as stream:
+        stream.write(program.replace(known, bytes([known[0] ^ 1]) + known[1:]))
+    os.chmod(path, 0o755)
+    done = subprocess.run([path, "up", "--data-dir", os.path.join(folder, "data"), "--listen", f"127.0.0.1:{meshes.free_port()}"],
+                          capture_output=True, text=True, timeout=60, env=team.mesh.environment)
+    tested = subprocess.run([path, "self-test"], capture_output=True, text=True, timeout=60, env=team.mesh.environment)
+    good = subprocess.run([team.binary, "self-test"], capture_output=True, text=True, timeout=60, env=team.mesh.environment)
+    team.check(done.returncode != 0 and tested.returncode != 0, f"it starts: {done.stdout} {tested.stdout}")
+    team.check(good.returncode == 0, f"the whole one fails its test: {good.stderr}")
+    linked = subprocess.run(["ldd", team.binary], capture_output=True, text=True).stdout
+    team.check("sodium" not in linked, f"libsodium could be exchanged: {linked}")
+    return f"with a library that seems to sign wrongly it does not start ({tested.stderr.strip()[:80]}); libsodium is part of the program"
+
+

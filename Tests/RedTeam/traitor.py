@@ -1,0 +1,91 @@
+"""A host of the mesh that was taken over: it holds the keys of a member, and says what it likes with them."""
+
+import os
+import select
+import struct
+import time
+
+import blake3
+import cbor2
+
+import mint
+import wire
+
+SIGNED_GOSSIP = b"swarmlet/gossip/1"
+MESSAGE_KIND = 1
+RAFT, SWIM, PROPOSE, RENEW, GRANTED, PROPOSE_ALL, READ = range(1, 8)
+# Kinds of Raft messages on the wire (RaftMessage+CBOR.swift).
+VOTE_REQUEST, VOTE_RESPONSE, APPEND, APPEND_RESPONSE, HEARTBEAT, HEARTBEAT_RESPONSE, SNAPSHOT, SNAPSHOT_RESPONSE, TIMEOUT_NOW = \
+    range(1, 10)
+
+
+class Traitor:
+    """Sessions to the nodes of a mesh under the keys of one of its members, whose own daemon does not run."""
+
+    def __init__(self, outer, node, number):
+        self.outer, self.number = outer, number
+        self.secret, self.identity = outer.noise_secret(node), mint.Key.of_node(node)
+
+    def session(self, target):
+        opened = self.outer.member(target, self.secret, wire.MESSAGES)
+        opened.ready()
+        return opened
+
+    def say(self, target, *messages, listen=0.5):
+        """Says these `[number, content]`, then listens; the messages that came. Raises `Refused` where it is not let in."""
+        with self.session(target) as session:
+            for message in messages:
+                session.post(MESSAGE_KIND, wire.encoded(message))
+            return hear(session, listen)
+
+
+def hear(session, seconds):
+    """The messages of the control session within the time."""
+    heard, parts = [], {}
+    due = time.monotonic() + seconds
+    while (left := due - time.monotonic()) > 0:
+        if not session.buffer and not select.select([session.socket], [], [], left)[0]:
+            break
+        try:
+            record = session.read_frame()
+        except wire.Refused:
+            break
+        if record[0] != wire.POST:
+            continue
+        traffic, flags, rest = record[1], record[2], record[3:]
+        if flags & 1:
+            parts[traffic] = (struct.unpack_from("<H", rest)[0], b"")
+            rest = rest[6:]
+        kind, content = parts[traffic]
+        parts[traffic] = (kind, content + rest)
+        if flags & 2 and kind == MESSAGE_KIND:
+            heard.append(cbor2.loads(parts[traffic][1]))
+    return heard
+
+
+def raft(kind, term, *fields):
+    return [RAFT, {0: kind, 1: term, **{2 + index: field for index, field in enumerate(fields) if field is not None}}]
+
+
+def digest(data):
+    return blake3.blake3(data).digest()
+
+
+def entry(command, **fields):
+    """An entry of the log for the leader to propose; `command` is `{0: kind, 1: ...}`."""
+    return {1: {1: int.from_bytes(os.urandom(7), "big"), 2: int.from_bytes(os.urandom(7), "big")}, 2: 0, 3: command,
+            **{int(name[1:]): value for name, value in fields.items()}}
+
+
+def word(mesh_id, author, key, subject, version, state):
+    """A signed word of gossip: [0, subject, version, state, [[author, signature]]]."""
+    statement = wire.encoded([0, author, subject, version, state])
+    signature = key.sign(mint.pre_authentication([SIGNED_GOSSIP, mesh_id, statement])) if key else b""
+    return [0, subject, version, state, [[author, signature]]]
+
+
+def swim(version, rumours=(), kind=5, **fields):
+    message = {0: kind, 1: version, **{int(name[1:]): value for name, value in fields.items()}}
+    if rumours:
+        message[6] = list(rumours)
+    return [SWIM, message]
