@@ -117,7 +117,7 @@ def archives(team):
      suites=[("Tests/Faults/test_logs.py", "test_a_job_that_prints_without_end_keeps_nobody_from_anything_and_its_log_says_what_it_has_let_go"),
              ("Tests/Faults/test_disk.py", "test_a_node_that_kept_room_for_its_log_goes_on_with_a_full_disk_and_its_job_too")])
 def endless(team):
-    size = 2_000 if team.is_long else 200
+    size = 2_000 if team.is_long else 24
     job = team.start_job("--profile", "none", "--no-send", "--", "sh", "-c", f"head -c {size}M /dev/zero | tr '\\0' 'x'; echo; echo end")
     started = time.monotonic()
     other = team.run_job("--no-send", "--profile", "none", "--", "echo", "beside")

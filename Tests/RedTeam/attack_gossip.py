@@ -97,7 +97,7 @@ def words(team):
     pids = one.pids()
     mine, theirs = one.worker.identity, mint.Key.of_node(victim)
     ahead = [version[0], version[1], version[2] + 1]
-    far = [version[0], version[1], version[2] + 1_000_000]
+    far = [version[0], version[1], version[2] + (1 << 21)]
     later = [version[0] + 1, 0, 0]
     mesh_id = one.outer.id
     lies = [

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import shutil
 import unittest
 
 import test_sandbox
@@ -39,6 +40,8 @@ def run_all(team, *prefixes, needs=1):
             for case, profile, names in tests_of(prefix):
                 live = type(f"Live{case.__name__}", (case,), {"setUpClass": classmethod(lambda cls: None), "profile": profile})
                 live.mesh, live.node = team.mesh, team.node
+                for name in names:
+                    shutil.rmtree(os.path.join(team.mesh.folder, "work", name), ignore_errors=True)
                 result = unittest.TextTestRunner(stream=io.StringIO()).run(unittest.TestSuite(live(name) for name in names))
                 for test, trace in [*result.failures, *result.errors]:
                     raise Fell(f"{test.id().rsplit('.', 1)[1]} in {profile}: {trace.strip().splitlines()[-1][:300]}")

@@ -33,7 +33,7 @@ enum MembersCommand {
             let view = try ask(directory)
             if shown.map({ steady($0) != steady(view) }) ?? true {
                 if terminal.stdoutIsTerminal, terminal.format == .text {
-                    try terminal.result("\u{1B}[H\u{1B}[2J")
+                    try terminal.clearScreen()
                 } else if shown != nil, terminal.format == .text, terminal.volume == .normal {
                     try terminal.result("\n")
                 }

@@ -7,7 +7,7 @@ struct Table {
 
     mutating func add(_ cells: [String?]) {
         precondition(cells.count == header.count, "a row has as many cells as the header")
-        rows.append(cells.map { $0.map { $0.isEmpty ? "-" : $0 } ?? "-" })
+        rows.append(cells.map { $0.map { $0.isEmpty ? "-" : VisibleText.line($0) } ?? "-" })
     }
 
     /// - Parameter width: of the window; nil in a pipe. Only the last column gives way to it.

@@ -39,8 +39,11 @@ final class Terminal {
 
     // MARK: Results
 
-    /// Writes text to stdout.
-    func result(_ text: String) throws(CommandError) { try write(Array(text.utf8), to: 1) }
+    /// Writes text to stdout, in which nothing of others steers a terminal.
+    func result(_ text: String) throws(CommandError) { try write(Array(VisibleText.of(text).utf8), to: 1) }
+
+    /// Begins at the top of an empty screen.
+    func clearScreen() throws(CommandError) { try write(Array("\u{1B}[H\u{1B}[2J".utf8), to: 1) }
 
     /// Writes one JSON object and a newline to stdout.
     func result(_ json: JSON) throws(CommandError) { try write(json.encoded() + [10], to: 1) }
@@ -62,7 +65,7 @@ final class Terminal {
         clearProgress()
         switch format {
         case .text:
-            say("swarmlet: \(error.message) [\(error.code)]\nswarmlet: \(error.hint)\n")
+            say(VisibleText.of("swarmlet: \(error.message) [\(error.code)]\nswarmlet: \(error.hint)\n"))
         case .json:
             complain(ErrorObject.json(error))
         }
@@ -72,7 +75,7 @@ final class Terminal {
     func warn(_ text: String) {
         guard volume == .normal else { return }
         clearProgress()
-        say("swarmlet: \(text)\n")
+        say(VisibleText.of("swarmlet: \(text)\n"))
     }
 
     /// What helps a person who watches; nothing in a pipe.
@@ -85,7 +88,7 @@ final class Terminal {
     func progress(_ text: String) {
         guard stderrIsInteractive, volume == .normal else { return }
         let width = max(20, Self.columns(of: 2) ?? 80)
-        say("\r\u{1B}[K" + String("swarmlet: \(text)".prefix(width - 1)))
+        say("\r\u{1B}[K" + String(VisibleText.line("swarmlet: \(text)").prefix(width - 1)))
         progressIsShown = true
     }
 
@@ -99,7 +102,7 @@ final class Terminal {
     func confirm(_ question: String, hint: String) throws(CommandError) -> Bool {
         guard canAsk else { throw .needsAnswer(question: question, hint: hint) }
         clearProgress()
-        say("swarmlet: \(question) [y/N] ")
+        say(VisibleText.of("swarmlet: \(question) [y/N] "))
         let answer = readLine(strippingNewline: true) ?? ""
         return answer == "y" || answer == "Y" || answer.lowercased() == "yes"
     }
