@@ -45,7 +45,7 @@ let package = Package(
         module("Tokens", ["Codec", "CSodium"], linker: [.linkedLibrary(":libsodium.a")]),
         // Floor 2
         module("Mesh", ["Codec", "Ring", "Tokens", "CSodium", "CLinux"]),
-        module("Scheduler", ["Codec"]),
+        module("Scheduler", ["Codec", "Tokens"]),
         // Floor 3
         module("GPUBackend", ["Codec", "Mesh", "Scheduler", "CLinux"]),
         // Floor 4

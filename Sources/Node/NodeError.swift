@@ -120,10 +120,34 @@ public enum NodeError: Error, Hashable, Sendable {
     case logDamaged(LogDamage)
     /// Nothing of the mesh is left in the log that is to be recovered.
     case recoverNothingLeft(path: String)
+    /// The mesh keeps no log of what happened yet.
+    case auditNotYet(level: UInt64)
+    /// The copy of that log here cannot be read.
+    case auditUnreadable(String)
+    /// What a member sent of it does not fit the tree.
+    case auditUnproved
+    case auditNoJob(JobID)
+    case auditNoEvent(UInt64, size: UInt64)
+    /// No checkpoint covers it yet.
+    case auditNotSigned(UInt64)
+    /// The copy here is not what was signed, so nothing is proved by it.
+    case auditDamaged(UInt64)
+    /// A checkpoint of another log.
+    case auditOtherLog(given: String, here: String)
+    /// A checkpoint that nobody has signed who is known here.
+    case auditUnsigned
 
     /// Stable name of the case.
     public var code: String {
         switch self {
+        case .auditNotYet: "audit.not_yet"
+        case .auditUnreadable: "audit.unreadable"
+        case .auditUnproved: "audit.unproved"
+        case .auditNoJob, .auditNoEvent: "audit.not_found"
+        case .auditNotSigned: "audit.not_signed"
+        case .auditDamaged: "audit.altered"
+        case .auditOtherLog: "audit.other_log"
+        case .auditUnsigned: "audit.unsigned"
         case .busy: "node.busy"
         case .notInMesh: "mesh.none"
         case .alreadyInMesh, .invitationLeadsElsewhere: "mesh.join.other_mesh"
@@ -203,6 +227,19 @@ public enum NodeError: Error, Hashable, Sendable {
     /// What is wrong, as a sentence without its full stop.
     public var message: String {
         switch self {
+        case .auditNotYet(let level):
+            "the mesh speaks level \(level) of the protocol, and keeps an audit log from level "
+                + "\(SchedulerState.auditLevel) on"
+        case .auditUnreadable(let reason): "this node's copy of the audit log cannot be read: \(reason)"
+        case .auditUnproved: "what it sent does not fit the tree that the mesh has agreed on"
+        case .auditNoJob(let job): "the audit log has no job \(job)"
+        case .auditNoEvent(let event, let size):
+            "the audit log has no event \(event): " + (size == 0 ? "it is empty" : "its last is \(size - 1)")
+        case .auditNotSigned(let event): "no checkpoint covers event \(event) of the audit log yet"
+        case .auditDamaged(let event):
+            "event \(event) cannot be proved from this node's copy of the audit log: it is not what was signed"
+        case .auditOtherLog(let given, let here): "the checkpoint is of the log \(given), not of \(here)"
+        case .auditUnsigned: "the checkpoint is signed by nobody who is known here"
         case .busy: "this node has \(NodeConstants.proposalsPending) requests waiting for the mesh"
         case .notInMesh: "this node is in no mesh"
         case .alreadyInMesh(let name, let nodes, let jobs, let invitation):
@@ -322,6 +359,13 @@ public enum NodeError: Error, Hashable, Sendable {
         case .noPort: "see who has ports 21000 to 28999 there: ss -ltn"
         case .noMeetingPoint: "start its daemon with the address that others reach: --listen ADDRESS"
         case .noLeader: "a majority of the voters must be reachable: swarmlet members"
+        case .auditNotYet: "it rises when every member runs a program that speaks it: swarmlet upgrade"
+        case .auditUnreadable: "make room or mend the disk, then restart the daemon: swarmlet doctor"
+        case .auditUnproved, .auditDamaged: "which event is bad, and what to do: swarmlet audit verify, on that node"
+        case .auditNoJob: "what there is: swarmlet audit ls. Jobs from before there was such a log are not in it"
+        case .auditNoEvent: "what there is: swarmlet audit ls"
+        case .auditNotSigned: "the leader signs within seconds: try again, or see swarmlet doctor"
+        case .auditOtherLog, .auditUnsigned: "give one that this mesh has signed: swarmlet audit verify --json"
         case .jobNotFound, .taskNotFound: "what there is: swarmlet ps -a"
         case .nodeNotFound: "what there is: swarmlet members"
         case .nothingToFetch(let job, _): "what it left: swarmlet inspect \(job)"
@@ -408,7 +452,8 @@ public enum NodeError: Error, Hashable, Sendable {
     /// What the command line exits with.
     public var exitCode: Int32 {
         switch self {
-        case .jobNotFound, .taskNotFound, .nodeNotFound, .nothingToFetch, .noResults, .settingNotSet, .outputGone,
+        case .auditNoJob, .auditNoEvent, .jobNotFound, .taskNotFound, .nodeNotFound, .nothingToFetch, .noResults,
+            .settingNotSet, .outputGone,
             .resultsGone:
             3
         case .denied, .notAdministrator: 4

@@ -36,6 +36,7 @@ public enum APIReply: Hashable, Sendable {
     case explanation(ExplainView)
     case planned(PlanView)
     case upgrade(UpgradeView)
+    case audit(AuditReply)
 }
 
 extension APIReply: CBORCodable {
@@ -70,6 +71,7 @@ extension APIReply: CBORCodable {
         case 40: self = .explanation(try ExplainView(cbor: content))
         case 61: self = .planned(try PlanView(cbor: content))
         case 32: self = .upgrade(try UpgradeView(cbor: content))
+        case 70: self = .audit(try AuditReply(cbor: content))
         default: throw .invalid("reply \(number) is not known to this version")
         }
     }
@@ -104,6 +106,7 @@ extension APIReply: CBORCodable {
         case .explanation(let view): numbered(40, view.cbor)
         case .planned(let view): numbered(61, view.cbor)
         case .upgrade(let view): numbered(32, view.cbor)
+        case .audit(let reply): numbered(70, reply.cbor)
         }
     }
 }

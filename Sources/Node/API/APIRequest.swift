@@ -71,6 +71,8 @@ public enum APIRequest: Hashable, Sendable {
     case put(PutRequest)
     /// From a rank of a gang, at its own socket.
     case gang(GangRequest)
+    /// About the log of what happened.
+    case audit(AuditRequest)
 
     /// Whether the caller has more to send before the answer is complete.
     var isConversation: Bool {
@@ -141,6 +143,7 @@ extension APIRequest: CBORCodable {
         case 45: self = .upgrade(try UpgradeRequest(cbor: content))
         case 44: self = .put(try PutRequest(cbor: content))
         case 46: self = .gang(try GangRequest(cbor: content))
+        case 70: self = .audit(try AuditRequest(cbor: content))
         default: throw .invalid("request \(number) is not known to this version")
         }
     }
@@ -190,6 +193,7 @@ extension APIRequest: CBORCodable {
         case .upgrade(let request): numbered(45, request.cbor)
         case .put(let request): numbered(44, request.cbor)
         case .gang(let request): numbered(46, request.cbor)
+        case .audit(let request): numbered(70, request.cbor)
         }
     }
 }

@@ -37,6 +37,8 @@ extension NodeCore {
         let (answer, events) = state.apply(entry)
         // What comes after it may mean what this program does not know.
         checkLevel(into: &effects)
+        let audited = state.takeAuditLines()
+        if !audited.isEmpty { effects.append(.audited(audited)) }
         let archived = state.takeArchived()
         if !archived.isEmpty { effects.append(.archive(archived, index: committed.index)) }
         if !events.isEmpty {

@@ -31,6 +31,8 @@ public enum NodeEffect: Sendable {
     case changed([StateEvent])
     /// Jobs that left the state with the entry of this index: the history keeps them.
     case archive([ArchivedJob], index: UInt64)
+    /// Lines of the log of what happened, that came with the entry: every member keeps them.
+    case audited([AuditLine])
     /// The set of members, or what is known of them, has changed.
     case membersChanged
     /// Gossip came to know this; the core's `membership` has it too, numbered.

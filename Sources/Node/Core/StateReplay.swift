@@ -11,6 +11,8 @@ public struct StateReplay: Sendable {
     public private(set) var appliedIndex: UInt64
     /// Jobs that left the state, and the entry that each lot left with.
     public private(set) var archived: [(jobs: [ArchivedJob], index: UInt64)] = []
+    /// Lines of the log of what happened, in their order.
+    public private(set) var audited: [AuditLine] = []
     private let levels: ProtocolLevels
     private var isOver = false
 
@@ -39,6 +41,7 @@ public struct StateReplay: Sendable {
                 return
             }
             appliedIndex = entry.index
+            audited += state.takeAuditLines()
             let left = state.takeArchived()
             if !left.isEmpty { archived.append((left, entry.index)) }
             isOver = !levels.contains(state.level)

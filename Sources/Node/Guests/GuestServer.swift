@@ -41,6 +41,7 @@ final class GuestServer: @unchecked Sendable {
             await end(stream)
         } catch {
             let failure = told(error, session)
+            node.refusals.count((error as? AccessRefusal)?.reason.code ?? failure.code)
             do {
                 try await stream.send(APIReply.failure(failure).encoded())
                 await end(stream)

@@ -23,7 +23,7 @@ struct DrainService {
         if request.kind == nil, state.node(member.nodeID)?.drain == nil { throw NodeError.notDrained(member.name) }
         let began = node.loop.now
         let before = work(of: member.nodeID, order)
-        _ = try await node.driver.carryOut(.drain(member.nodeID, order))
+        _ = try await node.driver.carryOut(.drain(member.nodeID, order), by: node.actor(user))
         func view(isOver: Bool, _ work: [DrainView.Work]) -> DrainView {
             DrainView(
                 node: member.name, work: work,

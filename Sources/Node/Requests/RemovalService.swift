@@ -21,7 +21,7 @@ struct RemovalService {
             throw NodeError.revokeSelf(member.name)
         }
         try await makeDispensable(member)
-        _ = try await node.driver.carryOut(.revoke(member.nodeID, by: user))
+        _ = try await node.driver.carryOut(.revoke(member.nodeID, by: user), by: node.actor(user))
         guard let record = state.node(member.nodeID) else { return member }
         return MemberViews(node: node).view(record)
     }
@@ -30,7 +30,7 @@ struct RemovalService {
     func remove(_ name: String) async throws -> MemberView {
         let member = try MemberViews(node: node).member(named: name)
         guard case .lost? = state.node(member.nodeID)?.presence else { throw NodeError.removeAlive(member.name) }
-        _ = try await node.driver.carryOut(.removeNode(member.nodeID))
+        _ = try await node.driver.carryOut(.removeNode(member.nodeID), by: node.actor(user))
         return member
     }
 

@@ -46,7 +46,7 @@ struct RequestHandler {
         case .version, .status, .up, .join, .leave, .doctor, .doctorPeer, .doctorReport, .transfer, .handInput, .gang:
             throw NodeError.malformedRequest("this request is the daemon's own")
         case .members: try await reply(.members(MemberViews(node: node).members()))
-        case .invite(let request): try await reply(.invitation(try invite(request)))
+        case .invite(let request): try await reply(.invitation(try await invite(request)))
         case .approve(let name): try await approve(name)
         case .submit(let request): try await submit(request)
         case .plan(let request): try await reply(.planned(try plan(request)))
@@ -98,7 +98,8 @@ struct RequestHandler {
             try requireAdministrator()
             let views = MemberViews(node: node)
             let member = try views.member(named: request.node)
-            _ = try await node.driver.carryOut(.label(member.nodeID, set: request.set, removed: request.removed))
+            _ = try await node.driver.carryOut(
+                .label(member.nodeID, set: request.set, removed: request.removed), by: node.actor(caller.name))
             try await reply(.member(try views.member(named: request.node)))
         case .upgrade(let request):
             if request.step != .look { try requireAdministrator() }
@@ -112,6 +113,7 @@ struct RequestHandler {
             try await MemberWatch(node: node).events(request) { try await reply(.events($0)) }
             try await reply(.done)
         case .token(let request): try await token(request)
+        case .audit(let request): try await audit(request)
         case .revoke(let name):
             try requireAdministrator()
             try await reply(.member(try await RemovalService(node: node, user: caller.name).revoke(name)))
@@ -161,7 +163,7 @@ struct RequestHandler {
         try SchedulerState.checkSetting(key: request.key)
         if MeshSetting(rawValue: request.key) != nil { try requireAdministrator() }
         let command = Command.configure(key: request.key, value: request.value, by: caller.name)
-        _ = try await node.driver.carryOut(command, as: request.request)
+        _ = try await node.driver.carryOut(command, as: request.request, by: node.actor(caller.name))
         try await reply(.done)
     }
 
@@ -218,14 +220,14 @@ struct RequestHandler {
 
     // MARK: Members
 
-    private func invite(_ request: InviteRequest) throws -> InvitationView {
+    private func invite(_ request: InviteRequest) async throws -> InvitationView {
         try requireAdministrator()
-        return try Inviter(node: node).invite(request)
+        return try await Inviter(node: node).invite(request, by: node.actor(caller.name))
     }
 
     private func approve(_ name: String) async throws {
         try requireAdministrator()
-        let answer = try await node.driver.carryOut(.approve(name))
+        let answer = try await node.driver.carryOut(.approve(name), by: node.actor(caller.name))
         guard case .node(let id, _) = answer, let view = MemberViews(node: node).member(id) else {
             throw NodeError.nodeNotFound(name)
         }
@@ -234,6 +236,7 @@ struct RequestHandler {
 
     private func requireAdministrator() throws {
         guard caller.isAdministrator else {
+            node.refusals.count(NodeError.denied(user: "", what: "").code)
             throw NodeError.notAdministrator(user: caller.name, node: node.views.nodeName(node.id))
         }
     }
@@ -288,7 +291,7 @@ struct RequestHandler {
         guard state.contains(request.job) else {
             throw SchedulerError.jobEnded(request.job, record.counts.summary)
         }
-        _ = try await node.driver.carryOut(.cancel(request.job, by: caller.name))
+        _ = try await node.driver.carryOut(.cancel(request.job, by: caller.name), by: node.actor(of: caller))
         try await reply(.done)
     }
 
@@ -307,6 +310,7 @@ struct RequestHandler {
     private func ownJob(_ id: JobID, to verb: String) async throws -> JobRecord {
         let record = try job(id, in: try await state(knowing: id))
         guard caller.isAdministrator || record.spec.user == caller.name else {
+            node.refusals.count(NodeError.denied(user: "", what: "").code)
             throw NodeError.denied(user: caller.name, what: "\(verb) a job of \(record.spec.user)")
         }
         return record
@@ -318,7 +322,7 @@ struct RequestHandler {
         guard !record.isEnded else { throw SchedulerError.jobEnded(request.job, record.counts.summary) }
         if request.isPaused { try await HandService(node: node).requireFreezers(of: record) }
         let person = request.isPaused ? caller.name : nil
-        _ = try await node.driver.carryOut(.pause(request.job, by: person))
+        _ = try await node.driver.carryOut(.pause(request.job, by: person), by: node.actor(of: caller))
         try await reply(.done)
     }
 

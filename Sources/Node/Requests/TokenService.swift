@@ -45,7 +45,7 @@ struct TokenService {
             name: token.grant.names[0], issuer: token.grant.issuer.text, madeBy: maker, allows: draft.acts.description,
             uses: UInt64(clamping: draft.uses), expires: token.grant.expires * 1_000_000_000)
         // Known before anybody has it: what was lost on its way can be withdrawn.
-        _ = try await node.driver.carryOut(.issueToken(record))
+        _ = try await node.driver.carryOut(.issueToken(record), by: node.actor(caller.name))
         return token
     }
 
@@ -75,7 +75,7 @@ struct TokenService {
                 throw NodeError.denied(user: caller.name, what: "revoke what somebody else has issued")
             }
         }
-        _ = try await node.driver.carryOut(.revokeToken(revocation))
+        _ = try await node.driver.carryOut(.revokeToken(revocation), by: node.actor(of: caller))
     }
 
     func addIssuer(_ issuer: IssuerRecord) async throws {
@@ -86,10 +86,12 @@ struct TokenService {
         var issuer = issuer
         issuer.id = key.id.text
         issuer.by = caller.name
-        _ = try await node.driver.carryOut(.addIssuer(issuer))
+        _ = try await node.driver.carryOut(.addIssuer(issuer), by: node.actor(caller.name))
     }
 
-    func revokeAll() async throws { _ = try await node.driver.carryOut(.raiseTokenEpoch(by: caller.name)) }
+    func revokeAll() async throws {
+        _ = try await node.driver.carryOut(.raiseTokenEpoch(by: caller.name), by: node.actor(caller.name))
+    }
 
     /// A token for a job that there is gives what only its owner and administrators may do.
     private func checkJobs(_ scope: AccessScope) async throws {

@@ -102,6 +102,7 @@ final class AdmissionServer: @unchecked Sendable {
             _ = try await stream.receive()
         } catch {
             let failure = APIFailure(error)
+            node.refusals.count(failure.code)
             node.log.note("turned away \(session.address): \(failure.message)")
             do {
                 try await stream.send(AdmissionReply.refused(failure).encoded())
@@ -205,7 +206,8 @@ struct Inviter {
     /// Addresses that an invitation carries: this node's first, then other voters'.
     private static let addressesMax = 8
 
-    func invite(_ request: InviteRequest) throws -> InvitationView {
+    /// - Parameter actor: who asks, for the log of what happened.
+    func invite(_ request: InviteRequest, by actor: String) async throws -> InvitationView {
         let membership = node.membership
         guard try membership.certificates.verify(meshKey: membership.meshKey).mayAdmit else {
             throw NodeError.noAdmission(node: membership.nodeName)
@@ -222,6 +224,12 @@ struct Inviter {
             meshKey: membership.meshKey, meshName: membership.meshName, joinToken: token,
             issuerChain: membership.certificates)
         let content = try invitation.verify(now: now)
+        if node.state.isAudited {
+            // Known before anybody has it.
+            let made = InvitationMade(
+                jti: content.id, uses: content.uses, expires: content.expires * 1_000_000_000)
+            _ = try await node.driver.carryOut(.invitationMade(made), by: actor)
+        }
         return InvitationView(
             line: invitation.text, shortID: content.shortID, uses: content.uses,
             expires: content.expires * 1_000_000_000)

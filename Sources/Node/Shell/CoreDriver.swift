@@ -150,15 +150,17 @@ final class CoreDriver: @unchecked Sendable {
 
     /// Puts a command before the mesh and waits for its answer.
     ///
-    /// - Parameter request: chosen by the caller where the command may be asked again; the same id is carried out once.
+    /// - Parameters:
+    ///   - request: chosen by the caller where the command may be asked again; the same id is carried out once.
+    ///   - actor: who asks, for the log of what happened.
     func propose(
-        _ command: Command, as request: RequestID? = nil, patience: Interval = .seconds(10)
+        _ command: Command, as request: RequestID? = nil, by actor: String? = nil, patience: Interval = .seconds(10)
     ) async throws -> Answer {
         if let damage, !damage.hasOtherVoters, !damage.hasLeader { throw NodeError.logDamaged(damage) }
         let request = request ?? nextRequestID()
         let waiter = waiting[request] ?? Waiter(loop)
         waiting[request] = waiter
-        input(.propose(Entry(request: request, time: 0, command: command)))
+        input(.propose(Entry(request: request, time: 0, command: command, actor: actor)))
         let deadline = loop.now + patience
         while waiter.answer == nil {
             guard !isStopped else { throw whyStopped }
@@ -195,8 +197,10 @@ final class CoreDriver: @unchecked Sendable {
     }
 
     /// As `propose`, for commands whose refusal is an error of the caller's.
-    func carryOut(_ command: Command, as request: RequestID? = nil) async throws -> Answer {
-        let answer = try await propose(command, as: request)
+    func carryOut(
+        _ command: Command, as request: RequestID? = nil, by actor: String? = nil
+    ) async throws -> Answer {
+        let answer = try await propose(command, as: request, by: actor)
         if let failure = APIFailure(refusal: answer) { throw failure }
         return answer
     }

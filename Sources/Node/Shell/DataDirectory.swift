@@ -6,8 +6,8 @@ import Glibc
 ///
 /// `keys/identity` the node's key · `keys/noise` its session key · `keys/mesh` the mesh key, at the founder · `mesh` which
 /// mesh, which number, whose certificates · `peers` where members were last · `gossip` what was known of them · `raft.db` the log · `snapshots/` what it
-/// begins with · `history.db` finished jobs · `blobs/` files by content · `supervisors/JOB/` jobs under way · `doors/` sockets for
-/// ranks of gangs · `work/` their
+/// begins with · `history.db` finished jobs · `audit.db` what happened · `blobs/` files by content · `supervisors/JOB/` jobs
+/// under way · `doors/` sockets for ranks of gangs · `work/` their
 /// directories · `logs/` what they wrote · `setups/` what their setups made · `images/` their roots · `program-before` the
 /// swarmlet before the last upgrade · `socket`, `daemon.pid`, `daemon.log`. Others may pass through on the way to their
 /// job's own directory and read nothing.
@@ -37,6 +37,8 @@ public struct DataDirectory: Hashable, Sendable {
     var raftLog: String { path + "/raft.db" }
     var snapshots: String { path + "/snapshots" }
     var history: String { path + "/history.db" }
+    /// The log of what happened.
+    public var audit: String { path + "/audit.db" }
     var blobs: String { path + "/blobs" }
     var supervisors: String { path + "/supervisors" }
     var logs: String { path + "/logs" }
@@ -115,7 +117,8 @@ public struct DataDirectory: Hashable, Sendable {
     func forgetMesh(keys: Bool) throws {
         for file in [
             mesh, peers, gossip, meshKey, "\(path)/raft.db", "\(path)/raft.db-wal", "\(path)/raft.db-shm",
-            "\(path)/raft.mark", history, "\(history)-wal", "\(history)-shm",
+            "\(path)/raft.mark", history, "\(history)-wal", "\(history)-shm", audit,
+            "\(audit)-wal", "\(audit)-shm",
         ] {
             if unlink(file) != 0, errno != ENOENT {
                 throw HostError.system(operation: "unlink", path: file, errorNumber: errno)

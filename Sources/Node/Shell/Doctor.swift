@@ -36,6 +36,7 @@ struct Doctor {
         checks += try await DatagramChecks(node: node).checks(of: others)
         checks += relays(node)
         checks.append(history(node))
+        checks.append(audit(node))
         checks += inactive(node)
         return checks
     }
@@ -72,6 +73,31 @@ struct Doctor {
         return CheckView(
             check: "history", result: "warn", detail: "\(missing) finished jobs are not here yet",
             hint: "they come from other members while these can be reached")
+    }
+
+    /// That two logs were shown is somebody's doing, and fails; all else mends itself.
+    private func audit(_ node: MeshNode) -> CheckView {
+        let name = "audit log"
+        guard node.state.isAudited else {
+            return CheckView(
+                check: name, result: "ok", detail: "none at level \(node.state.level) of the mesh's protocol")
+        }
+        if let failure = node.audit.failure {
+            return CheckView(
+                check: name, result: "warn", detail: "it is kept no more on this host: \(failure)",
+                hint: "make room or mend the disk, then restart the daemon: it gets what it missed from other members")
+        }
+        if let first = node.audit.contradictions.first {
+            return CheckView(
+                check: name, result: "FAIL", detail: "two logs of \(first.size) events were signed",
+                hint: "both notes: swarmlet audit verify. A node in wrong hands: swarmlet node revoke NAME")
+        }
+        let size = node.state.auditSize
+        return AuditExchange(node: node).isFarBehind
+            ? CheckView(
+                check: name, result: "warn", detail: "\(size - min(size, node.audit.size)) events are not here yet",
+                hint: "they come from other members while these can be reached")
+            : CheckView(check: name, result: "ok", detail: "\(size) events")
     }
 
     private func leader(_ node: MeshNode) -> CheckView {

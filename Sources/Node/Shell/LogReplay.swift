@@ -14,6 +14,8 @@ final class LogReplay: Sendable {
         var core: NodeCore
         /// Jobs that the history may not have.
         var archived: [(jobs: [ArchivedJob], index: UInt64)]
+        /// Lines of the log of what happened that this node may not have kept.
+        var audited: [AuditLine]
     }
 
     private let thread: DedicatedThread
@@ -55,10 +57,11 @@ final class LogReplay: Sendable {
             // A broken snapshot was read as far as that went, and does not count.
             guard let replay = exchange(&work.replay, with: nil) else {
                 let core = make(restored, restored.snapshot == nil ? nil : work.loaded)
-                return Outcome(log: log, core: core, archived: [])
+                return Outcome(log: log, core: core, archived: [], audited: [])
             }
             restored.appliedIndex = replay.appliedIndex
-            return Outcome(log: log, core: make(restored, replay.state), archived: replay.archived)
+            return Outcome(
+                log: log, core: make(restored, replay.state), archived: replay.archived, audited: replay.audited)
         }
     }
 

@@ -21,6 +21,8 @@ final class MeshNode: @unchecked Sendable {
     let relays: RelayService
     let trees: TreeStore
     let history: History
+    /// This node's copy of the log of what happened.
+    let audit: AuditLog
     private(set) var runner: AttemptRunner!
     private(set) var files: FileService!
     private(set) var setups: SetupService!
@@ -31,6 +33,9 @@ final class MeshNode: @unchecked Sendable {
     private(set) var shipper: LogShipper!
     private(set) var gossip: GossipKeeper!
     private(set) var guests: GuestCheck!
+    private(set) var auditKeeper: AuditKeeper!
+    /// What this daemon has refused and the mesh does not know yet.
+    var refusals = RefusalMeter()
     /// How long a node had been silent when the mesh gave it up.
     private(set) var silenceAtLoss: [NodeID: Interval] = [:]
     /// As gossip sees them; a member that is not in here has not been heard of.
@@ -52,6 +57,8 @@ final class MeshNode: @unchecked Sendable {
     private let startedAt: Instant
     /// Jobs that left the state with entries that were applied before the node began.
     private var archivedBefore: [(jobs: [ArchivedJob], index: UInt64)]
+    /// Lines of the log of what happened, from the same entries.
+    private var auditedBefore: [AuditLine]
 
     private static let seenHostsMax = 64
     /// Longer than an election, shorter than a person's patience.
@@ -95,6 +102,7 @@ final class MeshNode: @unchecked Sendable {
         }
         let raftLog = found.log
         archivedBefore = found.archived
+        auditedBefore = found.audited
         if let remark = raftLog.remark { log.warning(remark) }
         if !membership.hasLog {
             membership.hasLog = true
@@ -105,6 +113,7 @@ final class MeshNode: @unchecked Sendable {
             core: found.core, log: raftLog, logDirectory: path, logThread: thread, bootID: boot, loop: loop)
         trees = try TreeStore(path: directory.blobs)
         history = try History(path: directory.history, loop: loop)
+        audit = try AuditLog(path: directory.audit, loop: loop)
         peers = Peers(
             loop: loop, identity: identity, membership: membership,
             remembered: MeshNode.remembered(directory, found.core.state, log), datagramPort: datagramPort, log: log)
@@ -119,6 +128,7 @@ final class MeshNode: @unchecked Sendable {
         shipper = LogShipper(node: self)
         gossip = GossipKeeper(node: self)
         guests = GuestCheck(node: self)
+        auditKeeper = AuditKeeper(node: self)
     }
 
     /// Where the members were last. A damaged list is not the end: the log knows them, too.
@@ -158,10 +168,17 @@ final class MeshNode: @unchecked Sendable {
     func start() async throws {
         driver.onEffect = { [self] in carryOut($0) }
         driver.onWarning = { [log] in log.warning($0) }
-        driver.beforeSnapshot = { [history] index in await history.settle(through: index) }
+        driver.beforeSnapshot = { [history, audit] index in
+            await audit.flush()
+            await history.settle(through: index)
+        }
+        audit.onFailure = { [log] in log.warning("the audit log is kept no more: \($0)") }
         history.onFailure = { [log] in log.warning("finished jobs are kept no more: \($0)") }
         await history.open()
         await history.follow(state, keeping: exchange(&archivedBefore, with: []))
+        await audit.open()
+        audit.follow(state)
+        audit.keep(exchange(&auditedBefore, with: []))
         peers.onMessage = { [self] sender, message in driver.input(.message(from: sender, message)) }
         peers.onGossip = { [self] sender, message in driver.input(.gossip(from: sender, message)) }
         peers.onLaterEpoch = { [self] epoch, member in
@@ -194,6 +211,7 @@ final class MeshNode: @unchecked Sendable {
         gossip.start()
         Housekeeping(node: self).start()
         loop.spawn("history") { [self] in await HistoryExchange(node: self).run() }
+        loop.spawn("audit") { [self] in await auditKeeper.run() }
         if membership.isFounder, !driver.core.raft.isDamaged { loop.spawn("found") { [self] in await found() } }
         loop.spawn("later leader") { [self] in await LaterLeader(node: self).run() }
         loop.spawn("wall clock") { [self] in
@@ -241,6 +259,7 @@ final class MeshNode: @unchecked Sendable {
         await gossip.save()
         await driver.close()
         await history.close()
+        await audit.close()
         trees.finish()
     }
 
@@ -286,6 +305,9 @@ final class MeshNode: @unchecked Sendable {
         case .archive(let jobs, let index):
             history.follow(state)
             history.keep(jobs, of: index)
+        case .audited(let lines):
+            audit.follow(state)
+            audit.keep(lines)
         case .membersChanged:
             updatePeers()
             relays.isWilling = state.node(id)?.role != .client
@@ -450,49 +472,6 @@ final class MeshNode: @unchecked Sendable {
             do { _ = try await driver.carryOut(.standDown(id, false)) } catch {
                 log.warning("this node still wants no seat among the voters: \(APIFailure(error).message)")
             }
-        }
-    }
-
-    // MARK: Streams of other members
-
-    private func serve(_ kind: UInt16, _ stream: any MessageStream, from sender: NodeID) {
-        guard let kind = StreamKind(rawValue: kind) else { return stream.cancel() }
-        loop.spawn("serve \(kind) for \(sender)") { [self] in
-            do {
-                switch kind {
-                case .transfer: try await TreeExchange.serve(stream, store: trees)
-                case .log: try await output.serve(stream)
-                case .files: try await serveFiles(stream, from: sender)
-                case .raft: try await RaftService(node: self).serve(stream)
-                case .history: try await HistoryExchange(node: self).serve(stream)
-                case .doctor: try await PeerDoctor(node: self).serve(stream, for: sender)
-                case .relay: try await relays.serve(stream, from: sender)
-                case .relayed: try await peers.takeRelayed(stream, through: sender)
-                case .logCopy: try await shipper.serve(stream, from: sender)
-                case .upgrade: try await UpgradeService(node: self).serve(stream, from: sender)
-                case .hands: try await HandService(node: self).serve(stream)
-                case .admission, .guest: stream.cancel()
-                }
-            } catch {
-                await refuse(stream, kind, APIFailure(error))
-            }
-        }
-    }
-
-    private func refuse(_ stream: any MessageStream, _ kind: StreamKind, _ failure: APIFailure) async {
-        let message: [UInt8]
-        switch kind {
-        case .transfer: message = TransferMessage.failed(code: failure.code, message: failure.message).encoded()
-        case .relay: message = RelayAnswer.refused(failure.message).encoded
-        case .relayed, .logCopy, .guest: return stream.cancel()
-        case .log, .files, .admission, .raft, .history, .doctor, .hands, .upgrade:
-            message = APIReply.failure(failure).encoded()
-        }
-        do {
-            try await stream.send(message)
-            await stream.finish()
-        } catch {
-            stream.cancel()
         }
     }
 }

@@ -180,6 +180,7 @@ public final class RaftRecovery {
             case .command(let bytes):
                 _ = state.apply(try Entry(encoded: bytes))
                 _ = state.takeArchived()
+                _ = state.takeAuditLines()
             case .membership(let membership): raft = membership
             }
         }

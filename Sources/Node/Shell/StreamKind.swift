@@ -26,4 +26,6 @@ enum StreamKind: UInt16 {
     case upgrade = 12
     /// Somebody outside the mesh with a token (`GuestCall`, answered by `APIReply`).
     case guest = 13
+    /// The log of what happened (`AuditMessage`, answered by `AuditAnswer`).
+    case audit = 14
 }

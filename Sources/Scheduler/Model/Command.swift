@@ -66,6 +66,10 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case back(NodeID, absence: UInt64)
     /// A rank of a gang cannot stay where it is: all of its ranks are to end in their time, so that they move together.
     case moveGang(AttemptKey)
+    /// What a daemon has refused since it last said so. No part of what is refused is in the log by itself.
+    case refusals(NodeID, [RefusalCount])
+    /// An invitation is about to be handed out.
+    case invitationMade(InvitationMade)
     /// Of a version newer than ours; it is refused when applied. Kept as it came.
     case unrecognised(CBOR)
 
@@ -116,6 +120,8 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 50: self = .absent(try map.require(1), try map.require(2))
         case 51: self = .back(try map.require(1), absence: try map.require(2))
         case 52: self = .moveGang(try map.require(1))
+        case 60: self = .refusals(try map.require(1), try map.require(2))
+        case 61: self = .invitationMade(try map.require(1))
         default: self = .unrecognised(cbor)
         }
     }
@@ -184,6 +190,8 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case .absent(let node, let absence): return Command.pair(50, node, absence)
         case .back(let node, let absence): return Command.pair(51, node, absence)
         case .moveGang(let attempt): return .kind(52) { $0.set(1, attempt) }
+        case .refusals(let node, let counts): return Command.pair(60, node, counts)
+        case .invitationMade(let invitation): return .kind(61) { $0.set(1, invitation) }
         case .unrecognised(let cbor): return cbor
         }
     }

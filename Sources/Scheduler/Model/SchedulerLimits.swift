@@ -58,6 +58,8 @@ public enum SchedulerLimits {
     public static let tokenKeptNanoseconds: Int64 = 40 * 86_400_000_000_000
     /// How much later than its end a token may still be used, because clocks differ: 30 s in nanoseconds.
     public static let tokenSkewNanoseconds: Int64 = 30_000_000_000
+    /// Reasons in one entry about what a daemon has refused; what has others is counted as one.
+    public static let refusalCodesMax = 32
     /// UTF-8 bytes of the value of a setting.
     public static let settingValueBytesMax = 1_024
 }

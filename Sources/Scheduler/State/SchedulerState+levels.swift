@@ -28,7 +28,7 @@ extension SchedulerState {
         if epoch > recoveries {
             recoveries = epoch
             if recoveryLog.count >= SchedulerLimits.recoveriesKept { recoveryLog.removeFirst() }
-            recoveryLog.append(Recovery(epoch: epoch, archivedCount: archivedCount))
+            recoveryLog.append(Recovery(epoch: epoch, archivedCount: archivedCount, auditSize: auditSize))
         }
         nextJob += Self.numbersSkipped
         nextNode += Self.numbersSkipped
@@ -73,6 +73,7 @@ extension Command {
         case .pause, .label, .rankReady: 3
         case .issueToken, .revokeToken, .addIssuer, .raiseTokenEpoch: 4
         case .absent, .back, .moveGang: 5
+        case .refusals, .invitationMade: SchedulerState.auditLevel
         default: 1
         }
     }

@@ -1,4 +1,5 @@
 import Codec
+import Tokens
 
 /// How the parts of a state are written to records, and read from them.
 extension SchedulerState {
@@ -16,6 +17,7 @@ extension SchedulerState {
         map.set(11, archivedCount)
         map.set(12, recoveryLog)
         if tokenEpoch > 0 { map.set(13, tokenEpoch) }
+        if auditSize > 0 { map.set(14, auditFrontier) }
     }
 
     mutating func readHeader(_ map: CBORMap) throws(CodecError) {
@@ -33,6 +35,7 @@ extension SchedulerState {
         archivedCount = try map.require(11)
         recoveryLog = try map.require(12)
         tokenEpoch = try map.optional(13) ?? 0
+        audit = AuditTree(try map.optional(14) ?? MerkleFrontier())
     }
 
     /// Puts a job behind all that have ended.

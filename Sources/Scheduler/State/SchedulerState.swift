@@ -68,6 +68,8 @@ public struct SchedulerState: Sendable {
     /// How many ended jobs stay, and how long. Derived from the settings.
     var retention = JobRetention()
     var requests = RequestMemory()
+    /// The tree of the log of what happened.
+    var audit = AuditTree()
 
     public init() {}
 
@@ -77,11 +79,13 @@ public struct SchedulerState: Sendable {
         if let answer = requests.answer(to: entry.request) { return (answer, []) }
         var events: [StateEvent] = []
         var answer: Answer
+        let before = auditBefore(entry.command)
         do {
             answer = try perform(entry.command, entry.placements, &events)
         } catch {
             answer = Answer(error)
         }
+        recordAudit(entry, answer, events, since: before)
         if entry.command != .tick { requests.remember(entry.request, answer, at: time) }
         sweepSome(&events)
         forgetOldJobs(&events)
@@ -133,6 +137,10 @@ public struct SchedulerState: Sendable {
         case .absent(let node, let absence): try absent(node, absence, &events)
         case .back(let node, let absence): try back(node, absence, &events)
         case .moveGang(let attempt): try moveGang(attempt, &events)
+        // They change nothing but the log of what happened.
+        case .refusals(let node, _): _ = try memberPosition(node)
+        case .invitationMade(let invitation):
+            guard invitation.jti.utf8.count <= SchedulerLimits.tokenNameBytesMax else { throw .badToken }
         case .tick: break
         case .unrecognised: throw .unrecognised
         }

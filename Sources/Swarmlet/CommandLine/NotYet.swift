@@ -10,7 +10,6 @@ enum NotYet {
         "drain": "did you mean: swarmlet node drain NODE",
         "cordon": "did you mean: swarmlet node cordon NODE",
         "uncordon": "did you mean: swarmlet node uncordon NODE",
-        "audit": "what a job did, attempt by attempt, is in: swarmlet inspect JOB",
         "sql": "every table is JSON for other tools: swarmlet ps -a --json",
         "submit": "run a job in the background with: swarmlet run -d -- COMMAND",
         "ssh": "did you mean: swarmlet exec -it JOB -- sh",

@@ -87,14 +87,14 @@ enum LogsCommand {
     }
 
     /// A time, or how long ago it was; Unix nanoseconds.
-    private static func since(_ invocation: Invocation) throws(CommandError) -> Int64? {
+    static func since(_ invocation: Invocation) throws(CommandError) -> Int64? {
         guard let text = invocation.text("since") else { return nil }
         do throws(CodecError) { return try RFC3339.parse(text) } catch {
             guard let ago = TimeSpan.parse(text) else {
                 throw .badValue(
                     flag: "--since", value: text,
                     expectation: "a time such as 10m or 2h30m, or a moment such as 2026-11-21T14:02:07Z",
-                    command: "logs")
+                    command: invocation.command.name)
             }
             return EventLoops.wallClock.nanoseconds - ago.nanoseconds
         }

@@ -10,6 +10,19 @@ public struct MerkleFrontier: Hashable, Sendable {
 
     public init() {}
 
+    /// Of the first entries; nil where the hash of a subtree is missing.
+    public init?(size: UInt64, _ subtrees: MerkleProof.Subtrees) {
+        var start: UInt64 = 0
+        for level in (0..<64).reversed() where size >> UInt64(level) & 1 == 1 {
+            guard let hash = subtrees(MerkleHash.Position(level: level, index: start >> UInt64(level))) else {
+                return nil
+            }
+            peaks.append(hash)
+            start += 1 << UInt64(level)
+        }
+        self.size = size
+    }
+
     /// The root of all entries (RFC 9162 section 2.1.1).
     public var root: Digest {
         guard var root = peaks.last else { return MerkleHash.empty }

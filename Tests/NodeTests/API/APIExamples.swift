@@ -63,6 +63,8 @@ enum APIExamples {
             .drain(DrainRequest(node: "owl", kind: .drain, patienceMilliseconds: 5, reason: "driver", waits: true)),
             .token(.issue(draft, addresses: ["a:1"])), .token(.list), .token(.revokeAll),
             .token(.revoke(tokens.revocations[0])), .token(.addIssuer(tokens.issuers[0])),
+            .audit(.list(since: 1, tail: 2, token: "9f3c")), .audit(.verify(checkpoint: "a\n1\nb\n")),
+            .audit(.proofOfJob(17)), .audit(.proof(214)),
             .revoke("owl"), .remove("owl"), .ping(PingRequest(node: "owl", count: 3, pauseMilliseconds: 10)),
             .events(EventsRequest(follow: true)), .doctorPeer("owl"), .doctorReport,
             .pause(PauseRequest(job: 1, isPaused: true)),
@@ -134,9 +136,26 @@ enum APIExamples {
                 attempts: 2, results: results)),
     ]
 
+    static let verdict: AuditVerdict = {
+        var verdict = AuditVerdict(size: 3)
+        verdict.since = 1
+        verdict.signedSize = 2
+        verdict.signers = ["owl"]
+        verdict.missing = ["fox"]
+        verdict.checkpoint = "note"
+        verdict.evidence = ["one", "two"]
+        verdict.fail("audit.altered", "event 1 was altered", at: 1, hint: "look")
+        return verdict
+    }()
+
     static let replies: [APIReply] =
         [
             .failure(failure), .done, .version("0.1"), .status(status),
+            .audit(.lines([Bytes([123, 125])])), .audit(.verdict(verdict)),
+            .audit(
+                .proof(
+                    AuditProofView(
+                        sequence: 2, line: Bytes([123, 125]), hashes: [digest], checkpoint: "note", keys: ["a b"]))),
             .joining(JoinProgress(meshFingerprint: "a", nodeFingerprint: "b", nodeName: "c")),
             .invitation(InvitationView(line: "line", shortID: "7c1e", uses: 1, expires: 2)), .member(member),
             .members(

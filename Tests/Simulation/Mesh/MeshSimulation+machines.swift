@@ -180,7 +180,7 @@ extension MeshSimulation {
         case .storeSnapshot(let piece):
             schedule(.snapshotPiece(machine, boot: boot, piece), in: microseconds(200, 3_000))
         case .gossip(let peer, let message, _): send(.swim(message), from: machine, to: peer)
-        case .membersChanged, .membership, .archive, .replaced: break
+        case .membersChanged, .membership, .archive, .audited, .replaced: break
         case .failed(let reason): give("host \(machine) gave up: \(reason)")
         }
     }

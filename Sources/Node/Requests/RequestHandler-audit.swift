@@ -1,0 +1,28 @@
+import Codec
+import Scheduler
+
+/// The log of what happened. Whoever may see all jobs may read it; guests may not.
+extension RequestHandler {
+    func audit(_ request: AuditRequest) async throws {
+        let service = AuditService(node: node)
+        switch request {
+        case .list(let since, let tail, let token):
+            try await service.list(since: since, tail: tail, token: token) { try await reply(.audit($0)) }
+            try await reply(.done)
+        case .verify(let checkpoint):
+            try await reply(.audit(.verdict(try await service.verify(checkpoint: checkpoint))))
+        case .proofOfJob(let job): try await reply(.audit(.proof(try await service.proof(ofJob: job))))
+        case .proof(let sequence): try await reply(.audit(.proof(try await service.proof(of: sequence))))
+        }
+    }
+}
+
+extension MeshNode {
+    /// Who asks at this node, as the log of what happened names him.
+    func actor(_ user: String) -> String { "\(user)@\(views.nodeName(id))" }
+
+    /// As `actor(_:)`; of somebody outside the mesh the id of his key.
+    func actor(of caller: RequestHandler.Caller) -> String {
+        caller.guest?.decision.grant.holder.id.text ?? actor(caller.name)
+    }
+}
