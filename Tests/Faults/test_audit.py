@@ -136,6 +136,40 @@ class Audit(AuditCase):
         self.assert_refused(self.mesh.attempt(self.node, "audit", "proof", "seq:99999"), 3, "audit.not_found")
         self.assert_refused(self.mesh.attempt(self.node, "audit", "proof", "many"), 2)
 
+    def test_a_receipt_is_written_when_the_job_is_accepted_and_a_guest_gets_that_of_his_own_job_alone(self):
+        receipt = os.path.join(self.folder(), "job.tlog-proof")
+        done = self.run_job("--no-send", "--receipt", receipt, "--", "true")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(receipt, encoding="utf-8") as stream:
+            lines = stream.read().split("\n")
+        self.assertEqual(lines[0], "c2sp.org/tlog-proof@v1")
+        event = json.loads(base64.b64decode(lines[1].removeprefix("extra ")))
+        self.assertEqual(event["act"], "job.submitted")
+        end = lines.index("")
+        size, wanted = lines[end + 2:end + 4]
+        path = [base64.b64decode(line) for line in lines[3:end]]
+        self.assertEqual(root(event["seq"], int(size), leaf(base64.b64decode(lines[1].removeprefix("extra "))), path),
+                         base64.b64decode(wanted))
+        # The job is not in doubt because its receipt cannot be written.
+        done = self.run_job("--no-send", "--receipt", "/nowhere/file", "--", "echo", "ran")
+        self.assertEqual((done.returncode, done.stdout), (0, "ran\n"))
+        self.assertIn("no receipt", done.stderr)
+
+        token = os.path.join(self.folder(), "guest.token")
+        with open(token, "w", encoding="utf-8") as stream:
+            stream.write(self.node.command("token", "create"))
+        environment = {"PATH": os.environ["PATH"], "HOME": self.folder(), "SWARMLET_TOKEN_FILE": token, "CI": "true"}
+        mine = os.path.join(self.folder(), "mine.tlog-proof")
+        done = subprocess.run([self.mesh.binary, "run", "-d", "--yes", "--no-send", "--receipt", mine, "--", "true"], text=True,
+                              capture_output=True, env=environment, cwd=self.folder(), timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(mine, encoding="utf-8") as stream:
+            guest = json.loads(base64.b64decode(stream.read().split("\n")[1].removeprefix("extra ")))
+        self.assertEqual(guest["job"], int(done.stdout))
+        self.assertRegex(guest["actor"], r"^k4\.pid\.")
+        self.assertEqual((len(guest["tokens"]), len(guest["req"])), (1, 64))
+        self.assertNotIn("n1", (guest["node"], guest["actor"]))
+
     def test_each_alteration_of_a_copy_is_named_by_its_first_event(self):
         for number in range(6):
             self.node.command("config", "set", "jobs.keep", str(4000 + number))
@@ -319,6 +353,41 @@ class LateMember(AuditCase):
         found = self.events(first)
         self.assertEqual(self.events(late)[:len(found)], found)
         self.assertEqual(late.command_json("audit", "proof", "seq:0")["seq"], 0)
+
+
+class Recovered(AuditCase):
+    node_count = 3
+
+    def test_after_a_recovery_the_log_goes_on_from_what_is_left_and_is_another_one(self):
+        first, second, last = self.mesh.nodes
+        self.wait_level(first)
+        self.wait_signed(last, ["n1", "n2", "n3"])
+        kept = len(self.events(last))
+        self.stop_daemon(last)
+        for number in range(3):
+            first.command("config", "set", "jobs.keep", str(7000 + number))
+        self.wait_signed(first, ["n1", "n2"])
+        lost = self.events(first)
+        self.assertGreater(len(lost), kept)
+        first.kill_daemon()
+        second.kill_daemon()
+        last.command("raft", "recover", "--yes")
+        last.start_again()
+        meshes.wait_until(lambda: self.mesh.attempt(last, "config", "set", "jobs.keep", "7777").returncode == 0,
+                          "the mesh goes on", 40)
+        found = self.events(last)
+        # What was stopped on the way may have been in the log of the last one already.
+        self.assertEqual(found[:kept], lost[:kept])
+        self.assertIn("mesh.recovered", [event["act"] for event in found])
+        said = self.wait_signed(last, ["n3"])
+        self.assertTrue(said["checkpoint"].split("\n")[0].endswith("/1"), said["checkpoint"])
+        # Who has what was lost gives it up, and has the log that goes on.
+        first.start_again()
+        second.start_again()
+        self.mesh.wait_alive(last, 3, voters=3)
+        for node in (first, second):
+            meshes.wait_until(lambda node=node: self.verdict(node)["good"], f"{node.name} has the log", 60)
+            self.assertEqual(self.events(node)[:len(found)], found)
 
 
 class NoLogYet(AuditCase):

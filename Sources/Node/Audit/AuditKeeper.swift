@@ -13,6 +13,8 @@ import Tokens
 final class AuditKeeper: @unchecked Sendable {
     private let node: MeshNode
     private var nextRound = Instant.zero
+    /// The size that was looked at last, and until when that is enough.
+    private var settled: (size: UInt64, until: Instant)?
     private var isPublishing = false
 
     private static let pause = Interval.seconds(1)
@@ -63,6 +65,7 @@ final class AuditKeeper: @unchecked Sendable {
         guard node.driver.core.raft.role == .leader, state.isAudited, state.auditSize > 0, audit.failure == nil,
             node.loop.now >= nextRound, !isPublishing
         else { return }
+        if let settled, settled.size == state.auditSize, node.loop.now < settled.until { return }
         isPublishing = true
         defer { isPublishing = false }
         let checkpoint = AuditCheckpoint(origin: names.origin, size: state.auditSize, root: state.auditRoot)
@@ -77,8 +80,9 @@ final class AuditKeeper: @unchecked Sendable {
             note.sign(name: names.origin, with: node.identity.signingKey)
         }
         let asked = missing(note).filter { node.peers.isConnected($0.id) }
+        settled = (checkpoint.size, node.loop.after(AuditKeeper.repeatPause))
         guard isNew || !asked.isEmpty else { return }
-        nextRound = node.loop.after(isNew ? AuditKeeper.roundPause : AuditKeeper.repeatPause)
+        nextRound = node.loop.after(AuditKeeper.roundPause)
         let before = note
         for voter in asked { note = await askToSign(note, voter) }
         guard isNew || note != before else { return }
@@ -133,7 +137,9 @@ final class AuditKeeper: @unchecked Sendable {
     }
 
     private func keepEvidence(size: UInt64, first: String, second: String) async {
-        let known = audit.contradictions.contains { $0.first == first && $0.second == second }
+        let known =
+            audit.contradictions.count >= AuditStore.evidenceMax
+            || audit.contradictions.contains { $0.first == first && $0.second == second }
         await audit.keep(
             AuditStore.Evidence(at: EventLoops.wallClock.nanoseconds, size: size, first: first, second: second))
         if !known {

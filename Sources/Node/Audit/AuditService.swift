@@ -92,6 +92,12 @@ struct AuditService {
         var anchors = known.filter { $0.size <= size }.map { AuditCheck.Anchor(size: $0.size, root: $0.root) }
         if let given, given.size <= size { anchors.append(AuditCheck.Anchor(size: given.size, root: given.root)) }
         anchors.append(AuditCheck.Anchor(size: size, root: root))
+        if audit.size < size {
+            verdict.fail(
+                "audit.incomplete",
+                "\(size - audit.size) of \(size) events are not on \(node.views.nodeName(node.id)) yet",
+                hint: "they come from other members while these can be reached: swarmlet doctor")
+        }
         if let flaw = try await look(anchors, size: size, &verdict) {
             if let given, case .alteredAmong(let entries) = flaw, entries.upperBound + 1 == given.size,
                 !known.contains(where: { $0.size == given.size && $0.root == given.root }),

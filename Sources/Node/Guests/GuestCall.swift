@@ -51,6 +51,7 @@ struct GuestCall: Hashable, Sendable, CBORCodable {
         case .fetch: "fetch"
         case .members: "members"
         case .token(.revoke): "revoke"
+        case .audit(.proofOfJob): "receipt"
         default: nil
         }
     }

@@ -192,7 +192,7 @@ final class GuestServer: @unchecked Sendable {
         case .follow(let follow): AccessRequest(.logs, job: try await known(follow.job))
         case .followArray(let follow): AccessRequest(.logs, job: try await known(follow.job))
         case .logs(let logs): AccessRequest(.logs, job: try await known(logs.job))
-        case .inspectJob(let id): AccessRequest(nil, job: try await known(id))
+        case .inspectJob(let id), .audit(.proofOfJob(let id)): AccessRequest(nil, job: try await known(id))
         case .cancel(let cancel): AccessRequest(.cancel, job: try await known(cancel.job))
         case .wait(let ids):
             // One at a time: each has to be allowed.

@@ -1,7 +1,7 @@
 import Codec
 import Scheduler
 
-/// The log of what happened. Whoever may see all jobs may read it; guests may not.
+/// The log of what happened. Whoever may see all jobs may read it; a guest gets the proof of his own job, as a receipt.
 extension RequestHandler {
     func audit(_ request: AuditRequest) async throws {
         let service = AuditService(node: node)

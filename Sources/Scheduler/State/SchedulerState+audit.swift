@@ -81,6 +81,8 @@ extension SchedulerState {
             about: spec.name.isEmpty ? nil : spec.name, job: job)
         if let pass = spec.guest {
             event.actor = pass.holder
+            // He is given the line as a receipt, and no names of hosts.
+            event.node = pass.member
             event.tokens = pass.names
             event.request = Hex.encode(pass.requestHash.array)
         }

@@ -47,6 +47,9 @@ enum RunCommand {
                 "show it a directory of its host, as the host's owner allows"),
             Flag("allow-pending", "wait even if no member could hold it now"),
             Flag("upload-limit", .size, "send at most this much of the working directory (default 1G)"),
+            Flag(
+                "receipt", .text(placeholder: "FILE"),
+                "write a proof that the job was accepted: swarmlet audit proof"),
             Flag("dry-run", "say what would be sent and where it would run; start nothing"),
             Flag("no-send", "send nothing; the job starts in an empty directory"),
             Flag("mesh", .text(placeholder: "FINGERPRINT"), "with a token: the mesh that it has to be for"),
@@ -96,6 +99,7 @@ enum RunCommand {
             return try RunSession(host.directory, spec, tree, terminal).run(.attached(.here))
         }
         let session = RunSession(try DataDirectory.chosen(invocation), spec, tree, terminal)
+        session.receipt = invocation.text("receipt")
         do throws(CommandError) {
             return try session.run(invocation.has("detach") ? .detached : .attached(.mesh))
         } catch {

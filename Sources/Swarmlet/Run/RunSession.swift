@@ -14,6 +14,8 @@ final class RunSession {
     private let tree: WorkingTree?
     private let terminal: Terminal
     private let request = RunSession.randomRequest()
+    /// Where a proof is to be written that the job was accepted.
+    var receipt: String?
     /// Of a guest: how many jobs more his token starts.
     private var tokenLeft: UInt64?
     /// Whether the daemon has all it needs to submit the job.
@@ -47,6 +49,7 @@ final class RunSession {
             terminal.warn(mayExist ? "the job may have been submitted. See: swarmlet ps" : "nothing was submitted")
             return ExitCode.signalled(number)
         case .submitted(let job):
+            if let receipt { Receipt(directory, terminal).write(of: job, to: receipt) }
             guard case .attached(let place) = mode else {
                 let results = try WorkingDirectory.path()
                 // A guest's door closes with his command: he fetches results himself.
