@@ -74,6 +74,12 @@ public enum TokenError: Error, Hashable, Sendable {
     case accessProof(String)
     /// This node has not heard for that many seconds what is revoked.
     case accessStale(seconds: Int64)
+    /// The mesh believes the tokens that it made, and this is none of them.
+    case accessNotIssued
+    /// More is asked with it in a second than this node answers; after so long it may ask again.
+    case accessRate(milliseconds: Int64)
+    /// So many calls of it are open here already.
+    case accessCallsOpen(Int)
     /// A link would allow more than the one above it; says what.
     case accessWider(String)
     /// The holder's key is not in the token.
@@ -120,6 +126,9 @@ extension TokenError {
         case .accessScope(let kind): "token.scope.\(kind.rawValue)"
         case .accessProof: "token.proof"
         case .accessStale: "token.view_old"
+        case .accessNotIssued: "token.not_issued"
+        case .accessRate: "token.rate"
+        case .accessCallsOpen: "token.calls_open"
         case .accessWider: "token.wider"
         case .accessKeyElsewhere: "token.key_elsewhere"
         case .accessMemberUnknown: "token.member_unknown"
@@ -169,6 +178,9 @@ extension TokenError {
         case .accessScope(let kind): "the token is not about this \(kind.rawValue)"
         case .accessProof(let what): "whoever asks does not show that the token is theirs: \(what)"
         case .accessStale(let seconds): "this node has not heard for \(seconds) s which tokens are revoked"
+        case .accessNotIssued: "this token was not made through the mesh, which wants that"
+        case .accessRate: "more is asked with this token, or by its issuer, than this node answers in a second"
+        case .accessCallsOpen(let count): "\(count) calls of this token are open at this node, as many as there may be"
         case .accessWider(let what): "a token can only be narrowed: this would widen \(what)"
         case .accessKeyElsewhere: "the key of this token's holder is not in it"
         case .accessMemberUnknown: "the host that answers was no member of the mesh when the token was made"
@@ -200,7 +212,11 @@ extension TokenError {
         case .proofInvalid: "start the join again"
         case .notAnAccessToken, .accessTruncated, .accessDamaged:
             "it is one line that begins with swa1. Ask for it as a file; chat programs break long lines"
-        case .accessInvalid, .accessExpired, .accessRevoked, .accessEpoch: "ask whoever gave it to you for another"
+        case .accessRate(let milliseconds):
+            "nothing was done and the token is not used. Try again in \((milliseconds + 999) / 1_000) s"
+        case .accessCallsOpen: "end one of them, such as a logs -f; nothing was done and the token is not used"
+        case .accessInvalid, .accessExpired, .accessRevoked, .accessEpoch, .accessNotIssued:
+            "ask whoever gave it to you for another"
         case .accessNotYet: "wait until then, and check the clock of this host: date -u"
         case .accessDenied, .accessScope: "what it allows: swarmlet token inspect file:PATH"
         case .accessLimit(let limit, let allowed, _):

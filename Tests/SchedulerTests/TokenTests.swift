@@ -60,7 +60,7 @@ struct TokenTests {
         for subject in subjects {
             var mesh = StateUnderTest("owl")
             mesh.run(.revokeToken(TokenRevocation(subject, by: "its holder")))
-            #expect(mesh.events == [.tokensChanged])
+            #expect(mesh.events == [.tokensChanged, .tokenRevoked(subject)])
             let answer = mesh.submit(StateUnderTest.pass(of: "kim", below: "root", request: 1, uses: 1))
             #expect(answer.code == "token.revoked" && answer.exitCode == 4)
             #expect(mesh.state.tokenRevocation(subject)?.at == mesh.state.time - 1_000_000_000)

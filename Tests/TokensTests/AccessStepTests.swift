@@ -393,4 +393,29 @@ import Testing
         presented.links[0] = "v3.public.AAAA=.AAAA "
         #expect(world.refusal(presented, request)?.step == .frame)
     }
+
+    @Test(
+        "where the mesh wants to have made each token, one that it has not made is refused, new, cached and in mid-stream"
+    )
+    func notIssued() throws {
+        var world = world
+        let good = try world.presentation(world.chain())
+        var cache = AccessCache()
+        let decision = try AccessVerifier.verify(
+            good, for: AccessRequest(.run), in: world.situation(), cache: &cache)
+        let name = decision.grant.names[0]
+        #expect(decision.grant.rootDigest == BLAKE3.hash(Array(good.links[0].utf8)))
+        for issued in [[:], [name: BLAKE3.hash([1])], ["other": decision.grant.rootDigest]] {
+            world.ledger.issued = issued
+            #expect(world.refusal(good)?.answer == .accessNotIssued)
+            #expect(throws: AccessRefusal(step: .meaning, reason: .accessNotIssued)) {
+                _ = try AccessVerifier.verify(good, for: AccessRequest(.run), in: world.situation(), cache: &cache)
+            }
+            #expect(throws: AccessRefusal(step: .meaning, reason: .accessNotIssued)) {
+                try AccessVerifier.verifyAgain(decision.grant, for: AccessRequest(.run), in: world.situation())
+            }
+        }
+        world.ledger.issued = [name: decision.grant.rootDigest]
+        #expect(world.refusal(good) == nil)
+    }
 }

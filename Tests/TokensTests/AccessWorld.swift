@@ -7,9 +7,12 @@ struct TestLedger: AccessLedger {
     var issuers: [KeyID: AccessIssuer] = [:]
     var revocations: [AccessSubject: AccessRevocation] = [:]
     var epochMin: Int64 = 0
+    /// What the mesh has made; nil: it believes others, too.
+    var issued: [String: Digest]?
 
     func issuer(_ id: KeyID) -> AccessIssuer? { issuers[id] }
     func revocation(_ subject: AccessSubject) -> AccessRevocation? { revocations[subject] }
+    func accepts(root: Digest, named name: String) -> Bool { issued.map { $0[name] == root } ?? true }
 }
 
 /// A mesh with one issuer, one holder, and one node that is asked.

@@ -85,7 +85,7 @@ public enum APIRequest: Hashable, Sendable {
     /// Whether its answer may be a long time coming, and nothing more is asked meanwhile.
     var waitsForEvents: Bool {
         switch self {
-        case .follow, .followArray, .logs, .wait, .drain, .ping, .events, .doctorPeer: true
+        case .follow, .followArray, .logs, .wait, .drain, .ping, .events, .doctorPeer, .token(.watch): true
         default: false
         }
     }

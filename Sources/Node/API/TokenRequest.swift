@@ -11,6 +11,8 @@ public enum TokenRequest: Hashable, Sendable {
     case addIssuer(IssuerRecord)
     /// Nothing that was issued until now is believed any more.
     case revokeAll
+    /// What happens to the token of this name, or nil: to all that the caller may see. Ends with the connection.
+    case watch(String?)
 }
 
 extension TokenRequest: CBORCodable {
@@ -24,6 +26,7 @@ extension TokenRequest: CBORCodable {
         case 3: self = .revoke(try TokenRevocation(cbor: content))
         case 4: self = .addIssuer(try IssuerRecord(cbor: content))
         case 5: self = .revokeAll
+        case 62: self = .watch(try content.requireMap().optional(1))
         default: throw .invalid("request \(number) about tokens is not known to this version")
         }
     }
@@ -39,6 +42,10 @@ extension TokenRequest: CBORCodable {
         case .revoke(let revocation): return numbered(3, revocation.cbor)
         case .addIssuer(let issuer): return numbered(4, issuer.cbor)
         case .revokeAll: return numbered(5)
+        case .watch(let name):
+            var map = CBORMap()
+            map.set(1, name)
+            return numbered(62, .map(map))
         }
     }
 }

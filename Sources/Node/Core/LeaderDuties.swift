@@ -67,7 +67,9 @@ struct LeaderDuties: Sendable {
             nextLossCheck = .zero
         case .settingChanged: voters.hasten()
         case .checkpointRecorded, .checkpointHeld, .treeHeld, .resultsRecorded, .jobForgotten, .knocked,
-            .invitationUsed, .attemptStarted, .tokensChanged, .tokenSpent:
+            .invitationUsed, .attemptStarted, .tokensChanged, .tokenSpent, .tokenIssued, .tokenRevoked,
+            .tokenEpochRaised, .tokenIssuerAdded,
+            .tokenRefused:
             break
         default: mayPlace = true
         }

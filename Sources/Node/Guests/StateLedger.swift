@@ -23,6 +23,8 @@ struct StateLedger: AccessLedger {
             lifetime: Int64(clamping: record.lifetimeSeconds))
     }
 
+    func accepts(root: Digest, named name: String) -> Bool { state.accepts(root: root, named: name) }
+
     func revocation(_ subject: AccessSubject) -> AccessRevocation? {
         let wanted: TokenRevocation.Subject =
             switch subject {

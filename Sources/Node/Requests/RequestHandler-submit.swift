@@ -12,6 +12,7 @@ extension RequestHandler {
         if let pass = spec.guest, let job = try state.started(with: pass) {
             return try await reply(.submitted(SubmittedView(job: job, left: left(of: pass))))
         }
+        if let pass = spec.guest { try state.checkQuota(of: pass) }
         try check(&spec)
         var sent = 0
         var copies: [NodeID] = []

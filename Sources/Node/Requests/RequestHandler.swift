@@ -132,6 +132,10 @@ struct RequestHandler {
         case .list:
             try await node.refresh()
             return try await reply(.tokens(service.list()))
+        case .watch(let token):
+            return try await TokenWatch(node: node, caller: caller, token: token).run {
+                try await reply(.tokenEvents($0))
+            }
         case .revoke(let revocation): try await service.revoke(revocation)
         case .addIssuer(let issuer):
             try requireAdministrator()

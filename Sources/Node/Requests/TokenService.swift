@@ -17,7 +17,7 @@ struct TokenService {
     private var state: SchedulerState { node.state }
 
     /// Who makes a token here, as people know him: `ana on owl`.
-    private var maker: String { "\(caller.name) on \(node.views.nodeName(node.id))" }
+    var maker: String { "\(caller.name) on \(node.views.nodeName(node.id))" }
 
     func issue(_ draft: AccessDraft, addresses: [String]) async throws -> AccessToken {
         try await checkJobs(draft.scope)
@@ -43,7 +43,8 @@ struct TokenService {
             })
         let record = TokenRecord(
             name: token.grant.names[0], issuer: token.grant.issuer.text, madeBy: maker, allows: draft.acts.description,
-            uses: UInt64(clamping: draft.uses), expires: token.grant.expires * 1_000_000_000)
+            uses: UInt64(clamping: draft.uses), expires: token.grant.expires * 1_000_000_000,
+            root: state.level >= 6 ? token.grant.rootDigest : nil)
         // Known before anybody has it: what was lost on its way can be withdrawn.
         _ = try await node.driver.carryOut(.issueToken(record), by: node.actor(caller.name))
         return token

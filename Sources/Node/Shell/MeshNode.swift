@@ -36,6 +36,7 @@ final class MeshNode: @unchecked Sendable {
     private(set) var auditKeeper: AuditKeeper!
     /// What this daemon has refused and the mesh does not know yet.
     var refusals = RefusalMeter()
+    var tokenNews = TokenNews()
     /// How long a node had been silent when the mesh gave it up.
     private(set) var silenceAtLoss: [NodeID: Interval] = [:]
     /// As gossip sees them; a member that is not in here has not been heard of.
@@ -334,6 +335,7 @@ final class MeshNode: @unchecked Sendable {
 
     private func note(_ events: [StateEvent]) {
         for event in events {
+            tokenNews.add(event, in: state)
             switch event {
             case .attemptLost(_, let node): silenceAtLoss[node] = peers.silence(of: node)
             case .pauseChanged(let job): runner.pauseChanged(of: job)

@@ -9,6 +9,7 @@ enum OutcomeText {
         case .signalled(let number): "killed by signal \(number)" + (signalName(number).map { " (\($0))" } ?? "")
         case .outOfMemory(let limit): "out of memory (limit \(ByteSize.text(limit)))"
         case .timeLimit: "time limit"
+        case .diskLimit(let limit): "disk limit (\(ByteSize.text(limit)))"
         case .commandNotFound: "command not found"
         case .commandNotExecutable(let reason): "not executable: \(reason)"
         case .hostFailed(_, let message): message
@@ -39,6 +40,11 @@ enum OutcomeText {
             return APIFailure(
                 code: "job.out_of_memory", message: "job \(job) used more than its \(ByteSize.text(limit)) of memory",
                 hint: "ask for more: --mem \(more(than: limit))", exitCode: code)
+        case .diskLimit(let limit):
+            return APIFailure(
+                code: "job.disk_limit",
+                message: "job \(job) kept more on disk than its \(ByteSize.text(limit)), or its host had no more room",
+                hint: "delete what it no longer needs, or ask for more: --disk \(more(than: limit))", exitCode: code)
         case .timeLimit:
             return APIFailure(
                 code: "job.time_limit", message: "job \(job) reached its time limit",
@@ -80,7 +86,7 @@ enum OutcomeText {
         }
     }
 
-    /// Twice as much, as `--mem` takes it.
+    /// Twice as much, as `--mem` and `--disk` take it.
     private static func more(than bytes: UInt64) -> String {
         let double = bytes.multipliedReportingOverflow(by: 2)
         let mebibytes = max(1, (double.overflow ? UInt64.max : double.partialValue) >> 20)

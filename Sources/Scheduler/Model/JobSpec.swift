@@ -43,6 +43,8 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
     public var guest: GuestPass?
     /// Its command reads what the submitter gives it; else nothing.
     public var hasInput: Bool
+    /// What an attempt may keep below its working directory, in bytes; nil: as its host allows.
+    public var diskBytes: UInt64?
     /// Keys of a newer version, kept as they came.
     public var unknown: CBORMap
 
@@ -52,7 +54,7 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         timeLimitMilliseconds: UInt64? = nil, graceMilliseconds: UInt64 = 10_000, retry: RetryPolicy = .times(0),
         checkpoint: CheckpointPolicy? = nil, outputs: [String] = [], workingTree: Digest? = nil, submitNode: NodeID,
         allowPending: Bool = false, isArray: Bool = false, sandbox: SandboxSpec? = nil, gang: GangSpec? = nil,
-        guest: GuestPass? = nil, hasInput: Bool = false, unknown: CBORMap = CBORMap()
+        guest: GuestPass? = nil, hasInput: Bool = false, diskBytes: UInt64? = nil, unknown: CBORMap = CBORMap()
     ) {
         self.name = name
         self.command = command
@@ -76,6 +78,7 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         self.gang = gang
         self.guest = guest
         self.hasInput = hasInput
+        self.diskBytes = diskBytes
         self.unknown = unknown
     }
 
@@ -106,7 +109,8 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         gang = try map.optional(20)
         guest = try map.optional(21)
         hasInput = try map.optional(22) ?? false
-        unknown = map.without(0...22)
+        diskBytes = try map.optional(23)
+        unknown = map.without(0...23)
         if let gang, gang.ranks != tasks { throw .invalid("a gang whose tasks are not its ranks") }
     }
 
@@ -134,6 +138,7 @@ public struct JobSpec: Hashable, Sendable, CBORCodable {
         map.set(20, gang)
         map.set(21, guest)
         map.set(22, hasInput ? true : nil)
+        map.set(23, diskBytes)
         return .map(map)
     }
 }

@@ -9,6 +9,8 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
     case jobsKeptFor = "jobs.keep-for"
     case noticeInactiveAfter = "members.notice-inactive-after"
     case removeInactiveAfter = "members.remove-inactive-after"
+    case tokensIssuedOnly = "tokens.issued-only"
+    case tokenJobs = "tokens.jobs"
 
     /// The name under which it is read and set.
     public var key: String { rawValue }
@@ -23,6 +25,8 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
         case .jobsKeptFor: "7d"
         case .noticeInactiveAfter: "1d"
         case .removeInactiveAfter: "never"
+        case .tokensIssuedOnly: "no"
+        case .tokenJobs: "\(SchedulerLimits.tokenJobsMax)"
         }
     }
 
@@ -37,6 +41,8 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
         case .noticeInactiveAfter: "how long a host may be dead before members and doctor point at it"
         case .removeInactiveAfter:
             "how long a host may be dead before the mesh removes it, with all that was meant for it"
+        case .tokensIssuedOnly: "whether a token works only if token create made it here: a stolen key then makes none"
+        case .tokenJobs: "how many unfinished jobs one token may have"
         }
     }
 
@@ -50,6 +56,8 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
         case .voters: Self.voterChoices.joined(separator: ", ")
         case .noticeInactiveAfter: "a time from 1m to 365d, such as 1d"
         case .removeInactiveAfter: "never, or a time from 10s to 3650d, such as 30d"
+        case .tokensIssuedOnly: "yes or no"
+        case .tokenJobs: "a number from 1 to 100000"
         }
     }
 
@@ -65,6 +73,16 @@ public enum MeshSetting: String, CaseIterable, Hashable, Sendable {
         case .noticeInactiveAfter: Self.time(value, in: .seconds(60)...Interval.seconds(365 * 86_400)) != nil
         case .removeInactiveAfter:
             value == "never" || Self.time(value, in: .seconds(10)...Interval.seconds(3_650 * 86_400)) != nil
+        case .tokensIssuedOnly: value == "yes" || value == "no"
+        case .tokenJobs: value.utf8.count <= 6 && Int(value).map { (1...100_000).contains($0) } ?? false
+        }
+    }
+
+    /// The level of the mesh from which on it is known to every member.
+    var level: UInt64 {
+        switch self {
+        case .tokensIssuedOnly, .tokenJobs: 6
+        default: 1
         }
     }
 

@@ -22,6 +22,8 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
     case deviceFailed(String)
     /// Another rank of its gang had ended.
     case gangEnded
+    /// It kept more below its working directory than it may.
+    case diskLimit(limitBytes: UInt64)
 
     /// What a shell would say: 0 to 255.
     public var exitCode: Int32 {
@@ -29,6 +31,8 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
         case .exited(let code): return code & 0xFF
         case .signalled(let signal): return 128 + (signal & 0x7F)
         case .outOfMemory: return 137
+        // As the shell says of a program that is ended by SIGXFSZ.
+        case .diskLimit: return 153
         case .timeLimit: return 124
         case .commandNotFound: return 127
         case .commandNotExecutable: return 126
@@ -57,6 +61,7 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
         case 10: self = .moved
         case 11: self = .deviceFailed(try map.require(1))
         case 12: self = .gangEnded
+        case 13: self = .diskLimit(limitBytes: try map.require(1))
         default: throw .unknownKind("Outcome", kind)
         }
     }
@@ -80,6 +85,7 @@ public enum Outcome: Hashable, Sendable, CBORCodable {
         case .moved: return .kind(10)
         case .deviceFailed(let text): return .kind(11) { $0.set(1, text) }
         case .gangEnded: return .kind(12)
+        case .diskLimit(let limit): return .kind(13) { $0.set(1, limit) }
         }
     }
 }

@@ -13,7 +13,8 @@ public struct ProtocolLevels: Hashable, Sendable, CBORCodable {
     /// a job may have to start together. Level 4: tokens for people outside the mesh; an attempt says what became of its setup
     /// and what it used of its devices, and a job may bring a root of its own, and be another user in its sandbox;
     /// a job may read what its submitter gives it. Level 5: a node may say that its daemon will be away,
-    /// and the ranks of a gang that has to move are told together. Level 6: the state has the tree of a log of what happened.
+    /// and the ranks of a gang that has to move are told together. Level 6: the state has the tree of a log of what happened,
+    /// what a token may have at once is bounded, and a mesh may want to have issued each token itself.
     public static let current = ProtocolLevels(lowest: 1, highest: 6)
 
     public init(lowest: UInt64, highest: UInt64) {

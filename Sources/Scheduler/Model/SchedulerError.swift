@@ -55,6 +55,10 @@ public enum SchedulerError: Error, Hashable, Sendable {
     case guestTokenUsed(jobs: [JobID], uses: UInt64, at: String, madeBy: String)
     case guestTokenExpired(at: String)
     case tokenRevoked(by: String, at: String)
+    /// The token has as many unfinished jobs as one may have.
+    case tooManyGuestJobs(max: Int)
+    /// The mesh believes the tokens that it made, and this is none of them.
+    case tokenNotIssued
     /// A token or an issuer that cannot be.
     case badToken
     /// Too many tokens, revocations or issuers are remembered.
@@ -107,6 +111,8 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .guestTokenUsed: return "token.used"
         case .guestTokenExpired: return "token.expired"
         case .tokenRevoked: return "token.revoked"
+        case .tooManyGuestJobs: return "token.limit.jobs"
+        case .tokenNotIssued: return "token.not_issued"
         case .badToken: return "token.refused"
         case .tooManyTokens: return "token.too_many"
         case .levelTooOld: return "mesh.level.too_old"
@@ -167,6 +173,9 @@ public enum SchedulerError: Error, Hashable, Sendable {
             return "this token has started its \(uses) jobs, the last one \(jobs.last ?? 0) at \(at)"
         case .guestTokenExpired(let at): return "this token ran out at \(at)"
         case .tokenRevoked(let person, let at): return "this token was revoked by \(person) at \(at) UTC"
+        case .tooManyGuestJobs(let max):
+            return "this token has \(max) unfinished job\(max == 1 ? "" : "s"), as many as one may have"
+        case .tokenNotIssued: return "this token was not made through the mesh, which wants that"
         case .badToken: return "the mesh cannot keep such a token or issuer"
         case .tooManyTokens: return "the mesh remembers as many tokens as it can"
         case .levelTooOld(let node, let mesh):
@@ -224,7 +233,9 @@ public enum SchedulerError: Error, Hashable, Sendable {
             return
                 "the log and files of \(jobs.last.map(String.init) ?? "it") stay yours for a while. For another job ask "
                 + madeBy
-        case .guestTokenExpired, .tokenRevoked: return "ask whoever gave it to you for another"
+        case .tooManyGuestJobs:
+            return "nothing was started. Wait for one to end, or cancel some: swarmlet ps, then swarmlet cancel ID"
+        case .guestTokenExpired, .tokenRevoked, .tokenNotIssued: return "ask whoever gave it to you for another"
         case .badToken: return "make another: swarmlet token create"
         case .tooManyTokens: return "wait until some have been over for 40 days, or ask for fewer"
         case .levelTooOld: return "upgrade swarmlet on that host"
@@ -241,7 +252,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
             "job.bad_gang", "job.gang_without_network", "config.unknown_key", "config.bad_key", "config.bad_value",
             "config.too_large", "node.labels.invalid":
             return 2
-        case "token.revoked": return 4
+        case "token.revoked", "token.not_issued": return 4
         case "job.not_found", "job.task_not_found", "node.not_found", "mesh.approve.not_found": return 3
         default: return 125
         }

@@ -52,6 +52,8 @@ public enum SchedulerLimits {
     public static let tokensMax = 100_000
     public static let tokenRevocationsMax = 100_000
     public static let tokenLinksMax = 5
+    /// Unfinished jobs of one token, where the mesh has not set another number.
+    public static let tokenJobsMax = 100
     /// UTF-8 bytes of the name of a token or the id of a key.
     public static let tokenNameBytesMax = 64
     /// How long tokens and what was revoked are remembered at least, longer than any token lives: 40 days in nanoseconds.

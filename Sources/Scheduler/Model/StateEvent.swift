@@ -35,5 +35,12 @@ public enum StateEvent: Hashable, Sendable {
     case tokensChanged
     /// A use of a token was spent on a job.
     case tokenSpent(name: String, JobID)
+    case tokenIssued(name: String)
+    case tokenRevoked(TokenRevocation.Subject)
+    /// Everything that was issued before is believed no more.
+    case tokenEpochRaised(by: String)
+    case tokenIssuerAdded(String)
+    /// An entry with it was refused, with this code.
+    case tokenRefused(name: String, code: String)
     case levelRaised(UInt64)
 }

@@ -53,10 +53,12 @@ public struct TokenRecord: Hashable, Sendable, CBORCodable {
     public var expires: Int64
     /// In the order they came.
     public var starts: [Start]
+    /// BLAKE3 of the root as it was issued through this mesh; nil where it was not, or below level 6.
+    public var root: Digest?
 
     public init(
         name: String, issuer: String, madeBy: String, allows: String? = nil, uses: UInt64, issuedAt: Int64 = 0,
-        expires: Int64, starts: [Start] = []
+        expires: Int64, starts: [Start] = [], root: Digest? = nil
     ) {
         self.name = name
         self.issuer = issuer
@@ -66,6 +68,7 @@ public struct TokenRecord: Hashable, Sendable, CBORCodable {
         self.issuedAt = issuedAt
         self.expires = expires
         self.starts = starts
+        self.root = root
     }
 
     public init(cbor: CBOR) throws(CodecError) {
@@ -78,6 +81,7 @@ public struct TokenRecord: Hashable, Sendable, CBORCodable {
         issuedAt = try map.require(6)
         expires = try map.require(7)
         starts = try map.require(8)
+        root = try map.optional(9)
     }
 
     public var cbor: CBOR {
@@ -90,6 +94,7 @@ public struct TokenRecord: Hashable, Sendable, CBORCodable {
         map.set(6, issuedAt)
         map.set(7, expires)
         map.set(8, starts)
+        map.set(9, root)
         return .map(map)
     }
 }

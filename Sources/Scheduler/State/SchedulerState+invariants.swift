@@ -8,11 +8,15 @@ extension SchedulerState {
         var held: [NodeID: [AttemptKey]] = [:]
         var pending = 0
         var unfinished = 0
+        var ofTokens: [String: Int] = [:]
         for (id, row) in jobRows {
             broken += Self.brokenInvariants(of: id, row)
             broken += brokenGang(id, row)
             pending += Int(row.counts[.pending])
-            if row.endedAt == nil { unfinished += Int(row.tasks.count) }
+            if row.endedAt == nil {
+                unfinished += Int(row.tasks.count)
+                if let root = row.spec.value.guest?.names.first { ofTokens[root, default: 0] += 1 }
+            }
             if waiting.contains(id) == (row.pending.isEmpty || row.pausedBy != nil) {
                 broken.append("job \(id) waits in the wrong queue")
             }
@@ -25,6 +29,9 @@ extension SchedulerState {
         if pending != pendingCount { broken.append("\(pendingCount) tasks are said to wait, \(pending) do") }
         if unfinished != unfinishedTasks {
             broken.append("\(unfinishedTasks) tasks are said unfinished, \(unfinished) are")
+        }
+        if Dictionary(uniqueKeysWithValues: guestJobs.map { ($0.key, $0.row) }) != ofTokens {
+            broken.append("unfinished jobs of tokens are miscounted")
         }
         let ownKeys = settings.filter { MeshSetting(rawValue: $0.key) == nil }.count
         if ownKeys != userSettings {

@@ -17,12 +17,16 @@ extension SchedulerState {
         else { throw .queueFull }
         if !spec.allowPending, let refusal = Fit.refusal(of: spec, by: self) { throw refusal }
         let job = nextJob
-        if let pass = spec.guest { try spend(pass, on: job, &events) }
+        if let pass = spec.guest {
+            try checkQuota(of: pass)
+            try spend(pass, on: job, &events)
+        }
         nextJob += 1
         jobRows.set(job, JobRow(spec: spec, submittedAt: time))
         waiting.set(job, Nothing())
         pendingCount += Int(spec.tasks)
         unfinishedTasks += Int(spec.tasks)
+        countGuestJob(spec, 1)
         if let tree = spec.workingTree {
             var row = treeRows[tree] ?? TreeRow(holders: [], jobs: 0)
             row.holders.insertSorted(spec.submitNode)
@@ -104,6 +108,7 @@ extension SchedulerState {
         appendEnded(id)
         endedTasks += Int(tasks)
         unfinishedTasks -= Int(tasks)
+        countGuestJob(jobRows[job].spec.value, -1)
         events.append(.jobEnded(id))
     }
 

@@ -46,6 +46,7 @@ extension SchedulerState {
 
 extension AttemptReport {
     fileprivate var level: UInt64 {
+        if case .ended(.diskLimit) = kind { return 6 }
         if setup != nil || usage?.gpu != nil { return 4 }
         if usage != nil { return 3 }
         switch kind {
@@ -58,6 +59,7 @@ extension AttemptReport {
 
 extension Command {
     private static func level(of spec: JobSpec) -> UInt64 {
+        if spec.diskBytes != nil { return 6 }
         if spec.guest != nil || spec.hasInput || spec.sandbox?.needsLevel4 ?? false { return 4 }
         return spec.gang != nil ? 3 : spec.sandbox != nil ? 2 : 1
     }
@@ -71,9 +73,11 @@ extension Command {
         case .updateNode(_, _, let capacity, _): capacity.level
         case .report(_, let reports): reports.reduce(1) { max($0, $1.level) }
         case .pause, .label, .rankReady: 3
-        case .issueToken, .revokeToken, .addIssuer, .raiseTokenEpoch: 4
+        case .issueToken(let token): token.root == nil ? 4 : 6
+        case .revokeToken, .addIssuer, .raiseTokenEpoch: 4
         case .absent, .back, .moveGang: 5
         case .refusals, .invitationMade: SchedulerState.auditLevel
+        case .configure(let key, _, _): MeshSetting(rawValue: key)?.level ?? 1
         default: 1
         }
     }

@@ -11,7 +11,7 @@ extension SchedulerState {
     public var tokenRevocations: [TokenRevocation] { tokenRevocationRows.map(\.row) }
     public func tokenRevocation(_ subject: TokenRevocation.Subject) -> TokenRevocation? { tokenRevocationRows[subject] }
 
-    mutating func issue(_ token: TokenRecord) throws(SchedulerError) {
+    mutating func issue(_ token: TokenRecord, _ events: inout [StateEvent]) throws(SchedulerError) {
         guard token.name.utf8.count <= SchedulerLimits.tokenNameBytesMax, token.starts.isEmpty else {
             throw .badToken
         }
@@ -21,6 +21,7 @@ extension SchedulerState {
         var token = token
         token.issuedAt = time
         tokenRows.set(token.name, token)
+        events.append(.tokenIssued(name: token.name))
     }
 
     mutating func revoke(_ revocation: TokenRevocation, _ events: inout [StateEvent]) throws(SchedulerError) {
@@ -36,7 +37,7 @@ extension SchedulerState {
         var revocation = revocation
         revocation.at = time
         tokenRevocationRows.set(revocation.subject, revocation)
-        events.append(.tokensChanged)
+        events += [.tokensChanged, .tokenRevoked(revocation.subject)]
     }
 
     mutating func add(_ issuer: IssuerRecord, _ events: inout [StateEvent]) throws(SchedulerError) {
@@ -49,12 +50,12 @@ extension SchedulerState {
         var issuer = issuer
         issuer.at = time
         issuerRows.set(issuer.id, issuer)
-        events.append(.tokensChanged)
+        events += [.tokensChanged, .tokenIssuerAdded(issuer.id)]
     }
 
-    mutating func raiseTokenEpoch(_ events: inout [StateEvent]) {
+    mutating func raiseTokenEpoch(by person: String, _ events: inout [StateEvent]) {
         tokenEpoch += 1
-        events.append(.tokensChanged)
+        events += [.tokensChanged, .tokenEpochRaised(by: person)]
     }
 
     /// The job that this request has started before; nil where it may start one now.
@@ -76,6 +77,9 @@ extension SchedulerState {
         if let revocation = tokenRevocationRows[.issuer(pass.issuer)], revocation.issuedBefore == nil {
             throw .tokenRevoked(by: revocation.by, at: Wording.clock(revocation.at, seenAt: time))
         }
+        guard let root = pass.links.first, let name = pass.names.first,
+            accepts(root: BLAKE3.hash(Array(root.utf8)), named: name)
+        else { throw .tokenNotIssued }
         for count in pass.counts {
             let starts = tokenRows[count.name]?.starts ?? []
             guard UInt64(starts.count) < count.uses else {

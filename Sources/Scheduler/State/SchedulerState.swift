@@ -42,6 +42,8 @@ public struct SchedulerState: Sendable {
     var endedOrder = PagedTable<UInt64, JobID>()
     var endedTasks = 0
     var unfinishedTasks = 0
+    /// Unfinished jobs of guests, by the roots of their tokens. Derived.
+    var guestJobs = PagedTable<String, Int>()
     var treeRows = PagedTable<Digest, TreeRow>()
     /// What was set; where nothing was, a setting has its default.
     var settingRows = PagedTable<String, SettingRecord>()
@@ -84,6 +86,9 @@ public struct SchedulerState: Sendable {
             answer = try perform(entry.command, entry.placements, &events)
         } catch {
             answer = Answer(error)
+            if case .submit(let spec) = entry.command, let name = spec.guest?.names.last {
+                events.append(.tokenRefused(name: name, code: error.code))
+            }
         }
         recordAudit(entry, answer, events, since: before)
         if entry.command != .tick { requests.remember(entry.request, answer, at: time) }
@@ -130,10 +135,10 @@ public struct SchedulerState: Sendable {
         case .revoke(let node, let person): try revoke(node, by: person, &events)
         case .pause(let job, let person): try pause(job, by: person, &events)
         case .rankReady(let attempt, let meeting): try rankReady(attempt, meeting, &events)
-        case .issueToken(let token): try issue(token)
+        case .issueToken(let token): try issue(token, &events)
         case .revokeToken(let revocation): try revoke(revocation, &events)
         case .addIssuer(let issuer): try add(issuer, &events)
-        case .raiseTokenEpoch: raiseTokenEpoch(&events)
+        case .raiseTokenEpoch(let person): raiseTokenEpoch(by: person, &events)
         case .absent(let node, let absence): try absent(node, absence, &events)
         case .back(let node, let absence): try back(node, absence, &events)
         case .moveGang(let attempt): try moveGang(attempt, &events)

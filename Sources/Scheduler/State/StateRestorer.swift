@@ -140,6 +140,7 @@ public struct StateRestorer: Sendable {
         row.countTasks()
         if row.endedAt == nil {
             state.unfinishedTasks += Int(row.tasks.count)
+            state.countGuestJob(row.spec.value, 1)
         } else {
             state.endedTasks += Int(row.tasks.count)
             endedCount += 1

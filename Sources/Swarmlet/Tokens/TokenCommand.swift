@@ -19,6 +19,7 @@ enum TokenCommand {
         ],
         subcommands: [
             TokenMaking.create, TokenMaking.list, inspect, narrow, TokenMaking.revoke, TokenMaking.issuer,
+            TokenWatching.declaration,
         ])
 
     private static let operand = Command.Operands.words(

@@ -203,11 +203,17 @@ enum TokenMaking {
         if let text = invocation.text("holder") {
             return (.holder(try keyID(text, "--holder", invocation)), "holder \(text)")
         }
+        let (name, what) = try named(invocation)
+        return (.token(name), what)
+    }
+
+    /// The token that the first operand says.
+    static func named(_ invocation: Invocation) throws(CommandError) -> (name: String, what: String) {
         let operand = invocation.operands.first ?? ""
         if operand == "-" || ["file:", "env:", "swa1"].contains(where: { operand.hasPrefix($0) }) {
             let grant = try TokenSource.read(operand).grant
             let name = grant.names[grant.names.count - 1]
-            return (.token(name), "token \(AccessGrant.shortID(name))")
+            return (name, "token \(AccessGrant.shortID(name))")
         }
         let matches = try tokens(invocation).tokens.filter {
             AccessGrant.shortID($0.name) == operand || $0.name == operand
@@ -224,7 +230,7 @@ enum TokenMaking {
                 message: "\(matches.count) tokens begin with \(operand)",
                 hint: "give the whole name: swarmlet token ls --json")
         }
-        return (.token(match.name), "token \(operand)")
+        return (match.name, "token \(operand)")
     }
 
     /// A key by its id, or by itself.

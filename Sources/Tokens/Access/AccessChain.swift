@@ -54,7 +54,7 @@ public struct AccessChain: Hashable, Sendable {
         try checkHeaders()
         let opened = try opened()
         let payload = try AccessGrant.payload(opened[0], signer: issuer, mesh: mesh)
-        var grant = AccessGrant(root: try AccessLink(payload: payload, isRoot: true))
+        var grant = AccessGrant(root: try AccessLink(payload: payload, isRoot: true), text: links[0])
         guard grant.issuer == issuer.id else { throw .malformed("it names another issuer") }
         try grant.add(opened[...], mesh: mesh)
         return grant

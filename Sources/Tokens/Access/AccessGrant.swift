@@ -21,12 +21,15 @@ public struct AccessGrant: Hashable, Sendable {
     /// How many jobs the narrowest link allows; 0 for as many as fit into its time.
     public private(set) var uses: Int64
     public let root: AccessLink.Root
+    /// BLAKE3 of the root as it travels, by which a mesh knows what it has made.
+    public let rootDigest: Digest
 
     /// - Precondition: the link is a root, read or checked.
-    init(root link: AccessLink) {
+    init(root link: AccessLink, text: String) {
         guard let root = link.root, let acts = link.acts, let uses = link.uses, let delegations = link.delegations
         else { preconditionFailure("a root says what it allows") }
         self.root = root
+        rootDigest = BLAKE3.hash(Array(text.utf8))
         self.acts = acts
         self.uses = uses
         self.delegations = delegations

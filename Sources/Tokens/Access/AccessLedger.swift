@@ -1,3 +1,5 @@
+import Codec
+
 /// What the mesh knows of issuers and of what was revoked: the replicated state, as far as a verification asks for it.
 public protocol AccessLedger: Sendable {
     /// The lowest epoch that a token may have.
@@ -5,4 +7,8 @@ public protocol AccessLedger: Sendable {
     /// Who may issue under this name; nil for whoever may not.
     func issuer(_ id: KeyID) -> AccessIssuer?
     func revocation(_ subject: AccessSubject) -> AccessRevocation?
+    /// Whether a root may be used: where the mesh wants to have made each, whether it has made this one.
+    ///
+    /// - Parameter root: BLAKE3 of the text of the root.
+    func accepts(root: Digest, named name: String) -> Bool
 }

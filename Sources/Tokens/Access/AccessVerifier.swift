@@ -128,7 +128,7 @@ public enum AccessVerifier {
         step = .signature
         let payload = try AccessGrant.payload(opened[0], signer: issuer.key, mesh: situation.mesh)
         step = .claims
-        var grant = AccessGrant(root: try AccessLink(payload: payload, isRoot: true))
+        var grant = AccessGrant(root: try AccessLink(payload: payload, isRoot: true), text: chain.links[0])
         step = .meaning
         try checkRoot(of: grant, issuer, situation)
         try checkTimes(of: grant, request, situation.asked)
@@ -173,6 +173,7 @@ public enum AccessVerifier {
         guard grant.root.epoch >= situation.ledger.epochMin else {
             throw .accessEpoch
         }
+        guard situation.ledger.accepts(root: grant.rootDigest, named: grant.names[0]) else { throw .accessNotIssued }
     }
 
     /// Step 8, the times. What a token started stays its holder's until some time after: there its own end does not count.
