@@ -15,6 +15,7 @@ final class GuestServer: @unchecked Sendable {
     private static let openMax = 256
     private static let openOfOneMax = 16
     private var openOf: [String: Int] = [:]
+    private var rates = GuestRates()
     private var nextNote = Instant.zero
     private var unnoted = 0
     /// How often a call that goes on is looked at again: well within the 15 s in which a revocation has to count.
@@ -64,20 +65,36 @@ final class GuestServer: @unchecked Sendable {
         do { _ = try await heard(stream) } catch { stream.cancel() }
     }
 
+    /// Why somebody whose token has been verified is told no.
+    private struct Refused: Error {
+        let token: String
+        let reason: any Error
+    }
+
     /// What a guest is told of an error; the reason of a refusal stays in the log of this node.
     private func told(_ error: any Error, _ session: Session) -> APIFailure {
-        guard let refusal = error as? AccessRefusal else {
-            return GuestVeil(state: node.state).veiled(APIFailure(error))
+        let refused = error as? Refused
+        let reason = refused?.reason ?? error
+        guard let refusal = reason as? AccessRefusal else {
+            let failure = APIFailure(reason)
+            if failure.code.hasPrefix("token.") { note(failure.code, refused?.token, session) }
+            return GuestVeil(state: node.state).veiled(failure)
         }
-        note("refused a guest at \(session.address): step \(refusal.step.rawValue), \(refusal.reason.code)")
+        note("\(refusal.reason.code), step \(refusal.step.rawValue)", refused?.token, session)
         return APIFailure(refusal.answer)
     }
 
     /// Once a second at most, so that strangers cannot fill the log.
-    private func note(_ text: String) {
+    private func note(_ why: String, _ token: String?, _ session: Session) {
         unnoted += 1
         guard node.loop.now >= nextNote else { return }
-        node.log.note(unnoted > 1 ? "\(text), and \(unnoted - 1) others before it" : text)
+        let others = unnoted > 1 ? ", and \(unnoted - 1) others before it" : ""
+        node.log.note("refused a guest at \(session.address): \(why)\(others)")
+        node.tokenNews.add(
+            TokenNews.Item(
+                at: EventLoops.wallClock.nanoseconds, token: token, event: .refused,
+                detail: "\(why)\(others), at \(node.views.nodeName(node.id))"))
+        node.driver.changes.notify()
         unnoted = 0
         nextNote = node.loop.after(.seconds(1))
     }
@@ -93,9 +110,24 @@ final class GuestServer: @unchecked Sendable {
             links: call.links, proof: AccessProof(token: call.proof), about: about)
         // Whose token is not good costs the mesh nothing: no question to the leader, no look into the history.
         let shown = try check.verifySoon(presented)
+        do {
+            try await answer(call, request, presented, about, shown, stream, session, verified)
+        } catch {
+            throw Refused(token: shown.names[shown.names.count - 1], reason: error)
+        }
+    }
+
+    private func answer(
+        _ call: GuestCall, _ request: APIRequest, _ presented: AccessVerifier.Presentation,
+        _ about: AccessProof.About, _ shown: AccessGrant, _ stream: any MessageStream, _ session: Session,
+        _ verified: () -> Void
+    ) async throws {
         let name = shown.names[0]
-        guard open < GuestServer.openMax, openOf[name, default: 0] < GuestServer.openOfOneMax else {
-            throw NodeError.busy
+        let issuer = shown.issuer.text
+        try rates.call(token: name, issuer: issuer, at: node.loop.now)
+        guard open < GuestServer.openMax else { throw NodeError.busy }
+        guard openOf[name, default: 0] < GuestServer.openOfOneMax else {
+            throw TokenError.accessCallsOpen(GuestServer.openOfOneMax)
         }
         open += 1
         openOf[name, default: 0] += 1
@@ -105,6 +137,9 @@ final class GuestServer: @unchecked Sendable {
             openOf[name] = left > 0 ? left : nil
         }
         verified()
+        let stream = PacedStream(stream, on: node.loop) { [self] bytes in
+            rates.message(bytes: bytes, token: name, issuer: issuer, at: node.loop.now)
+        }
         // What was revoked anywhere before this question is known here.
         try await check.refresh()
         let wanted = try await wanted(request)
