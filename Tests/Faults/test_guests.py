@@ -10,11 +10,14 @@ from base import meshes
 from test_sandbox import SandboxCase
 
 
-class Guests(SandboxCase):
-    node_count = 3
+class GuestCase(SandboxCase):
+    """What somebody outside the mesh types, whose host has no daemon."""
+
+    tokens = 0
 
     def token(self, *flags):
-        path = os.path.join(self.folder(), "guest.token")
+        GuestCase.tokens += 1
+        path = os.path.join(self.folder(), f"guest{GuestCase.tokens}.token")
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(self.node.command("token", "create", "--mem", "1G", "--time", "5m", *flags))
         return path
@@ -68,6 +71,13 @@ class Guests(SandboxCase):
 
     def run_as_guest(self, token, *arguments):
         return self.guest(token, "run", "--yes", *arguments)
+
+    def wait(self, condition, what):
+        meshes.wait_until(condition, what, every=0.2)
+
+
+class Guests(GuestCase):
+    node_count = 3
 
     def test_a_guest_runs_one_job_reads_its_log_and_fetches_its_files_and_no_more(self):
         token = self.token("--uses", "1")

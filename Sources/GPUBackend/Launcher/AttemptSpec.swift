@@ -20,6 +20,8 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
     public var cpuMillis: UInt64
     /// 0 is no limit.
     public var memoryBytes: UInt64
+    /// Of what it keeps below its working directory; 0 is no limit.
+    public var diskBytes: UInt64
     /// Counted while the attempt is not frozen.
     public var timeLimit: Interval?
     /// Between SIGTERM and SIGKILL.
@@ -47,7 +49,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
     public init(
         key: AttemptKey, arguments: [String], environment: [String], workingDirectory: String,
         writableDirectories: [String] = [], user: JobUser? = nil, insideUser: JobUser? = nil,
-        cpuMillis: UInt64 = 0, memoryBytes: UInt64 = 0,
+        cpuMillis: UInt64 = 0, memoryBytes: UInt64 = 0, diskBytes: UInt64 = 0,
         timeLimit: Interval? = nil, grace: Interval = .seconds(10), isolation: Isolation,
         sandbox: AttemptSandbox? = nil, setup: [String] = [], keepsSetup: Bool = false, gpus: [UInt32] = [],
         replaceable: Bool = true, disconnectLimit: Interval = .seconds(3600), logPath: String,
@@ -62,6 +64,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         self.insideUser = insideUser
         self.cpuMillis = cpuMillis
         self.memoryBytes = memoryBytes
+        self.diskBytes = diskBytes
         self.timeLimit = timeLimit
         self.grace = grace
         self.isolation = isolation
@@ -98,7 +101,8 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         disconnectLimit = try map.require(14)
         logPath = try map.require(15)
         hasInput = try map.optional(19) ?? false
-        hasUnknownParts = !map.without(0...20).isEmpty || sandbox?.hasUnknownParts ?? false
+        diskBytes = try map.optional(21) ?? 0
+        hasUnknownParts = !map.without(0...21).isEmpty || sandbox?.hasUnknownParts ?? false
         guard !arguments.isEmpty else { throw .invalid("an attempt without a command") }
         guard workingDirectory.utf8.first == UInt8(ascii: "/"), logPath.utf8.first == UInt8(ascii: "/") else {
             throw .invalid("a relative directory in an attempt")
@@ -128,13 +132,15 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
         map.set(18, keepsSetup ? true : nil)
         map.set(20, insideUser)
         map.set(19, hasInput ? true : nil)
+        map.set(21, diskBytes > 0 ? diskBytes : nil)
         return .map(map)
     }
 
     /// Which version a supervisor needs that is not to leave out a part of it. Before version 5 they passed over what they did
     /// not know.
     public var leastVersion: UInt32 {
-        if insideUser != nil || sandbox?.image != nil || sandbox?.place != nil || sandbox?.door != nil { return 5 }
+        if diskBytes > 0 || sandbox?.door != nil { return 6 }
+        if insideUser != nil || sandbox?.image != nil || sandbox?.place != nil { return 5 }
         return hasInput ? 4 : setup.isEmpty ? 1 : 3
     }
 

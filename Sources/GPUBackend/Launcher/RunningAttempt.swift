@@ -7,7 +7,7 @@ import Scheduler
 final class RunningAttempt {
     /// Why the supervisor ends it; nil while it may go on.
     enum EndCause {
-        case cancelled, timeLimit, outOfMemory
+        case cancelled, timeLimit, outOfMemory, diskLimit
         /// Replaced elsewhere, frozen for too long, or the host goes down: the mesh runs it again.
         case lost
     }
@@ -16,6 +16,8 @@ final class RunningAttempt {
     let process: AttemptProcess
     let group: Cgroup?
     var input: AttemptInput
+    /// What it keeps on disk, where that has a limit.
+    let disk: DiskWatch?
     private var log: LogWriter
     private(set) var startedAt: Int64?
     private(set) var cause: EndCause?
@@ -47,6 +49,7 @@ final class RunningAttempt {
         self.process = process
         self.group = group
         input = AttemptInput(process.input)
+        disk = spec.diskBytes > 0 ? DiskWatch(spec.workingDirectory, limit: spec.diskBytes) : nil
         log = LogWriter(path: spec.logPath)
     }
 
@@ -297,6 +300,7 @@ final class RunningAttempt {
         case .cancelled: return .cancelled
         case .timeLimit: return .timeLimit
         case .outOfMemory: return .outOfMemory(limitBytes: spec.memoryBytes)
+        case .diskLimit: return .diskLimit(limitBytes: spec.diskBytes)
         case .lost: return .lost
         case nil: break
         }

@@ -3,7 +3,7 @@ import Glibc
 import Scheduler
 
 extension Supervisor {
-    /// Leases, limits and watched memory; returns when to look again.
+    /// Leases, limits, watched memory and disk; returns when to look again.
     func tick(now: Instant) throws(HostError) -> Instant {
         var next = Instant.distantFuture
         let deadline = lease.deadline
@@ -17,6 +17,12 @@ extension Supervisor {
                     attempt.kill(.outOfMemory)
                 }
                 next = min(next, now + Self.memoryLook)
+            }
+            if let disk = attempt.disk, attempt.cause == nil, attempt.frozenSince == nil {
+                switch disk.look(below: attempt.process.process, now: now) {
+                case .within(let again): next = min(next, again)
+                case .above: attempt.kill(.diskLimit)
+                }
             }
             next = min(next, attempt.checkLimits(now: now))
         }

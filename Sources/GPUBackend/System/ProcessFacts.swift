@@ -25,17 +25,21 @@ struct ProcessFacts {
     /// Resident memory of a process and everything that descends from it, in bytes.
     static func residentBytes(below process: Int32) -> UInt64 {
         let pageBytes = UInt64(sysconf(Int32(_SC_PAGESIZE)))
+        return processes(below: process).reduce(0) { total, next in
+            total + (number(in: "/proc/\(next)/statm", field: 1) ?? 0) * pageBytes
+        }
+    }
+
+    /// A process and everything that descends from it. One that ends meanwhile is left out.
+    static func processes(below process: Int32) -> [Int32] {
         var pending = [process]
-        var total: UInt64 = 0
+        var found: [Int32] = []
         while let next = pending.popLast() {
-            // A process that ended between two looks uses nothing.
-            guard let memory = number(in: "/proc/\(next)/statm", field: 1),
-                let children = text("/proc/\(next)/task/\(next)/children")
-            else { continue }
-            total += memory * pageBytes
+            guard let children = text("/proc/\(next)/task/\(next)/children") else { continue }
+            found.append(next)
             pending += children.split(separator: " ").compactMap { Int32($0) }
         }
-        return total
+        return found
     }
 
     /// The words of its command line; none for a process that is gone.

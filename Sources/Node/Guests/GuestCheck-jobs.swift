@@ -14,7 +14,9 @@ extension RequestHandler.Guest {
         if let manifest {
             var asks = AccessLimits()
             asks[.disk] = Int64(clamping: try Manifest.decode(manifest.array).byteCount)
-            try asks.check(within: decision.limits)
+            var limits = decision.limits
+            if let disk = request.spec.diskBytes { limits[.disk] = Int64(clamping: disk) }
+            try asks.check(within: limits)
         }
         var spec = try GuestJob.spec(request.spec, limits: decision.limits, user: user, submitNode: submitNode)
         let grant = decision.grant
@@ -43,9 +45,11 @@ extension GuestCheck {
     private static let viewPatience = Interval.seconds(60)
 
     /// Verifies the token of a guest's job again, on the node that is to run it, and that the job is what was asked: as of
-    /// when it was asked, but by what is revoked now. Returns for a job of a member.
-    func verify(_ spec: JobSpec, _ id: JobID) async throws {
-        guard let pass = spec.guest else { return }
+    /// when it was asked, but by what is revoked now.
+    ///
+    /// - Returns: what an attempt of it may keep on disk, in bytes; nil for a job of a member that names no limit.
+    func verify(_ spec: JobSpec, _ id: JobID) async throws -> UInt64? {
+        guard let pass = spec.guest else { return spec.diskBytes }
         guard let submittedAt = node.state.job(id)?.submittedAt, let own = node.state.node(node.id) else {
             throw NodeError.jobNotFound(id)
         }
@@ -54,8 +58,11 @@ extension GuestCheck {
             try await refresh()
             do throws(AccessRefusal) {
                 let labels = own.labels.map { "\($0.name)=\($0.value)" }
-                return try verify(
+                let limits = try verify(
                     spec, pass, asked: submittedAt / 1_000_000_000, place: .node(own.name, labels: labels))
+                // Not before the mesh has a word for how it ends.
+                guard node.state.level >= 6 else { return nil }
+                return spec.diskBytes ?? limits[.disk].map { UInt64(clamping: $0) }
             } catch {
                 guard error.step == .freshness, node.loop.now < deadline else {
                     throw APIFailure(error.answer)
@@ -67,7 +74,7 @@ extension GuestCheck {
 
     private func verify(
         _ spec: JobSpec, _ pass: GuestPass, asked: Int64, place: AccessRequest.Place
-    ) throws(AccessRefusal) {
+    ) throws(AccessRefusal) -> AccessLimits {
         let submitted: SubmitRequest
         let about: AccessProof.About
         do {
@@ -97,5 +104,6 @@ extension GuestCheck {
             pass.requestHash.array == about.request, pass.holder == decision.grant.holder.id.text,
             pass.issuer == decision.grant.issuer.text
         else { throw AccessRefusal(step: .authority, reason: .accessInvalid) }
+        return decision.limits
     }
 }

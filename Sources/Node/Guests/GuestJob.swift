@@ -20,6 +20,7 @@ enum GuestJob {
         asks[.gpu] = Int64(asked.resources.gpus)
         asks[.cpu] = Int64(clamping: asked.resources.cpuMillis)
         asks[.memory] = asked.resources.memoryBytes.map { Int64(clamping: $0) }
+        asks[.disk] = asked.diskBytes.map { Int64(clamping: $0) }
         asks[.wall] = asked.timeLimitMilliseconds.map { Int64(clamping: ($0 + 999) / 1_000) }
         asks[.tasks] = Int64(asked.tasks)
         switch asked.sandbox?.network {
@@ -46,6 +47,8 @@ enum GuestJob {
             workingTree: asked.workingTree, submitNode: submitNode, isArray: asked.isArray)
         // Without a word about memory a job would get what the CPUs' share of its host is.
         spec.resources.memoryBytes = min(asked.resources.memoryBytes ?? memory, memory)
+        // Without a word about it its node takes the limit of the token, which it has verified.
+        spec.diskBytes = asked.diskBytes
         switch asked.retry {
         case .never: spec.retry = .never
         case .times(let times): spec.retry = .times(min(times, retriesMax))

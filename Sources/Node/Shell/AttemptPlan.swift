@@ -15,6 +15,8 @@ struct AttemptPlan: Sendable {
     var account: Account?
     /// Its place in its gang, once all ranks could begin; nil before, and of a job that is no gang.
     var seat: GangSeat?
+    /// What it may keep on disk, once that has been found out; nil: no limit.
+    var diskBytes: UInt64?
     /// The root that it brings, once that has been found on this host.
     var image: ImageRoot?
     /// Of a rank of a gang: its way to the other hosts.
@@ -244,6 +246,7 @@ struct AttemptPlan: Sendable {
             // Inside its user namespace it has a number of its own, whoever it is outside.
             user: account.user ?? (profile == .strict ? strictUser : nil), insideUser: insideUser,
             cpuMillis: attempt.cpuMillis, memoryBytes: attempt.memoryBytes,
+            diskBytes: diskBytes ?? 0,
             timeLimit: job.timeLimitMilliseconds.map { Interval.milliseconds(Int64(clamping: $0)) },
             grace: .milliseconds(Int64(clamping: job.graceMilliseconds)), isolation: isolation, sandbox: sandbox,
             setup: job.sandbox?.setup.map { ["/bin/sh", "-c", $0] } ?? [],

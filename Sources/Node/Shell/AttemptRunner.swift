@@ -200,7 +200,7 @@ final class AttemptRunner: @unchecked Sendable {
     private func prepareAndStart(_ key: AttemptKey, _ running: Running) async throws {
         guard var plan = node.plan(for: key) else { throw NodeError.jobNotFound(key.job) }
         // The leader is trusted for the order of things, not for who may do them.
-        try await node.guests.verify(plan.job, key.job)
+        plan.diskBytes = try await node.guests.verify(plan.job, key.job)
         plan.account = try accounts[key.job] ?? plan.lookedUpAccount()
         accounts[key.job] = plan.account
         plan.image = try await node.images.root(for: plan)

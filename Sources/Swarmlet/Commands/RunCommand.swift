@@ -12,6 +12,7 @@ enum RunCommand {
             Flag("gpu-mem", .size, "memory that each GPU must have"),
             Flag("cpus", short: "c", .thousandths(placeholder: "N"), "CPUs for each task (default 1)"),
             Flag("mem", short: "m", .size, "memory for each task (default: the share of its CPUs, at least 2 GiB)"),
+            Flag("disk", .size, "what an attempt may keep in its directory; past it the exit code is 153"),
             Flag("time", .duration, "time limit of an attempt; past it the exit code is 124"),
             Flag("name", short: "J", .text(placeholder: "NAME"), "name of the job (default: the command's)"),
             Flag("input", short: "i", "let it read what comes on stdin here; its end is passed on"),

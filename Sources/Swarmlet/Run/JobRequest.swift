@@ -28,7 +28,8 @@ enum JobRequest {
             // The daemon names its own node here.
             submitNode: NodeID(0),
             allowPending: invocation.has("allow-pending"),
-            isArray: array != nil, sandbox: sandbox, gang: gang, hasInput: try hasInput(invocation))
+            isArray: array != nil, sandbox: sandbox, gang: gang, hasInput: try hasInput(invocation),
+            diskBytes: invocation.bytes("disk"))
         guard gang == nil || spec.tasks == 1 || spec.hasNetwork else {
             throw .conflict(
                 message: SchedulerError.gangWithoutNetwork.message, hint: SchedulerError.gangWithoutNetwork.hint)

@@ -11,6 +11,7 @@ enum TokenFlags {
         Flag("gpus", short: "g", .count(placeholder: "N", 0...1024), "GPUs of a job at most"),
         Flag("cpus", short: "c", .thousandths(placeholder: "N"), "CPUs of a job at most"),
         Flag("mem", short: "m", .size, "memory of a job at most"),
+        Flag("disk", .size, "what a job may keep on disk at most"),
         Flag("time", .duration, "how long a job may run at most"),
         Flag("network", .choice(["on", "off", "setup-only"]), "when a job may reach the network"),
         Flag("out-bytes", .size, "how much may be fetched"),
@@ -50,6 +51,7 @@ enum TokenFlags {
         limits[.gpu] = number(invocation.count("gpus"))
         limits[.cpu] = number(invocation.count("cpus"))
         limits[.memory] = number(invocation.bytes("mem"))
+        limits[.disk] = number(invocation.bytes("disk"))
         limits[.wall] = seconds("time")
         limits[.output] = number(invocation.bytes("out-bytes"))
         limits[.tasks] = number(invocation.count("tasks"))
