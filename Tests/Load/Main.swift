@@ -1,6 +1,8 @@
 import Codec
 import Glibc
+import Ring
 import Simulation
+import Tokens
 
 /// `load writes SOCKET CLIENTS SECONDS BYTES`: so many clients on one daemon write settings of so many bytes; writes per
 /// second and latencies as one line of JSON.
@@ -11,6 +13,13 @@ import Simulation
 /// `load echo tcp|session io_uring|epoll SECONDS [PORT]`: one kilobyte there and back; of an echo server at a port, or ours.
 /// `load classes control|log bulk|idle SECONDS`: what messages of a class wait while bulk fills their session.
 /// `load tokens SECONDS`: how many tokens a core issues and verifies in a second, so long for each.
+/// `load key`: a new key of an issuer: its seed, and its public half.
+/// `load mint SEEDS MODEL USES`: a token like that in the file MODEL, signed with such a key and without a mesh.
+/// `load flood TOKEN CLIENTS COUNT`: one token, in a file, asks for so many jobs; how often it was told what.
+/// `load consume SEEDS MODEL CLIENTS SECONDS`: clients start a job with a token of one use after the other; how many, how fast.
+/// `load once SEEDS MODEL CLIENTS TOKENS`: the same through whatever dies, so many each; what each was told.
+/// `load withdraw SOCKET SEEDS MODEL ROUNDS`: how long a token that is withdrawn there still works, at each member.
+/// `load issue SOCKET CLIENTS SECONDS`: clients of one daemon have tokens made; how many, how fast.
 /// `load soak SECONDS CLIENTS SEED SOCKET...`: clients write and read on all daemons; the history must be linearizable.
 @main struct Load {
     static func main() {
@@ -44,11 +53,46 @@ import Simulation
                 do { print(try TokenSpeed(seconds: seconds).run().text) } catch {
                     throw LoadError.unreadable("\(error)")
                 }
+            case "key" where words.count == 1: print(GuestIssuer.key())
+            case "issue" where words.count == 4:
+                guard let clients = Int(words[2]), let seconds = Double(words[3]) else { return usage() }
+                var issues = try TokenIssues(socket: words[1], clients: clients)
+                let elapsed = try issues.run(seconds: seconds)
+                print(GuestClients.summary(of: issues.latencies, seconds: elapsed).text)
+            case "withdraw" where words.count == 5, "mint" where words.count == 4, "flood" where words.count == 4,
+                "consume" where words.count == 5,
+                "once" where words.count == 5:
+                do { print(try guests(words)) } catch { throw LoadError.unreadable("\(error)") }
             default: usage()
             }
         } catch {
             print("load: \(error)")
             exit(1)
+        }
+    }
+
+    /// - Returns: one line.
+    private static func guests(_ words: [String]) throws -> String {
+        guard let last = Double(words[words.count - 1]), last > 0 || words[0] == "mint",
+            let clients = ["mint", "withdraw"].contains(words[0]) ? 1 : Int(words[words.count - 2]), clients > 0
+        else { throw LoadError.unreadable("a number of \(words)") }
+        let guests = try GuestClients()
+        if words[0] == "flood" {
+            let token = try AccessToken(text: GuestIssuer.line(of: words[1]))
+            return try guests.flood(token, clients: clients, count: Int(last)).text
+        }
+        if words[0] == "withdraw" {
+            let issuer = try GuestIssuer(seeds: words[2], model: words[3])
+            return try guests.withdrawals(issuer, socket: words[1], rounds: Int(last)).text
+        }
+        let issuer = try GuestIssuer(seeds: words[1], model: words[2])
+        switch words[0] {
+        case "mint":
+            return try issuer.token(
+                number: 0, uses: Int64(last), now: EventLoops.wallClock.nanoseconds / 1_000_000_000
+            ).text
+        case "consume": return try guests.consume(issuer, clients: clients, seconds: last).text
+        default: return try guests.once(issuer, clients: clients, tokens: Int(last)).text
         }
     }
 
@@ -85,7 +129,9 @@ import Simulation
         print(
             "usage: load writes SOCKET CLIENTS SECONDS BYTES | load failover PID SOCKET... | load echo ... | load tokens SECONDS | "
                 + "load fill DIRECTORY STATE_BYTES LOG_BYTES | load compaction DIRECTORY ENTRIES | "
-                + "load soak SECONDS CLIENTS SEED SOCKET...")
+                + "load soak SECONDS CLIENTS SEED SOCKET... | load key | load mint SEEDS MODEL USES | "
+                + "load flood TOKEN CLIENTS COUNT | load consume|once SEEDS MODEL CLIENTS SECONDS|TOKENS | "
+                + "load withdraw SOCKET SEEDS MODEL ROUNDS | load issue SOCKET CLIENTS SECONDS")
         exit(2)
     }
 

@@ -1,16 +1,56 @@
-"""The benchmark of tokens of scripts/bench: how many a core issues and verifies in a second, beside what others do."""
+"""The benchmark of tokens of scripts/bench: how many a core issues and verifies in a second, beside what others do; and what
+three real daemons make of them."""
 
 import json
 import os
 
 import mesh as meshes
-from mesh import MeshError
+import soak_tokens
+from mesh import Mesh, MeshError
 from raft_bench import load_program, middle, output, scratch
 
 SECONDS = "2"
+MESH_SECONDS = "5"
+# Enough that no bound of one issuer is what is measured.
+ISSUERS = 32
+CLIENTS = "16"
+WITHDRAWALS = "10"
 
 
-def bench_tokens(report, _binary, runs):
+def bench_tokens(report, binary, runs):
+    bench_in_memory(report, runs)
+    bench_mesh(report, binary, runs)
+
+
+def bench_mesh(report, binary, runs):
+    """Three voters with real disks: tokens of one use, each on a session of its own; issuing; how long a withdrawal takes."""
+    program = load_program()
+    with Mesh(binary, "tokens", gpus=0) as mesh:
+        mesh.start()
+        mesh.wait_alive(mesh.nodes[0], 3, voters=3)
+        seeds, path = soak_tokens.issuers(mesh, program, ISSUERS), soak_tokens.model(mesh)
+        soak_tokens.rest(mesh)
+        socket = os.path.join(mesh.nodes[0].data, "socket")
+        consumed, issued, asked, streams = [], [], [], []
+        for _ in range(runs or 3):
+            consumed.append(json.loads(output(program, "consume", seeds, path, CLIENTS, MESH_SECONDS)))
+            issued.append(json.loads(output(program, "issue", socket, CLIENTS, MESH_SECONDS)))
+            withdrawn = json.loads(output(program, "withdraw", socket, seeds, path, WITHDRAWALS))
+            asked += withdrawn["asked_ms"]
+            streams += withdrawn["stream_ms"]
+    for name, results in (("consume", consumed), ("issue_in_mesh", issued)):
+        for part, key, unit, better in (("", "per_second", "per s", True), (".p50", "p50_ms", "ms", False),
+                                        (".p99", "p99_ms", "ms", False)):
+            values = sorted(run[key] for run in results)
+            report.add(f"tokens.{name}{part}", middle(values), unit, len(values), [values[0], values[-1]],
+                       higher_is_better=better)
+    for name, values in (("revoke_delay", asked), ("revoke_stream", streams)):
+        values = sorted(value / 1000 for value in values)
+        report.add(f"tokens.{name}.median", middle(values), "s", len(values), [values[0], values[-1]])
+        report.add(f"tokens.{name}.max", values[-1], "s", len(values), [values[0], values[-1]])
+
+
+def bench_in_memory(report, runs):
     """In memory, per second of processor time of one thread; others verify one signature, ours that of the proof, too."""
     program = load_program()
     python = os.path.join(scratch(), "interop", "bin", "python")
