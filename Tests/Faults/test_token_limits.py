@@ -42,14 +42,12 @@ class TokenLimits(GuestCase):
 
     def test_a_token_that_asks_too_often_is_refused_with_the_time_to_wait_and_works_again_then(self):
         token = self.token("--uses", "1", "--address", f"127.0.0.1:{self.node.port}")
-        told = {}
-
-        def refused():
-            for code, count in json.loads(self.loaded("flood", token, "8", "400")).items():
-                told[code] = told.get(code, 0) + count
-            return told.get("token.rate", 0) > 0
-
-        self.wait(refused, "it is asked too often")
+        began = time.monotonic()
+        told = json.loads(self.loaded("flood", token, "8", "600"))
+        speed = 600 / (time.monotonic() - began)
+        if speed < 25:
+            self.skipTest(f"this machine asks {speed:.0f} times a second now, and 20 are allowed")
+        self.assertGreater(told.get("token.rate", 0), 0, told)
         self.assertEqual(told.get("submitted"), 1, told)
         other = self.token("--uses", "1")
         self.ok(self.run_as_guest(other, "--", "true"))

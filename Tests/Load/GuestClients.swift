@@ -67,10 +67,10 @@ final class GuestClients: @unchecked Sendable {
         return summary(seconds: Double(monotonic() - began) / 1e9)
     }
 
-    /// One token asks for jobs as fast as it can, each time with another request.
+    /// One token asks one member for jobs as fast as it can, each time with another request.
     func flood(_ token: AccessToken, clients: Int, count: Int) throws -> JSON {
-        try run(clients) { [self] client in
-            let caller = try GuestCaller(token, on: loop, first: client) { _ in }
+        try run(clients) { [self] _ in
+            let caller = try GuestCaller(token, on: loop) { _ in }
             for _ in 0..<(count / clients) {
                 do {
                     switch try await caller.ask(submit()) {
