@@ -96,7 +96,7 @@ final class GuestClients: @unchecked Sendable {
                 let token = try issuer.token(number: client, uses: 1, now: now)
                 let caller = try GuestCaller(token, on: loop, first: Int.random(in: 0..<64)) { _ in }
                 let request = submit()
-                if number % 8 == 7 { withdraw(token) }
+                if (client + number) % 8 == 7 { withdraw(token) }
                 let answer = try await answer(to: request, with: caller)
                 told.append(answer)
                 try await check(answer, request, caller)

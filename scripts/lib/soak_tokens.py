@@ -118,7 +118,7 @@ def soak(mesh, program, arguments, generator):
         told |= {answer["name"]: answer for answer in result["tokens"]}
         tries = max([tries] + [answer["tries"] for answer in result["tokens"]])
         cancel(mesh, [answer["job"] for answer in result["tokens"] if answer["job"] is not None])
-        mesh.wait_alive(mesh.nodes[0], 3, voters=3)
+        wait_until(lambda: all(mesh.attempt(node, "members").returncode == 0 for node in mesh.nodes), "all daemons answer")
         if (number + 1) % 10 == 0:
             print(f"soak-tokens: {number + 1} rounds, {len(told)} tokens", file=sys.stderr, flush=True)
     listed = mesh.nodes[0].command_json("token", "ls")["tokens"]
