@@ -105,7 +105,8 @@ class TokenLimits(GuestCase):
         job = self.ok(self.run_as_guest(offline, "-d", "--", "sleep", "600")).strip()
         self.addCleanup(self.node.command, "cancel", job)
         self.set("tokens.issued-only", "yes")
-        for command in (("run", "--yes", "--", "true"), ("ps",), ("logs", job), ("cancel", job)):
+        self.assert_refused(self.run_as_guest(offline, "--", "true"), 125, "token.not_issued")
+        for command in (("ps",), ("logs", job), ("cancel", job)):
             self.assert_refused(self.guest(offline, *command), 4, "token.not_issued")
         self.ok(self.run_as_guest(issued, "--", "true"))
         self.ok(self.run_as_guest(self.token("--uses", "1"), "--", "true"))
@@ -113,7 +114,8 @@ class TokenLimits(GuestCase):
         self.ok(self.run_as_guest(offline, "--", "true"))
 
     def test_whoever_watches_a_token_sees_it_made_used_refused_and_withdrawn(self):
-        watched = self.token("--uses", "1")
+        # Seen by the host that is asked.
+        watched = self.token("--uses", "1", "--address", f"127.0.0.1:{self.node.port}")
         identifier = json.loads(self.node.command("token", "inspect", f"file:{watched}", "--json"))["id"]
         self.token("--uses", "1")
         watch = subprocess.Popen(
