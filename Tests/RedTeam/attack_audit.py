@@ -155,8 +155,13 @@ def library(team):
     # The known answer of RFC 8032, test 1: with another one the library seems to sign wrongly.
     known = bytes.fromhex("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b")
     places = program.count(known)
+    linked = subprocess.run(["ldd", team.binary], capture_output=True, text=True).stdout
+    team.check("sodium" not in linked, f"libsodium could be exchanged: {linked}")
+    good = subprocess.run([team.binary, "self-test"], capture_output=True, text=True, timeout=60, env=team.mesh.environment)
+    team.check(good.returncode == 0, f"the whole one fails its test: {good.stderr}")
     if places == 0:
-        raise NotCovered("the known answers lie nowhere in this build's program, so that they could be altered")
+        team.part("a library that answers wrongly: the known answers lie nowhere in this build's program, where they could be altered")
+        return "libsodium is part of the program and cannot be exchanged; its questions with known answers pass"
     folder = os.path.join(team.mesh.folder, "library")
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "swarmlet")
@@ -166,11 +171,7 @@ def library(team):
     done = subprocess.run([path, "up", "--data-dir", os.path.join(folder, "data"), "--listen", f"127.0.0.1:{meshes.free_port()}"],
                           capture_output=True, text=True, timeout=60, env=team.mesh.environment)
     tested = subprocess.run([path, "self-test"], capture_output=True, text=True, timeout=60, env=team.mesh.environment)
-    good = subprocess.run([team.binary, "self-test"], capture_output=True, text=True, timeout=60, env=team.mesh.environment)
     team.check(done.returncode != 0 and tested.returncode != 0, f"it starts: {done.stdout} {tested.stdout}")
-    team.check(good.returncode == 0, f"the whole one fails its test: {good.stderr}")
-    linked = subprocess.run(["ldd", team.binary], capture_output=True, text=True).stdout
-    team.check("sodium" not in linked, f"libsodium could be exchanged: {linked}")
     return f"with a library that seems to sign wrongly it does not start ({tested.stderr.strip()[:80]}); libsodium is part of the program"
 
 

@@ -129,9 +129,17 @@ def words(team):
 
     def revived():
         own = traitor.word(mesh_id, 4, mine, 4, lives, ALIVE)
-        for node in one.fold:
-            one.worker.say(node, traitor.swim(lives, [own]), listen=0.05)
-        return one.states(one.fold[0])["n4"] != "dead"
+        heard = []
+        try:
+            for node in one.fold:
+                one.worker.say(node, traitor.swim(lives, [own]), listen=0.05)
+            for node in one.fold[:2]:
+                # "All that I know is nothing": what is newer comes back, the word about the worker among it.
+                heard += one.worker.say(node, traitor.swim(lives, kind=6, f5=[]), listen=0.5)
+        except wire.Refused:
+            return False  # A node that has begun to dial the worker itself.
+        told = [rumour for message in heard if message[0] == traitor.SWIM for rumour in message[1].get(6, [])]
+        return any(rumour[0] == 0 and rumour[1] == 4 and rumour[2] == lives and rumour[3] == ALIVE for rumour in told)
     wait_until(revived, "the worker's own word is believed", 15)
     return f"{len(lies) + 3} lies to three nodes changed nothing; a member's own word was believed"
 

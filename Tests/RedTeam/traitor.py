@@ -27,9 +27,18 @@ class Traitor:
         self.secret, self.identity = outer.noise_secret(node), mint.Key.of_node(node)
 
     def session(self, target):
-        opened = self.outer.member(target, self.secret, wire.MESSAGES)
-        opened.ready()
-        return opened
+        """A session for messages; where one stands that was not closed yet, as soon as that is gone."""
+        deadline = time.monotonic() + 10
+        while True:
+            opened = self.outer.member(target, self.secret, wire.MESSAGES)
+            try:
+                opened.ready()
+                return opened
+            except (wire.Refused, EOFError) as refused:
+                opened.close()
+                if "already" not in str(refused) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def say(self, target, *messages, listen=0.5):
         """Says these `[number, content]`, then listens; the messages that came. Raises `Refused` where it is not let in."""

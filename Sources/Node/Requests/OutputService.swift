@@ -167,7 +167,10 @@ final class OutputService: @unchecked Sendable {
         let watch = request.follow ? try LogWatch(log: path, loop: node.loop) : nil
         var reader = LogReader(path: path, from: request.place ?? LogCursor())
         if let lines = request.tailLines {
-            let tail = try LogTail.read(path: path, lines: Int(clamping: lines))
+            // Beside the loop: the log may be long, and all of it one line.
+            let tail = try await node.loop.offload {
+                Result { () throws(HostError) in try LogTail.read(path: path, lines: Int(clamping: lines)) }
+            }.get()
             reader = tail.reader
             for record in tail.records where record.time >= request.since ?? .min {
                 try await give(LogChunk(record, attempt: request.key.attempt))
