@@ -61,6 +61,7 @@ class Siege:
 
     def version_of(self, node):
         """What a member says of its own life: [generation, renewal, incarnation]."""
+
         def asked():
             heard = self.worker.say(node, traitor.swim([1, 0, 0], kind=1, f3=7), listen=0.4)
             return next((message[1][1] for message in heard if message[0] == traitor.SWIM), None)
@@ -123,25 +124,12 @@ def words(team):
     keep_alive_through(team, one, 2, "the lies")
     team.check(one.version_of(victim)[:2] == version[:2], "the victim had to begin a new life")
     team.check(one.pids() == pids, "a daemon ended")
-    # What a member says of itself is believed: the worker is taken for dead, and says that it lives.
-    wait_until(lambda: one.states(one.fold[0])["n4"] == "dead", "the silent worker is taken for dead", 30)
-    lives = [int(time.time() * 1e9) & ((1 << 61) - 1), 0, 1]
-
-    def revived():
-        own = traitor.word(mesh_id, 4, mine, 4, lives, ALIVE)
-        heard = []
-        try:
-            for node in one.fold:
-                one.worker.say(node, traitor.swim(lives, [own]), listen=0.05)
-            for node in one.fold[:2]:
-                # "All that I know is nothing": what is newer comes back, the word about the worker among it.
-                heard += one.worker.say(node, traitor.swim(lives, kind=6, f5=[]), listen=0.5)
-        except wire.Refused:
-            return False  # A node that has begun to dial the worker itself.
-        told = [rumour for message in heard if message[0] == traitor.SWIM for rumour in message[1].get(6, [])]
-        return any(rumour[0] == 0 and rumour[1] == 4 and rumour[2] == lives and rumour[3] == ALIVE for rumour in told)
-    wait_until(revived, "the worker's own word is believed", 15)
-    return f"{len(lies) + 3} lies to three nodes changed nothing; a member's own word was believed"
+    # What a member has said of itself is believed, whoever brings it: it has to go beyond a word of its own.
+    current = one.version_of(victim)
+    beyond = [current[0], current[1], current[2] + 5]
+    one.worker.say(victim, traitor.swim([1, 0, 0], [traitor.word(mesh_id, number, theirs, number, beyond, ALIVE)]), listen=0.1)
+    wait_until(lambda: one.version_of(victim) > beyond, "a genuine word is believed", 15)
+    return f"{len(lies) + 3} lies to three nodes changed nothing; a word under the victim's own key was believed"
 
 
 @row("G02", "false suspicion of the leader by one, k-1 or k members", "it objects and leads on",

@@ -13,7 +13,7 @@ import attack_join
 import attack_tokens
 import mint
 import wire
-from team import HERE, LayerMissing, NotCovered, meshes, row, wait_until
+from team import HERE, LayerMissing, NotCovered, row, wait_until
 
 GRANTS = "Tests/TokensTests/AccessGrantTests.swift"
 STEPS = "Tests/TokensTests/AccessStepTests.swift"

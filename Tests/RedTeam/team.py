@@ -15,7 +15,6 @@ for folder in ("scripts/lib", "Tests/Faults"):
     sys.path.insert(0, os.path.join(ROOT, folder))
 import mesh as meshes  # noqa: E402
 import mint  # noqa: E402
-import processes  # noqa: E402
 import wire  # noqa: E402
 
 HELD, IN_PART, LAYER_MISSING, NOT_COVERED, FELL, BROKE = (
@@ -146,6 +145,7 @@ class Team:
 
     def leader(self, mesh=None):
         mesh = mesh or self.mesh
+
         def found():
             for node in mesh.nodes:
                 done = mesh.attempt(node, "members", "--json") if node.daemon_pid() else None
