@@ -22,11 +22,20 @@ def needs_audit(team):
 
 
 def audit_files(node):
-    return [os.path.join(folder, name) for folder, _, names in os.walk(node.data) for name in names if "audit" in name.lower()]
+    return [
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(node.data)
+        for name in names
+        if "audit" in name.lower()
+    ]
 
 
-@row("A01", "a line of the record altered, dropped, moved or cut off on one node", "audit verify names the first bad one",
-     suites=[(MERKLE, "an entry that was altered, dropped or moved changes the root")])
+@row(
+    "A01",
+    "a line of the record altered, dropped, moved or cut off on one node",
+    "audit verify names the first bad one",
+    suites=[(MERKLE, "an entry that was altered, dropped or moved changes the root")],
+)
 def altered(team):
     needs_audit(team)
     with team.own_mesh() as mesh:
@@ -38,13 +47,18 @@ def altered(team):
         node.kill_daemon()
         files = [path for path in audit_files(node) if os.path.getsize(path)]
         if not files:
-            raise NotCovered("the record lies in no file of its own that could be altered: it is part of the replicated log (R05)")
+            raise NotCovered(
+                "the record lies in no file of its own that could be altered: it is part of the replicated log (R05)"
+            )
         for path in files:
             with open(path, "rb") as stream:
                 whole = stream.read()
             middle = len(whole) // 2
-            for what, content in (("altered", whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1:]),
-                                  ("cut off", whole[:middle]), ("dropped", b"")):
+            for what, content in (
+                ("altered", whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]),
+                ("cut off", whole[:middle]),
+                ("dropped", b""),
+            ):
                 with open(path, "wb") as stream:
                     stream.write(content)
                 node.start_again()
@@ -59,9 +73,15 @@ def altered(team):
     return f"{len(files)} files altered, cut off and emptied: each was noticed; whole again it is good"
 
 
-@row("A02", "forged proofs that something is in the record, or that it only grew", "refused",
-     suites=[(MERKLE, "every entry of every tree can be proven, and nothing else by the same proof"),
-             (MERKLE, "every tree can be proven to begin with every earlier one, and with no other")])
+@row(
+    "A02",
+    "forged proofs that something is in the record, or that it only grew",
+    "refused",
+    suites=[
+        (MERKLE, "every entry of every tree can be proven, and nothing else by the same proof"),
+        (MERKLE, "every tree can be proven to begin with every earlier one, and with no other"),
+    ],
+)
 def forged(team):
     needs_audit(team)
     team.node.command("token", "create", "--uses", "1")
@@ -123,8 +143,12 @@ def canaries(team):
     return "a password in a job's environment, one in its files and a token are in no daemon's log and no event; a job's own output shows it"
 
 
-@row("K01", "another program in place of swarmlet: altered, older, unsigned", "refused, shown by doctor",
-     suites=[("Tests/Faults/test_upgrade.py", "test_a_program_that_cannot_do_its_work_here_changes_nothing")])
+@row(
+    "K01",
+    "another program in place of swarmlet: altered, older, unsigned",
+    "refused, shown by doctor",
+    suites=[("Tests/Faults/test_upgrade.py", "test_a_program_that_cannot_do_its_work_here_changes_nothing")],
+)
 def exchanged(team):
     with team.own_mesh(nodes=1, voters=1) as mesh:
         node = mesh.nodes[0]
@@ -134,7 +158,11 @@ def exchanged(team):
         node.binary = own
         node.start_again()
         pid, before = node.daemon_pid(), node.command("version")
-        for what, content in (("none", b"#!/bin/sh\nexit 1\n"), ("cut off", open(own, "rb").read(1 << 20)), ("empty", b"")):
+        for what, content in (
+            ("none", b"#!/bin/sh\nexit 1\n"),
+            ("cut off", open(own, "rb").read(1 << 20)),
+            ("empty", b""),
+        ):
             path = os.path.join(mesh.folder, "other")
             with open(path, "wb") as stream:
                 stream.write(content)
@@ -143,24 +171,36 @@ def exchanged(team):
             team.check(done.returncode != 0, f"a program that is {what} was taken")
         team.check(node.daemon_pid() == pid and node.command("version") == before, "the program changed")
         team.check(mesh.attempt(node, "run", "--no-send", "--", "true", seconds=60).returncode == 0, "no jobs any more")
-    raise NotCovered("programs are not signed, and an older one is taken where an administrator asks for it; what cannot do its work is refused "
-                     "(shown: three such), who may upgrade is an administrator of a member")
+    raise NotCovered(
+        "programs are not signed, and an older one is taken where an administrator asks for it; what cannot do its work is refused "
+        "(shown: three such), who may upgrade is an administrator of a member"
+    )
 
 
-@row("K02", "libsodium without the check of points, or another library in its place", "the start refuses",
-     suites=[("Tests/TokensTests/KeyTests.swift", "the installed libsodium passes the questions with known answers")])
+@row(
+    "K02",
+    "libsodium without the check of points, or another library in its place",
+    "the start refuses",
+    suites=[("Tests/TokensTests/KeyTests.swift", "the installed libsodium passes the questions with known answers")],
+)
 def library(team):
     with open(team.binary, "rb") as stream:
         program = stream.read()
     # The known answer of RFC 8032, test 1: with another one the library seems to sign wrongly.
-    known = bytes.fromhex("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b")
+    known = bytes.fromhex(
+        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
+    )
     places = program.count(known)
     linked = subprocess.run(["ldd", team.binary], capture_output=True, text=True).stdout
     team.check("sodium" not in linked, f"libsodium could be exchanged: {linked}")
-    good = subprocess.run([team.binary, "self-test"], capture_output=True, text=True, timeout=60, env=team.mesh.environment)
+    good = subprocess.run(
+        [team.binary, "self-test"], capture_output=True, text=True, timeout=60, env=team.mesh.environment
+    )
     team.check(good.returncode == 0, f"the whole one fails its test: {good.stderr}")
     if places == 0:
-        team.part("a library that answers wrongly: the known answers lie nowhere in this build's program, where they could be altered")
+        team.part(
+            "a library that answers wrongly: the known answers lie nowhere in this build's program, where they could be altered"
+        )
         return "libsodium is part of the program and cannot be exchanged; its questions with known answers pass"
     folder = os.path.join(team.mesh.folder, "library")
     os.makedirs(folder, exist_ok=True)
@@ -168,10 +208,13 @@ def library(team):
     with open(path, "wb") as stream:
         stream.write(program.replace(known, bytes([known[0] ^ 1]) + known[1:]))
     os.chmod(path, 0o755)
-    done = subprocess.run([path, "up", "--data-dir", os.path.join(folder, "data"), "--listen", f"127.0.0.1:{meshes.free_port()}"],
-                          capture_output=True, text=True, timeout=60, env=team.mesh.environment)
+    done = subprocess.run(
+        [path, "up", "--data-dir", os.path.join(folder, "data"), "--listen", f"127.0.0.1:{meshes.free_port()}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=team.mesh.environment,
+    )
     tested = subprocess.run([path, "self-test"], capture_output=True, text=True, timeout=60, env=team.mesh.environment)
     team.check(done.returncode != 0 and tested.returncode != 0, f"it starts: {done.stdout} {tested.stdout}")
     return f"with a library that seems to sign wrongly it does not start ({tested.stderr.strip()[:80]}); libsodium is part of the program"
-
-

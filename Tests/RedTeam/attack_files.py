@@ -14,48 +14,86 @@ from attack_sandbox import run_all
 from team import Fell, row, wait_until
 
 
-
 def by_cp(team, job, path, seconds=30):
     """What `swarmlet cp` brings; None where it is refused."""
     target = os.path.join(team.folder("fetched"), hashlib.sha256(f"{path}{time.monotonic()}".encode()).hexdigest()[:12])
     done = team.mesh.attempt(team.mesh.nodes[1], "cp", f"job:{job}:{path}", target, seconds=seconds)
     if done.returncode != 0 or not os.path.lexists(target):
         return None
-    found = target if os.path.isfile(target) else next(
-        (os.path.join(folder, name) for folder, _, names in os.walk(target) for name in names), None)
+    found = (
+        target
+        if os.path.isfile(target)
+        else next((os.path.join(folder, name) for folder, _, names in os.walk(target) for name in names), None)
+    )
     if found is None or os.path.islink(found):
         return b""
     with open(found, "rb") as stream:
         return stream.read(1 << 20)
 
 
-@row("F01", "fetch ../, absolute names, NUL, encoded, very long, ., nothing", "refused",
-     suites=[("Tests/Faults/test_jobs.py", "test_cp_fetches_a_file_of_an_ended_job")])
+@row(
+    "F01",
+    "fetch ../, absolute names, NUL, encoded, very long, ., nothing",
+    "refused",
+    suites=[("Tests/Faults/test_jobs.py", "test_cp_fetches_a_file_of_an_ended_job")],
+)
 def names(team):
     canary = os.path.join(team.mesh.folder, "canary-f01")
     with open(canary, "w", encoding="ascii") as stream:
         stream.write("outside")
-    job = team.start_job("--profile", "none", "--no-send", "--", "sh", "-c", "echo inside > file; mkdir deep; echo deep > deep/file")
+    job = team.start_job(
+        "--profile", "none", "--no-send", "--", "sh", "-c", "echo inside > file; mkdir deep; echo deep > deep/file"
+    )
     team.wait_job(job)
     token = team.token(act=["fetch"], res={"job": [str(job)]}, ep=getattr(team, "epoch", 0))
     up = "../" * 12
-    paths = [f"/{up}{canary[1:]}", f"{up}{canary[1:]}", canary, "/..", "..", "/deep/../../x", f"/deep/{up}etc/passwd", "/etc/passwd",
-             "/file\0", "/file\0/../../x", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd", "/" + "a" * 256, "/" + "a/" * 4000,
-             "/.", "//", "/deep//../../../file", "/\u2024\u2024/x", "/file/..", "\\..\\..\\etc\\passwd", "~/.ssh/id_rsa", "/-", "/*/../../x"]
+    paths = [
+        f"/{up}{canary[1:]}",
+        f"{up}{canary[1:]}",
+        canary,
+        "/..",
+        "..",
+        "/deep/../../x",
+        f"/deep/{up}etc/passwd",
+        "/etc/passwd",
+        "/file\0",
+        "/file\0/../../x",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/..%2f..%2fetc/passwd",
+        "/" + "a" * 256,
+        "/" + "a/" * 4000,
+        "/.",
+        "//",
+        "/deep//../../../file",
+        "/\u2024\u2024/x",
+        "/file/..",
+        "\\..\\..\\etc\\passwd",
+        "~/.ssh/id_rsa",
+        "/-",
+        "/*/../../x",
+    ]
     with team.nothing_changes():
         for path in paths:
             answer = team.call(token, wire.fetch(job, path), "fetch")
             team.check(answer.reply(15) is None or path in ("/.", "//"), f"{path[:60]!r} was given")
             if "\0" not in path and len(path) < 300:
                 content = by_cp(team, job, path)
-                team.check(content is None or b"outside" not in content and b"root:" not in content, f"cp brought {content} for {path!r}")
+                team.check(
+                    content is None or b"outside" not in content and b"root:" not in content,
+                    f"cp brought {content} for {path!r}",
+                )
     team.accepted(team.call(token, wire.fetch(job, "/deep/file"), "fetch"), "a file of the job")
     team.check(by_cp(team, job, "/file") == b"inside\n", "cp does not bring an ordinary file")
     return f"{len(paths)} names over the wire and by cp: nothing from outside; a file of the job was given to both"
 
 
-@row("F02", "links to files of the host, /proc/self/root, directories swapped during a fetch", "never a byte from outside", root=True,
-     suites=[("Tests/Faults/test_jobs.py", "test_a_symlink_out_of_the_tree_brings_nothing_from_outside")])
+@row(
+    "F02",
+    "links to files of the host, /proc/self/root, directories swapped during a fetch",
+    "never a byte from outside",
+    root=True,
+    suites=[("Tests/Faults/test_jobs.py", "test_a_symlink_out_of_the_tree_brings_nothing_from_outside")],
+)
 def links(team):
     count = run_all(team, "f02")
     outside = os.path.join(team.mesh.folder, "outside")
@@ -63,9 +101,16 @@ def links(team):
     with open(os.path.join(outside, "f"), "w", encoding="ascii") as stream:
         stream.write("CANARY")
     # Without a sandbox, so that only the one who fetches is in the way.
-    job = team.start_job("--profile", "none", "--no-send", "--", "sh", "-c",
-                         f"mkdir ok; echo inside > ok/f; ln -s /proc/self/root{outside}/f magic; ln {outside}/f hard 2>/dev/null; ln -s {outside} dir;"
-                         f" ln -s {outside}/f link; echo made; while :; do ln -sfn ok d; ln -sfn {outside} d; done")
+    job = team.start_job(
+        "--profile",
+        "none",
+        "--no-send",
+        "--",
+        "sh",
+        "-c",
+        f"mkdir ok; echo inside > ok/f; ln -s /proc/self/root{outside}/f magic; ln {outside}/f hard 2>/dev/null; ln -s {outside} dir;"
+        f" ln -s {outside}/f link; echo made; while :; do ln -sfn ok d; ln -sfn {outside} d; done",
+    )
     rounds = 5_000 if team.is_long else 150
     try:
         wait_until(lambda: "made" in team.mesh.attempt(team.node, "logs", str(job)).stdout, "the job makes links", 30)
@@ -83,11 +128,23 @@ def links(team):
     return f"{count} attacks of jobs, 5 kinds of links and {rounds} rounds of a swapped directory: never a byte of the canary; a file beside it came"
 
 
-@row("F03", "pipes, devices, sockets, 1 TiB of holes, a growing file, a directory as a file", "left out, or bounded", root=True)
+@row(
+    "F03",
+    "pipes, devices, sockets, 1 TiB of holes, a growing file, a directory as a file",
+    "left out, or bounded",
+    root=True,
+)
 def odd_files(team):
     count = run_all(team, "f03")
-    job = team.start_job("--profile", "none", "--no-send", "--", "sh", "-c",
-                         "mkfifo pipe; mkdir deep; echo x > deep/x; (while :; do echo grows; done) > grows & sleep 30")
+    job = team.start_job(
+        "--profile",
+        "none",
+        "--no-send",
+        "--",
+        "sh",
+        "-c",
+        "mkfifo pipe; mkdir deep; echo x > deep/x; (while :; do echo grows; done) > grows & sleep 30",
+    )
     try:
         wait_until(lambda: by_cp(team, job, "/deep/x") == b"x\n", "the job has begun", 30, 0.3)
         for path in ("/pipe", "/deep/x/y", "/nothing"):
@@ -100,32 +157,61 @@ def odd_files(team):
     return f"{count} attacks in both profiles, a pipe, a file as a directory and a growing one: nobody was held up; a file came"
 
 
-@row("F04", "archives: names with .., through links, hard links, devices, set-user-ID, cut off", "refused, rights stripped", root=True,
-     suites=[("Tests/Faults/test_images.py", "test_f04_an_archive_puts_nothing_outside_of_itself")])
+@row(
+    "F04",
+    "archives: names with .., through links, hard links, devices, set-user-ID, cut off",
+    "refused, rights stripped",
+    root=True,
+    suites=[("Tests/Faults/test_images.py", "test_f04_an_archive_puts_nothing_outside_of_itself")],
+)
 def archives(team):
     import test_images
-    result = unittest.TextTestRunner(stream=io.StringIO()).run(unittest.defaultTestLoader.loadTestsFromName(
-        "Images.test_f04_an_archive_puts_nothing_outside_of_itself", test_images))
+
+    result = unittest.TextTestRunner(stream=io.StringIO()).run(
+        unittest.defaultTestLoader.loadTestsFromName(
+            "Images.test_f04_an_archive_puts_nothing_outside_of_itself", test_images
+        )
+    )
     for _, trace in [*result.failures, *result.errors]:
         raise Fell(trace.strip().splitlines()[-1][:300])
     team.check(result.testsRun == 1 and not result.skipped, f"not run: {result.skipped}")
-    team.part("10^6 entries and ratios of compression: archives are not compressed, and an entry more than a million is refused by the reader")
+    team.part(
+        "10^6 entries and ratios of compression: archives are not compressed, and an entry more than a million is refused by the reader"
+    )
     return "six archives refused, nothing outside changed; a good one unpacked, without rights by executing"
 
 
-@row("F05", "output without end: stdout, files, inodes", "bounded, the host keeps its reserve",
-     suites=[("Tests/Faults/test_logs.py", "test_a_job_that_prints_without_end_keeps_nobody_from_anything_and_its_log_says_what_it_has_let_go"),
-             ("Tests/Faults/test_disk.py", "test_a_node_that_kept_room_for_its_log_goes_on_with_a_full_disk_and_its_job_too")])
+@row(
+    "F05",
+    "output without end: stdout, files, inodes",
+    "bounded, the host keeps its reserve",
+    suites=[
+        (
+            "Tests/Faults/test_logs.py",
+            "test_a_job_that_prints_without_end_keeps_nobody_from_anything_and_its_log_says_what_it_has_let_go",
+        ),
+        (
+            "Tests/Faults/test_disk.py",
+            "test_a_node_that_kept_room_for_its_log_goes_on_with_a_full_disk_and_its_job_too",
+        ),
+    ],
+)
 def endless(team):
     size = 2_000 if team.is_long else 24
-    job = team.start_job("--profile", "none", "--no-send", "--", "sh", "-c", f"head -c {size}M /dev/zero | tr '\\0' 'x'; echo; echo end")
+    job = team.start_job(
+        "--profile", "none", "--no-send", "--", "sh", "-c", f"head -c {size}M /dev/zero | tr '\\0' 'x'; echo; echo end"
+    )
     started = time.monotonic()
     other = team.run_job("--no-send", "--profile", "none", "--", "echo", "beside")
     team.check(other.stdout == "beside\n", f"a job beside it: {other.stderr}")
     beside = time.monotonic() - started
     team.wait_job(job, 300)
-    kept = max(os.path.getsize(os.path.join(folder, name)) for node in team.mesh.nodes
-               for folder, _, names in os.walk(os.path.join(node.data, "logs")) for name in names)
+    kept = max(
+        os.path.getsize(os.path.join(folder, name))
+        for node in team.mesh.nodes
+        for folder, _, names in os.walk(os.path.join(node.data, "logs"))
+        for name in names
+    )
     team.check(kept <= (1 << 30) + (64 << 20), f"{kept >> 20} MiB of one output are kept")
     tail = team.mesh.attempt(team.node, "logs", "--tail", "1", str(job), seconds=60)
     team.check(tail.stdout.strip().endswith("end"), "its last line is not there")
@@ -133,18 +219,33 @@ def endless(team):
     return f"{size} MB of one line: {kept >> 20} MiB kept in one file, the last line is there; a job beside it took {beside:.1f} s"
 
 
-@row("F06", "another guest's job: number, log, files, cancel; guessing numbers", "absent and forbidden look the same",
-     suites=[("Tests/TokensTests/AccessGrantTests.swift",
-              "what a token started is its own and that of those it was narrowed from, not of its siblings")])
+@row(
+    "F06",
+    "another guest's job: number, log, files, cancel; guessing numbers",
+    "absent and forbidden look the same",
+    suites=[
+        (
+            "Tests/TokensTests/AccessGrantTests.swift",
+            "what a token started is its own and that of those it was narrowed from, not of its siblings",
+        )
+    ],
+)
 def others(team):
     epoch = getattr(team, "epoch", 0)
     ana, eve = team.token(ep=epoch), team.token(ep=epoch)
     job = team.accepted(team.submit(ana, request=wire.submit(("sh", "-c", "echo secret"))), "ana's job").job
     own = team.accepted(team.submit(eve), "eve's own job").job
     member = team.start_job("--profile", "none", "--no-send", "--", "echo", "of a member")
-    asks = [(lambda number: wire.logs(number), "logs"), (lambda number: wire.logs(number, True), "logs"), (lambda number: wire.fetch(number, "/x"), "fetch"),
-            (lambda number: wire.fetch(number, None), "fetch"), (wire.cancel, "cancel"), (lambda number: [14, number], "inspectJob"),
-            (lambda number: [17, [number]], "wait"), (lambda number: [17, [own, number]], "wait")]
+    asks = [
+        (lambda number: wire.logs(number), "logs"),
+        (lambda number: wire.logs(number, True), "logs"),
+        (lambda number: wire.fetch(number, "/x"), "fetch"),
+        (lambda number: wire.fetch(number, None), "fetch"),
+        (wire.cancel, "cancel"),
+        (lambda number: [14, number], "inspectJob"),
+        (lambda number: [17, [number]], "wait"),
+        (lambda number: [17, [own, number]], "wait"),
+    ]
     with team.nothing_changes():
         for make, operation in asks:
             seen = set()
@@ -159,27 +260,50 @@ def others(team):
     return f"{len(asks)} ways for 5 numbers each: one answer, whether the job is there or not; one's own job is shown"
 
 
-@row("F07", "logs with terminal escapes, CR, NUL, 10 MiB lines, forged lines, bidi", "no control of a terminal, other lines whole")
+@row(
+    "F07",
+    "logs with terminal escapes, CR, NUL, 10 MiB lines, forged lines, bidi",
+    "no control of a terminal, other lines whole",
+)
 def escapes(team):
-    evil = ("import sys; w = sys.stdout.buffer.write; w(b'\\x1b]0;owned\\x07\\x1b[2J\\x1b[31mred\\x1b[0m\\n'); w(b'nul\\x00nul\\n');"
-            " w(b'over\\rwritten\\n'); w('\\u202egnp.exe\\n'.encode()); w(b'{\"seq\":1,\"act\":\"run\"}\\n'); w(b'x' * (10 << 20) + b'\\n');"
-            " w(b'2026-01-01T00:00:00Z job 1 succeeded\\n'); w(b'\\xff\\xfe\\n'); w(b'last\\n')")
+    evil = (
+        "import sys; w = sys.stdout.buffer.write; w(b'\\x1b]0;owned\\x07\\x1b[2J\\x1b[31mred\\x1b[0m\\n'); w(b'nul\\x00nul\\n');"
+        " w(b'over\\rwritten\\n'); w('\\u202egnp.exe\\n'.encode()); w(b'{\"seq\":1,\"act\":\"run\"}\\n'); w(b'x' * (10 << 20) + b'\\n');"
+        " w(b'2026-01-01T00:00:00Z job 1 succeeded\\n'); w(b'\\xff\\xfe\\n'); w(b'last\\n')"
+    )
     job = team.start_job("--profile", "none", "--no-send", "--", "/usr/bin/python3", "-c", evil)
     team.wait_job(job)
-    whole = subprocess.run([team.binary, "logs", "--data-dir", team.node.data, str(job)], capture_output=True, env=team.mesh.environment, timeout=60)
-    team.check(whole.returncode == 0 and whole.stdout.endswith(b"last\n") and whole.stdout.count(b"\n") == 9, "in a pipe its bytes are not the job's")
+    whole = subprocess.run(
+        [team.binary, "logs", "--data-dir", team.node.data, str(job)],
+        capture_output=True,
+        env=team.mesh.environment,
+        timeout=60,
+    )
+    team.check(
+        whole.returncode == 0 and whole.stdout.endswith(b"last\n") and whole.stdout.count(b"\n") == 9,
+        "in a pipe its bytes are not the job's",
+    )
     for node in team.mesh.nodes:
         with open(os.path.join(node.data, "daemon.log"), "rb") as stream:
             text = stream.read()
-        team.check(b"\x1b" not in text and b"\x00" not in text, f"the log of {node.name} holds what could steer a terminal")
+        team.check(
+            b"\x1b" not in text and b"\x00" not in text, f"the log of {node.name} holds what could steer a terminal"
+        )
     # A name that is shown in tables, and on a terminal.
-    done = team.mesh.attempt(team.node, "run", "--name", "a\x1b[2J\nb", "--profile", "none", "--no-send", "-d", "--", "true")
+    done = team.mesh.attempt(
+        team.node, "run", "--name", "a\x1b[2J\nb", "--profile", "none", "--no-send", "-d", "--", "true"
+    )
     shown = team.node.command("ps", "-a") + team.mesh.attempt(team.node, "inspect", str(job)).stdout
     team.check("\x1b" not in shown, "a name or a command steers the terminal of ps or inspect")
     tried = "refused" if done.returncode else "shown without its escapes"
     master, slave = pty.openpty()
-    process = subprocess.Popen([team.binary, "logs", "--data-dir", team.node.data, "--tail", "3", str(job)], stdout=slave, stderr=slave,
-                               stdin=subprocess.DEVNULL, env=team.mesh.environment)
+    process = subprocess.Popen(
+        [team.binary, "logs", "--data-dir", team.node.data, "--tail", "3", str(job)],
+        stdout=slave,
+        stderr=slave,
+        stdin=subprocess.DEVNULL,
+        env=team.mesh.environment,
+    )
     os.close(slave)
     said = b""
     while select.select([master], [], [], 20)[0]:
@@ -193,10 +317,19 @@ def escapes(team):
     process.wait(timeout=20)
     os.close(master)
     team.check(b"last" in said, "the last line is not shown on a terminal")
-    first = subprocess.run(["script", "-qec", f"{team.binary} logs --data-dir {team.node.data} {job}", "/dev/null"], capture_output=True,
-                           env=team.mesh.environment, timeout=60, stdin=subprocess.DEVNULL) if os.path.exists("/usr/bin/script") else None
+    first = (
+        subprocess.run(
+            ["script", "-qec", f"{team.binary} logs --data-dir {team.node.data} {job}", "/dev/null"],
+            capture_output=True,
+            env=team.mesh.environment,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+        )
+        if os.path.exists("/usr/bin/script")
+        else None
+    )
     if first and b"\x1b]0;owned" in first.stdout:
-        team.part("on a terminal logs passes on what a job writes, colours and escapes too, as docker and kubectl do; there is no --raw to ask for it")
+        team.part(
+            "on a terminal logs passes on what a job writes, colours and escapes too, as docker and kubectl do; there is no --raw to ask for it"
+        )
     return f"in a pipe byte for byte; daemon logs and tables without escapes; a name with escapes {tried}; lines of 10 MiB and NUL whole"
-
-

@@ -14,8 +14,12 @@ from team import Fell, row, wait_until
 IDLE_SECONDS = 10
 
 
-@row("D01", "connections that say nothing, or a byte each second, or a header without end", "closed in time, others served",
-     suites=[("Tests/Faults/test_admission.py", "test_the_mesh_serves_on_while_fifty_strangers_are_connected")])
+@row(
+    "D01",
+    "connections that say nothing, or a byte each second, or a header without end",
+    "closed in time, others served",
+    suites=[("Tests/Faults/test_admission.py", "test_the_mesh_serves_on_while_fifty_strangers_are_connected")],
+)
 def slow(team):
     count = 10_000 if team.is_long else 1_000
     port = team.mesh.nodes[1].port
@@ -50,23 +54,52 @@ def slow(team):
                 one.close()
                 held.remove(one)
         return not held
+
     wait_until(closed, "all that say nothing are closed", IDLE_SECONDS + 20, 0.2)
     took = time.monotonic() - started
     if not team.is_long:
         team.part(f"10^4 connections: {count} here, all with --long")
-    return f"{count} connections closed after {took:.0f} s; {served} guests served meanwhile, the slowest in {asked:.2f} s"
+    return (
+        f"{count} connections closed after {took:.0f} s; {served} guests served meanwhile, the slowest in {asked:.2f} s"
+    )
 
 
-@row("D02", "oversize frames, nested CBOR and JSON, indefinite lengths, wrong types", "refused, no crash, memory as before",
-     suites=[("Tests/MeshTests/UntrustedBytesTests.swift", "@Test"), ("Tests/CodecTests/CBORPropertyTests.swift", "@Test"),
-             ("Tests/TokensTests/UntrustedBytesTests.swift", "random and damaged bytes never stop the readers of keys, proofs and chains")])
+@row(
+    "D02",
+    "oversize frames, nested CBOR and JSON, indefinite lengths, wrong types",
+    "refused, no crash, memory as before",
+    suites=[
+        ("Tests/MeshTests/UntrustedBytesTests.swift", "@Test"),
+        ("Tests/CodecTests/CBORPropertyTests.swift", "@Test"),
+        (
+            "Tests/TokensTests/UntrustedBytesTests.swift",
+            "random and damaged bytes never stop the readers of keys, proofs and chains",
+        ),
+    ],
+)
 def nonsense(team):
     count = 20_000 if team.is_long else 400
     token = team.token(ep=getattr(team, "epoch", 0))
-    shapes = [b"\x9f" * 4096, b"\x81" * 4096, b"\xbf" * 512, b"\x9b" + b"\xff" * 8, b"\x5b\x7f" + b"\xff" * 7, b"\xa1" * 2000, b"\xc2" * 999, b"",
-              b"\xf9\x7e\x00", b"\xfb" + bytes(8), b"\x1b" + b"\xff" * 8, wire.encoded([8, {1: {1: 1, 2: 1}, 2: {2: []}}]),
-              wire.encoded([8, {1: {1: 1, 2: 1}, 2: {1: "x", 2: ["true"] * 100_000, 4: "x", 16: 0}}]), wire.encoded([1 << 60, None]),
-              wire.encoded([13, {1: 7}]), wire.encoded([8, "text"]), wire.encoded({1: 2}), b"\xff" * 600_000]
+    shapes = [
+        b"\x9f" * 4096,
+        b"\x81" * 4096,
+        b"\xbf" * 512,
+        b"\x9b" + b"\xff" * 8,
+        b"\x5b\x7f" + b"\xff" * 7,
+        b"\xa1" * 2000,
+        b"\xc2" * 999,
+        b"",
+        b"\xf9\x7e\x00",
+        b"\xfb" + bytes(8),
+        b"\x1b" + b"\xff" * 8,
+        wire.encoded([8, {1: {1: 1, 2: 1}, 2: {2: []}}]),
+        wire.encoded([8, {1: {1: 1, 2: 1}, 2: {1: "x", 2: ["true"] * 100_000, 4: "x", 16: 0}}]),
+        wire.encoded([1 << 60, None]),
+        wire.encoded([13, {1: 7}]),
+        wire.encoded([8, "text"]),
+        wire.encoded({1: 2}),
+        b"\xff" * 600_000,
+    ]
     refused = 0
     with team.nothing_changes():
         for index in range(count):
@@ -95,23 +128,33 @@ def nonsense(team):
     return f"{refused} messages of nonsense refused at three nodes; an ordinary call answered"
 
 
-@row("D03", "huge specs, many submissions with one token, jobs of no length", "bounded for each token, others are served")
+@row(
+    "D03", "huge specs, many submissions with one token, jobs of no length", "bounded for each token, others are served"
+)
 def storm(team):
     count = 5_000 if team.is_long else 120
     epoch = getattr(team, "epoch", 0)
     token = team.token(ep=epoch)
     with team.nothing_changes():
-        for request in (wire.submit(("x" * 300_000,)), wire.submit(["x"] * 40_000), wire.submit(f9=1_000_000, f18=True), wire.submit(f9=1_000),
-                        wire.submit(f3=[{1: f"v{index}", 2: "x" * 100} for index in range(3_000)])):
+        for request in (
+            wire.submit(("x" * 300_000,)),
+            wire.submit(["x"] * 40_000),
+            wire.submit(f9=1_000_000, f18=True),
+            wire.submit(f9=1_000),
+            wire.submit(f3=[{1: f"v{index}", 2: "x" * 100} for index in range(3_000)]),
+        ):
             team.check(team.submit(token, request=request).code is not None, "a spec that is too large was accepted")
     import attack_uses
+
     slowest = 0.0
     done = []
 
     def many(_index):
         for _ in range(count // 20):
             done.append(team.submit(token, seconds=90).code)
+
     import concurrent.futures
+
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         flood = [pool.submit(many, index) for index in range(20)]
         while not all(one.done() for one in flood):
@@ -134,28 +177,62 @@ def storm(team):
     team.part("a token without a number of uses has no quota of waiting jobs")
     if not team.is_long:
         team.part(f"10^5 in the queue: {count} here, 5,000 with --long")
-    return (f"5 huge specs refused; {accepted} of {len(done)} submissions of one token accepted, {busy} told that it is busy; a member was answered within "
-            f"{slowest:.2f} s, a member's job took {took:.1f} s; a token of 5 uses started 5")
+    return (
+        f"5 huge specs refused; {accepted} of {len(done)} submissions of one token accepted, {busy} told that it is busy; a member was answered within "
+        f"{slowest:.2f} s, a member's job took {took:.1f} s; a token of 5 uses started 5"
+    )
 
 
-@row("D04", "bombs of processes, memory, threads, descriptors; a full /tmp", "killed with its reason, others live on", root=True)
+@row(
+    "D04",
+    "bombs of processes, memory, threads, descriptors; a full /tmp",
+    "killed with its reason, others live on",
+    root=True,
+)
 def bombs(team):
     count = run_all(team, "d04")
-    done = team.run_job("--profile", "strict", "--mem", "256M", "--cpus", "1", "--time", "5s", "--no-send", "--", "/usr/bin/python3", "-c",
-                        "import threading, time\nwhile True:\n try: threading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n"
-                        " except RuntimeError: time.sleep(0.01)", seconds=120)
+    done = team.run_job(
+        "--profile",
+        "strict",
+        "--mem",
+        "256M",
+        "--cpus",
+        "1",
+        "--time",
+        "5s",
+        "--no-send",
+        "--",
+        "/usr/bin/python3",
+        "-c",
+        "import threading, time\nwhile True:\n try: threading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n"
+        " except RuntimeError: time.sleep(0.01)",
+        seconds=120,
+    )
     team.check(done.returncode in (124, 137), f"threads without end: {done.returncode}: {done.stderr}")
     team.check(team.run_job("--no-send", "--", "true").returncode == 0, "no other job runs")
     team.part("pty floods: profile strict has no terminals")
     return f"{count} bombs in both profiles and one of threads (exit {done.returncode}): ended with their reason; the host took other jobs"
 
 
-@row("D05", "a full disk, no inodes, fsync that fails during a commit", "nothing accepted is lost, said clearly", root=True,
-     suites=[("Tests/Faults/test_disk.py", "test_a_voter_whose_disk_fails_stops_the_mesh_goes_on_and_it_comes_back_when_the_disk_works")])
+@row(
+    "D05",
+    "a full disk, no inodes, fsync that fails during a commit",
+    "nothing accepted is lost, said clearly",
+    root=True,
+    suites=[
+        (
+            "Tests/Faults/test_disk.py",
+            "test_a_voter_whose_disk_fails_stops_the_mesh_goes_on_and_it_comes_back_when_the_disk_works",
+        )
+    ],
+)
 def disks(team):
     import test_disk
-    names = ["test_a_voter_with_a_full_disk_stops_the_mesh_goes_on_and_it_comes_back_when_there_is_room",
-             "test_a_voter_whose_disk_fails_stops_the_mesh_goes_on_and_it_comes_back_when_the_disk_works"]
+
+    names = [
+        "test_a_voter_with_a_full_disk_stops_the_mesh_goes_on_and_it_comes_back_when_there_is_room",
+        "test_a_voter_whose_disk_fails_stops_the_mesh_goes_on_and_it_comes_back_when_the_disk_works",
+    ]
     suite = unittest.TestSuite()
     for case in vars(test_disk).values():
         if isinstance(case, type) and issubclass(case, unittest.TestCase):

@@ -28,7 +28,17 @@ class Siege:
         first.found(self.mesh.name)
         for node in self.mesh.nodes[1:3]:
             node.join(first.command("invite"))
-        self.mesh.attempt(worker, "join", "-", "--name", worker.name, "--role", "worker", *worker._flags, stdin=first.command("invite"))
+        self.mesh.attempt(
+            worker,
+            "join",
+            "-",
+            "--name",
+            worker.name,
+            "--role",
+            "worker",
+            *worker._flags,
+            stdin=first.command("invite"),
+        )
         self.mesh.wait_alive(first, 4, voters=3)
         self.outer = wire.Mesh(first)
         self.fold = self.mesh.nodes[:3]
@@ -65,6 +75,7 @@ class Siege:
         def asked():
             heard = self.worker.say(node, traitor.swim([1, 0, 0], kind=1, f3=7), listen=0.4)
             return next((message[1][1] for message in heard if message[0] == traitor.SWIM), None)
+
         return wait_until(asked, f"{node.name} says its version", 10)
 
     def states(self, node):
@@ -83,14 +94,27 @@ def keep_alive_through(team, one, seconds, what):
     while time.monotonic() < due:
         for node in one.fold:
             for other, state in one.states(node).items():
-                team.check(other == "n4" or state in ("alive", "suspect"), f"{what}: {node.name} says that {other} is {state}")
-    wait_until(lambda: all(state == "alive" for node in one.fold for name, state in one.states(node).items() if name != "n4"),
-               f"all are alive after {what}", 15)
+                team.check(
+                    other == "n4" or state in ("alive", "suspect"), f"{what}: {node.name} says that {other} is {state}"
+                )
+    wait_until(
+        lambda: all(state == "alive" for node in one.fold for name, state in one.states(node).items() if name != "n4"),
+        f"all are alive after {what}",
+        15,
+    )
 
 
-@row("G01", "words for another node, old, unsigned, with a wrong signature, from the future", "not believed",
-     suites=[("Tests/MeshTests/Gossip/SwimSignatureTests.swift",
-              "an accusation under a false signature is refused, counted and never passed on, and ends its message")])
+@row(
+    "G01",
+    "words for another node, old, unsigned, with a wrong signature, from the future",
+    "not believed",
+    suites=[
+        (
+            "Tests/MeshTests/Gossip/SwimSignatureTests.swift",
+            "an accusation under a false signature is refused, counted and never passed on, and ends its message",
+        )
+    ],
+)
 def words(team):
     one = siege(team)
     victim = one.fold[1]
@@ -127,14 +151,24 @@ def words(team):
     # What a member has said of itself is believed, whoever brings it: it has to go beyond a word of its own.
     current = one.version_of(victim)
     beyond = [current[0], current[1], current[2] + 5]
-    one.worker.say(victim, traitor.swim([1, 0, 0], [traitor.word(mesh_id, number, theirs, number, beyond, ALIVE)]), listen=0.1)
+    one.worker.say(
+        victim, traitor.swim([1, 0, 0], [traitor.word(mesh_id, number, theirs, number, beyond, ALIVE)]), listen=0.1
+    )
     wait_until(lambda: one.version_of(victim) > beyond, "a genuine word is believed", 15)
     return f"{len(lies) + 3} lies to three nodes changed nothing; a word under the victim's own key was believed"
 
 
-@row("G02", "false suspicion of the leader by one, k-1 or k members", "it objects and leads on",
-     suites=[("Tests/MeshTests/Gossip/SwimCoreTests.swift",
-              "an accused member objects with the incarnation after its accuser's, and is alive again for who hears that")])
+@row(
+    "G02",
+    "false suspicion of the leader by one, k-1 or k members",
+    "it objects and leads on",
+    suites=[
+        (
+            "Tests/MeshTests/Gossip/SwimCoreTests.swift",
+            "an accused member objects with the incarnation after its accuser's, and is alive again for who hears that",
+        )
+    ],
+)
 def suspicions(team):
     one = siege(team)
     leader = one.leader()
@@ -145,7 +179,9 @@ def suspicions(team):
         version = one.version_of(leader)
         for state in (SUSPECT, DEAD):
             for node in others:
-                one.worker.say(node, traitor.swim([1, 0, 0], [traitor.word(mesh_id, 4, mine, number, version, state)]), listen=0.05)
+                one.worker.say(
+                    node, traitor.swim([1, 0, 0], [traitor.word(mesh_id, 4, mine, number, version, state)]), listen=0.05
+                )
     keep_alive_through(team, one, 4, "the accusations")
     team.check(one.standing() == before, f"leader or term changed: {before} became {one.standing()}")
     one.works()
@@ -169,8 +205,17 @@ def hello(sender, receiver, root=None):
     return packet + mac
 
 
-@row("G03", "datagrams of strangers with another's address", "nobody gets more bytes than he sent",
-     suites=[("Tests/MeshTests/Datagrams/DatagramCoreTests.swift", "an address that has proven nothing gets no more bytes than it sent")])
+@row(
+    "G03",
+    "datagrams of strangers with another's address",
+    "nobody gets more bytes than he sent",
+    suites=[
+        (
+            "Tests/MeshTests/Datagrams/DatagramCoreTests.swift",
+            "an address that has proven nothing gets no more bytes than it sent",
+        )
+    ],
+)
 def amplified(team):
     one = siege(team)
     count = 10_000 if team.is_long else 1_000
@@ -180,8 +225,14 @@ def amplified(team):
         stranger.setblocking(False)
         sent = received = 0
         for number in range(count):
-            packet = [hello(4, 2), hello(1, 2), b"\x02" + os.urandom(49), b"\x12" + os.urandom(60), os.urandom(number % 1200 + 1),
-                      b"\x01"][number % 6]
+            packet = [
+                hello(4, 2),
+                hello(1, 2),
+                b"\x02" + os.urandom(49),
+                b"\x12" + os.urandom(60),
+                os.urandom(number % 1200 + 1),
+                b"\x01",
+            ][number % 6]
             stranger.sendto(packet, ("127.0.0.1", target.port))
             sent += len(packet)
             try:
@@ -197,6 +248,7 @@ def amplified(team):
             except BlockingIOError:
                 pass
             return time.monotonic() > due
+
         wait_until(drained, "late answers", 5)
         team.check(received <= sent, f"{received} bytes for {sent}")
         team.check(received == 0, f"what proved nothing was answered with {received} bytes")
@@ -211,8 +263,11 @@ def amplified(team):
             except BlockingIOError:
                 return False
             return True
+
         wait_until(welcomed, "a proven hello is answered", 10, 0.3)
-        team.check(answered[0][0] == 2 and len(answered[0]) <= 62, f"a hello of 62 bytes was answered with {len(answered[0])}")
+        team.check(
+            answered[0][0] == 2 and len(answered[0]) <= 62, f"a hello of 62 bytes was answered with {len(answered[0])}"
+        )
     if not team.is_long:
         team.part(f"10^4 datagrams: {count} here, all with --long")
     return f"{count} datagrams, {sent} bytes, brought 0 bytes back; a member's proven hello of 62 bytes one of {len(answered[0])}"
@@ -246,6 +301,7 @@ def poisoned(team):
         def propose(addresses):
             command = {0: 4, 1: 4, 2: addresses, 3: {1: 1000, 2: 1 << 30, 3: []}, 4: "0"}
             one.worker.say(one.leader(), [traitor.PROPOSE, traitor.entry(command)], listen=0.3)
+
         for addresses in (["127.0.0.1:1"] * 10_000, ["x" * 100_000], [address] * 100):
             propose(addresses)
         known = max(len(record.get("addresses", [])) for record in one.fold[0].command_json("members")["members"])
@@ -262,6 +318,7 @@ def poisoned(team):
             except BlockingIOError:
                 pass
             return time.monotonic() > due
+
         wait_until(counted, "the victim counts", seconds + 5, 0.01)
         rate = arrived / seconds
         team.check(rate < 20, f"the victim was dialled {rate:.0f} times a second")
@@ -270,24 +327,51 @@ def poisoned(team):
         team.check(grown < 32 << 20, f"{node.name} grew by {grown >> 20} MiB")
     one.works()
     if rate > 3 / 60:
-        team.part(f"one dial an address a minute: {arrived} in {seconds} s by three nodes, while the member is taken for reachable there")
+        team.part(
+            f"one dial an address a minute: {arrived} in {seconds} s by three nodes, while the member is taken for reachable there"
+        )
     if not team.is_long:
         team.part(f"10^5 members: {count} here, all with --long")
     return f"{count} invented members: none taken in; lists of 10,000 addresses and one of 100 kB refused; {arrived} dials in {seconds} s"
 
 
-@row("G05", "bombs: lengths of 2^32-1, nested, cut off, empty", "refused before memory is taken",
-     suites=[("Tests/Fuzzing/SessionFuzzing.swift", "SessionFrame"), ("Tests/Fuzzing/DatagramFuzzing.swift", "atagram")])
+@row(
+    "G05",
+    "bombs: lengths of 2^32-1, nested, cut off, empty",
+    "refused before memory is taken",
+    suites=[("Tests/Fuzzing/SessionFuzzing.swift", "SessionFrame"), ("Tests/Fuzzing/DatagramFuzzing.swift", "atagram")],
+)
 def bombs(team):
     one = siege(team)
     pids, memory = one.pids(), {node.name: memory_bytes(node.daemon_pid()) for node in one.fold}
     head = bytes([wire.POST, 0])
-    frames = [head + b"\x01" + struct.pack("<HI", 1, 2**32 - 1) + b"x", head + b"\x03" + struct.pack("<HI", 1, 0),
-              head + b"\x01" + struct.pack("<HI", 1, 16 << 20) + bytes(100), head + b"\x02x", head + b"\x07" + bytes(6), b"", b"\xff",
-              bytes([wire.DATA]), bytes([wire.POST, 9, 3]), bytes([wire.OPEN]) + bytes(3), bytes([wire.CREDIT]) + b"\xff" * 8]
-    bodies = [b"", b"\x9f" * 100_000, b"\x81" * 100_000, b"\xbf" * 1000, b"\x9b" + b"\xff" * 8, b"\x5b" + b"\xff" * 8 + b"x", b"\xa1" * 5000,
-              b"\x7f" * 1000, b"\xc0" * 10_000, wire.encoded([traitor.SWIM, {0: 6, 1: [1, 0, 0], 5: [[1] * 5] * 20_000}]),
-              wire.encoded([traitor.SWIM, {0: 9, 1: [1, 0, 0], 5: [], 8: 1, 9: list(range(60_000))}]), os.urandom(1000)]
+    frames = [
+        head + b"\x01" + struct.pack("<HI", 1, 2**32 - 1) + b"x",
+        head + b"\x03" + struct.pack("<HI", 1, 0),
+        head + b"\x01" + struct.pack("<HI", 1, 16 << 20) + bytes(100),
+        head + b"\x02x",
+        head + b"\x07" + bytes(6),
+        b"",
+        b"\xff",
+        bytes([wire.DATA]),
+        bytes([wire.POST, 9, 3]),
+        bytes([wire.OPEN]) + bytes(3),
+        bytes([wire.CREDIT]) + b"\xff" * 8,
+    ]
+    bodies = [
+        b"",
+        b"\x9f" * 100_000,
+        b"\x81" * 100_000,
+        b"\xbf" * 1000,
+        b"\x9b" + b"\xff" * 8,
+        b"\x5b" + b"\xff" * 8 + b"x",
+        b"\xa1" * 5000,
+        b"\x7f" * 1000,
+        b"\xc0" * 10_000,
+        wire.encoded([traitor.SWIM, {0: 6, 1: [1, 0, 0], 5: [[1] * 5] * 20_000}]),
+        wire.encoded([traitor.SWIM, {0: 9, 1: [1, 0, 0], 5: [], 8: 1, 9: list(range(60_000))}]),
+        os.urandom(1000),
+    ]
     for node in one.fold:
         for frame in frames:
             with one.worker.session(node) as session:
@@ -313,6 +397,3 @@ def bombs(team):
         team.check(grown < 32 << 20, f"{node.name} grew by {grown >> 20} MiB")
     one.works()
     return f"{len(frames)} frames, {len(bodies)} messages and 5 datagrams to each of three nodes: refused, memory as before, writes go on"
-
-
-

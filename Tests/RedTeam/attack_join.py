@@ -33,13 +33,27 @@ class Said:
         return self.code or f"reply {self.number}"
 
 
-def ask_admission(team, identity, public=None, token=None, token_id="", node=None, mesh=None, lies=None, secret=None, key=None):
+def ask_admission(
+    team, identity, public=None, token=None, token_id="", node=None, mesh=None, lies=None, secret=None, key=None
+):
     """Asks for admission as `join` would; `lies` are fields of the record, `public` another key than it signs with."""
     node, mesh = node or team.node, mesh or team.outer
     secret = secret or os.urandom(32)
     own = bytes(nacl.public.PrivateKey(secret).public_key)
-    record = {1: 0, 2: "intruder", 3: public or identity.public, 4: own, 5: 0, 6: [], 7: ["127.0.0.1:1"], 8: {1: 1000, 2: 1 << 30, 3: []},
-              9: 0, 10: {0: 0}, 11: "0", 13: {1: 1, 2: 9}}
+    record = {
+        1: 0,
+        2: "intruder",
+        3: public or identity.public,
+        4: own,
+        5: 0,
+        6: [],
+        7: ["127.0.0.1:1"],
+        8: {1: 1000, 2: 1 << 30, 3: []},
+        9: 0,
+        10: {0: 0},
+        11: "0",
+        13: {1: 1, 2: 9},
+    }
     record.update(lies or {})
     record = {number: value for number, value in record.items() if value is not None}
     with wire.Connection(node.port, wire.XX, secret, mesh.id) as session:
@@ -101,16 +115,35 @@ class Tap:
 
 
 def join(mesh, node, line, *flags, seconds=40):
-    return mesh.attempt(node, "join", "-", "--name", node.name, "--listen", f"127.0.0.1:{node.port}", *flags, stdin=line,
-                        seconds=seconds)
+    return mesh.attempt(
+        node,
+        "join",
+        "-",
+        "--name",
+        node.name,
+        "--listen",
+        f"127.0.0.1:{node.port}",
+        *flags,
+        stdin=line,
+        seconds=seconds,
+    )
 
 
 def with_addresses(content, *addresses):
     return mint.close_line("swm1.", {**content, 1: list(addresses)})
 
 
-@row("J01", "a wrong mesh pin, a middleman with his own mesh, an address of an attacker", "stops before token or proof is sent",
-     suites=[("Tests/TokensTests/InvitationTests.swift", "an invitation whose chain does not lead to the signer of its token is void")])
+@row(
+    "J01",
+    "a wrong mesh pin, a middleman with his own mesh, an address of an attacker",
+    "stops before token or proof is sent",
+    suites=[
+        (
+            "Tests/TokensTests/InvitationTests.swift",
+            "an invitation whose chain does not lead to the signer of its token is void",
+        )
+    ],
+)
 def middleman(team):
     hosts = team.new_mesh("newcomers", nodes=3)
     evil = team.new_mesh("evil", nodes=1)
@@ -124,7 +157,10 @@ def middleman(team):
         team.check(done.returncode != 0, "the newcomer joined the mesh of the middleman")
         # What it may say: the opening and the first message, an ephemeral key and 8 KiB of nothing. Never the third message.
         first = 11 + 3 + 32 + len(wire.PADDING)
-        team.check(len(tap.said) <= first + 16, f"the newcomer said {len(tap.said)} bytes to the middleman, {first} are the first message")
+        team.check(
+            len(tap.said) <= first + 16,
+            f"the newcomer said {len(tap.said)} bytes to the middleman, {first} are the first message",
+        )
         team.check(content[4].encode()[:60] not in tap.said, "the token was said in clear")
         # Another mesh key in the invitation, which the chain of its issuer does not fit.
         pinned = mint.close_line("swm1.", {**content, 2: mint.Key().public})
@@ -136,9 +172,13 @@ def middleman(team):
         team.check(content[4].encode()[:60] not in honest.said, "the token can be read on the way")
         # Takes it out again: the other rows know three members.
         hosts.nodes[1].command("leave")
-        wait_until(lambda: sum(member["state"] == "alive" for member in team.mesh.members(team.node)) == 3, "it has left")
-        return (f"{len(tap.said)} bytes were said to the middleman: opening, ephemeral key and padding, no token and no key; "
-                "a wrong pin refused; behind a proxy to the true mesh it joined")
+        wait_until(
+            lambda: sum(member["state"] == "alive" for member in team.mesh.members(team.node)) == 3, "it has left"
+        )
+        return (
+            f"{len(tap.said)} bytes were said to the middleman: opening, ephemeral key and padding, no token and no key; "
+            "a wrong pin refused; behind a proxy to the true mesh it joined"
+        )
     finally:
         if tap:
             tap.close()
@@ -146,8 +186,12 @@ def middleman(team):
         evil.stop()
 
 
-@row("J02", "an invitation used, expired, of another role; two hosts race for one", "one admitted; the other hears who used it",
-     suites=[(CORE, "an expired token is refused with its time, once the tolerated difference of clocks is over")])
+@row(
+    "J02",
+    "an invitation used, expired, of another role; two hosts race for one",
+    "one admitted; the other hears who used it",
+    suites=[(CORE, "an expired token is refused with its time, once the tolerated difference of clocks is over")],
+)
 def raced(team):
     with team.own_mesh(nodes=1, voters=1) as mesh:
         node = mesh.nodes[0]
@@ -157,8 +201,16 @@ def raced(team):
         answers = [None, None]
 
         def go(index):
-            answers[index] = ask_admission(team, intruders[index], token=content[4], token_id=token_id, node=node, mesh=outer,
-                                           lies={2: f"host{index}"})
+            answers[index] = ask_admission(
+                team,
+                intruders[index],
+                token=content[4],
+                token_id=token_id,
+                node=node,
+                mesh=outer,
+                lies={2: f"host{index}"},
+            )
+
         threads = [threading.Thread(target=go, args=(index,)) for index in range(2)]
         for thread in threads:
             thread.start()
@@ -166,7 +218,9 @@ def raced(team):
             thread.join()
         admitted = [answer for answer in answers if answer.admission]
         other = next(answer for answer in answers if not answer.admission)
-        team.check(len(admitted) == 1 and other.code == "mesh.join.token_used", f"two raced: {answers[0]} and {answers[1]}")
+        team.check(
+            len(admitted) == 1 and other.code == "mesh.join.token_used", f"two raced: {answers[0]} and {answers[1]}"
+        )
         winner = "host0" if answers[0].admission else "host1"
         team.check(winner in other.text, f"the second is not told who was first: {other.text}")
         late = ask_admission(team, mint.Key(), token=content[4], token_id=token_id, node=node, mesh=outer)
@@ -182,9 +236,13 @@ def raced(team):
         answer = ask_admission(team, mint.Key(), token=forged, token_id=claims["jti"], node=node, mesh=outer)
         team.check(answer.code is not None, "admitted by an invitation that nobody of the mesh has signed")
         _, fresh, fresh_id = invitation(node)
-        wrong = ask_admission(team, mint.Key(), token=fresh[4], token_id=fresh_id, node=node, mesh=outer, key=mint.Key())
+        wrong = ask_admission(
+            team, mint.Key(), token=fresh[4], token_id=fresh_id, node=node, mesh=outer, key=mint.Key()
+        )
         team.check(wrong.code is not None, "admitted by a proof of another key")
-        good = ask_admission(team, mint.Key(), token=fresh[4], token_id=fresh_id, node=node, mesh=outer, lies={2: "good"})
+        good = ask_admission(
+            team, mint.Key(), token=fresh[4], token_id=fresh_id, node=node, mesh=outer, lies={2: "good"}
+        )
         team.check(good.admission is not None, f"a fresh invitation was refused: {good}")
     team.part("invitations name no host or key beforehand; no alarm but the words to the second, and the member's log")
     return "of two that raced one was admitted and the other told who; used, expired and wrongly proved ones refused; a fresh one admitted"
@@ -197,25 +255,42 @@ def claimed(team):
         outer = wire.Mesh(node)
         _, content, token_id = invitation(node, "--role", "worker", "--labels", "owner=guest,rack=z")
         key = mint.Key()
-        lies = {1: 1, 2: mesh.nodes[0].name, 5: 0, 6: [{1: "owner", 2: "root"}, {1: "rack", 2: "a"}], 9: 1, 10: {0: 0}, 12: True}
+        lies = {
+            1: 1,
+            2: mesh.nodes[0].name,
+            5: 0,
+            6: [{1: "owner", 2: "root"}, {1: "rack", 2: "a"}],
+            9: 1,
+            10: {0: 0},
+            12: True,
+        }
         answer = ask_admission(team, key, token=content[4], token_id=token_id, node=node, mesh=outer, lies=lies)
         team.check(answer.admission is not None, f"refused altogether: {answer}: {answer.text}")
         name, number = answer.admission[2], answer.admission[1]
         team.check(number != 1 and name != mesh.nodes[0].name, f"it became {name} with the number {number}")
         member = next(one for one in node.command_json("members")["members"] if one["name"] == name)
-        team.check(member.get("role") == "worker" and member.get("raft") not in ("voter", "leader"), f"it became {member}")
+        team.check(
+            member.get("role") == "worker" and member.get("raft") not in ("voter", "leader"), f"it became {member}"
+        )
         labels = {**member.get("labels", {})} if isinstance(member.get("labels"), dict) else str(member.get("labels"))
         team.check("root" not in str(labels) and "guest" in str(labels), f"its labels are {labels}")
         chain = answer.admission[4]
         rights = json.loads(mint.payload_of(chain[-1]))
-        team.check(not rights.get("rights") and "admit" not in str(rights.get("rgt", rights.get("can", ""))), f"its certificate says {rights}")
+        team.check(
+            not rights.get("rights") and "admit" not in str(rights.get("rgt", rights.get("can", ""))),
+            f"its certificate says {rights}",
+        )
         with_revocation = ask_admission(team, mint.Key(), token=content[4], token_id=token_id, node=node, mesh=outer)
         team.check(with_revocation.code == "mesh.join.token_used", str(with_revocation))
     return "number, name, role and labels that it claimed were not taken; it is a worker with the token's labels and certifies nobody"
 
 
-@row("J04", "half-open handshakes, garbage, slow bytes", "bounded; an honest host joins meanwhile",
-     suites=[("Tests/Faults/test_admission.py", "test_who_connects_and_says_nothing_is_closed_after_ten_seconds")])
+@row(
+    "J04",
+    "half-open handshakes, garbage, slow bytes",
+    "bounded; an honest host joins meanwhile",
+    suites=[("Tests/Faults/test_admission.py", "test_who_connects_and_says_nothing_is_closed_after_ten_seconds")],
+)
 def half_open(team):
     count = 10_000 if team.is_long else 1_000
     held, refused = [], 0
@@ -225,7 +300,14 @@ def half_open(team):
         try:
             one = socket.create_connection(("127.0.0.1", port), timeout=5)
             one.setblocking(False)
-            said = [first, first + b"\x01\x20\x20" + bytes(100), os.urandom(64), b"GET / HTTP/1.1\r\n\r\n", first[:3], b""][index % 6]
+            said = [
+                first,
+                first + b"\x01\x20\x20" + bytes(100),
+                os.urandom(64),
+                b"GET / HTTP/1.1\r\n\r\n",
+                first[:3],
+                b"",
+            ][index % 6]
             one.send(said)
         except OSError:
             refused += 1
@@ -242,6 +324,7 @@ def half_open(team):
                     one.send(b"\x00")
                 except OSError:
                     continue
+
     dripping = threading.Thread(target=drip)
     dripping.start()
     hosts = team.new_mesh("honest", nodes=1)
@@ -252,7 +335,9 @@ def half_open(team):
         took = time.monotonic() - started
         team.check(done.returncode == 0, f"an honest host was kept out: {done.stderr}")
         hosts.nodes[0].command("leave")
-        wait_until(lambda: sum(member["state"] == "alive" for member in team.mesh.members(team.node)) == 3, "it has left")
+        wait_until(
+            lambda: sum(member["state"] == "alive" for member in team.mesh.members(team.node)) == 3, "it has left"
+        )
     finally:
         ending.set()
         dripping.join()
@@ -275,7 +360,12 @@ def returned(team):
         victim.kill_daemon()
         clone = os.path.join(mesh.folder, "clone")
         shutil.copytree(victim.data, clone, ignore=shutil.ignore_patterns("socket", "supervisors"))
-        wait_until(lambda: mesh.attempt(first, "node", "revoke", "--yes", victim.name).returncode == 0, "it is revoked", 60, 0.5)
+        wait_until(
+            lambda: mesh.attempt(first, "node", "revoke", "--yes", victim.name).returncode == 0,
+            "it is revoked",
+            60,
+            0.5,
+        )
         for node in mesh.nodes[:2]:
             try:
                 outer.member(node, secret, wire.MESSAGES).ready()
@@ -285,7 +375,9 @@ def returned(team):
         line, content, token_id = invitation(first)
         same = ask_admission(team, key, token=content[4], token_id=token_id, node=first, mesh=outer)
         team.check(same.code is not None, "its key was admitted again")
-        twisted = ask_admission(team, key, public=twist(key.public), token=content[4], token_id=token_id, node=first, mesh=outer)
+        twisted = ask_admission(
+            team, key, public=twist(key.public), token=content[4], token_id=token_id, node=first, mesh=outer
+        )
         team.check(twisted.code is not None, "its key with a point of order 2 was admitted")
         mesh.attempt(victim, "up", *victim._flags, seconds=60)
         alive = [one["name"] for one in mesh.members(first) if one["state"] == "alive"]
@@ -298,7 +390,9 @@ def returned(team):
         team.check(victim.name not in alive, "a copy of its disk takes part")
         fresh = ask_admission(team, mint.Key(), token=content[4], token_id=token_id, node=first, mesh=outer)
         team.check(fresh.admission is not None, f"a new host was refused: {fresh}: {fresh.text}")
-    team.part("its session key under a new identity and with a new invitation is a new host, as any key would be; two hosts with one key that is not revoked are not told apart from one that moves: no alarm")
+    team.part(
+        "its session key under a new identity and with a new invitation is a new host, as any key would be; two hosts with one key that is not revoked are not told apart from one that moves: no alarm"
+    )
     return "session, admission, daemon and a copy of the disk refused; the same invitation admitted a new host"
 
 
@@ -310,8 +404,12 @@ def twist(public):
     return ((prime - y) | ((1 - sign) << 255)).to_bytes(32, "little")
 
 
-@row("J06", "a data directory others can read, a key file that is a link, keys of another mesh", "does not start",
-     suites=[("Tests/TokensTests/KeyFileTests.swift", "a key that others may read is refused")])
+@row(
+    "J06",
+    "a data directory others can read, a key file that is a link, keys of another mesh",
+    "does not start",
+    suites=[("Tests/TokensTests/KeyFileTests.swift", "a key that others may read is refused")],
+)
 def opened(team):
     with team.own_mesh(nodes=1, voters=1) as mesh:
         node = mesh.nodes[0]
@@ -328,9 +426,18 @@ def opened(team):
                 done = mesh.attempt(node, "up", *node._flags)
                 team.check(done.returncode != 0 and node.daemon_pid() is None, f"it starts with {what}")
                 mend()
-            for path, bad, good in ((node.data, 0o755, 0o700), (node.data, 0o740, 0o700), (identity, 0o644, 0o600), (identity, 0o640, 0o600)):
-                refuses(f"{path} open", lambda path=path, bad=bad: os.chmod(path, bad),
-                        lambda path=path, good=good: os.chmod(path, good))
+
+            for path, bad, good in (
+                (node.data, 0o755, 0o700),
+                (node.data, 0o740, 0o700),
+                (identity, 0o644, 0o600),
+                (identity, 0o640, 0o600),
+            ):
+                refuses(
+                    f"{path} open",
+                    lambda path=path, bad=bad: os.chmod(path, bad),
+                    lambda path=path, good=good: os.chmod(path, good),
+                )
 
             def link():
                 os.rename(identity, kept)
@@ -339,11 +446,13 @@ def opened(team):
             def unlink():
                 os.unlink(identity)
                 os.rename(kept, identity)
+
             refuses("a key file that is a link", link, unlink)
 
             def swap():
                 os.rename(identity, kept)
                 shutil.copy2(os.path.join(stranger.nodes[0].data, "keys", "identity"), identity)
+
             refuses("the key of another mesh", swap, unlink)
             node.start_again()
             mesh.wait_alive(node, 1)

@@ -32,20 +32,30 @@ def lies(term, index):
             (f"empty append {name}", traitor.raft(traitor.APPEND, at, index, term, [], index)),
             (f"vote request {name}", traitor.raft(traitor.VOTE_REQUEST, at, 1, False, index + 5, at)),
             (f"pre-vote request {name}", traitor.raft(traitor.VOTE_REQUEST, at, 0, False, index + 5, at)),
-            (f"vote request as by the leader's order, {name}", traitor.raft(traitor.VOTE_REQUEST, at, 1, True, index + 5, at)),
+            (
+                f"vote request as by the leader's order, {name}",
+                traitor.raft(traitor.VOTE_REQUEST, at, 1, True, index + 5, at),
+            ),
             (f"vote {name}", traitor.raft(traitor.VOTE_RESPONSE, at, 1, True)),
             (f"refused vote {name}", traitor.raft(traitor.VOTE_RESPONSE, at, 1, False)),
             (f"acknowledgement {name}", traitor.raft(traitor.APPEND_RESPONSE, at, index, index + 1000)),
             (f"refusal {name}", traitor.raft(traitor.APPEND_RESPONSE, at, index, None, 0, 0, True)),
             (f"heartbeat's answer {name}", traitor.raft(traitor.HEARTBEAT_RESPONSE, at, 1)),
             (f"timeout-now {name}", traitor.raft(traitor.TIMEOUT_NOW, at)),
-            (f"snapshot {name}", traitor.raft(traitor.SNAPSHOT, at, index + 100, at, {1: [4], 2: []}, 0, 1, b"x", some, some)),
+            (
+                f"snapshot {name}",
+                traitor.raft(traitor.SNAPSHOT, at, index + 100, at, {1: [4], 2: []}, 0, 1, b"x", some, some),
+            ),
         ]
     return found
 
 
-@row("R01", "messages of the log by a stranger, a worker, a revoked voter, with a later term or as leader", "refused, the term as before",
-     suites=[("Tests/NodeTests/Core/SeatTests.swift", "who can never vote has no say in the log")])
+@row(
+    "R01",
+    "messages of the log by a stranger, a worker, a revoked voter, with a later term or as leader",
+    "refused, the term as before",
+    suites=[("Tests/NodeTests/Core/SeatTests.swift", "who can never vote has no say in the log")],
+)
 def usurpers(team):
     one = siege(team)
     before, pids = one.standing(), one.pids()
@@ -62,15 +72,22 @@ def usurpers(team):
             one.worker.say(node, message, listen=0.05)
             count += 1
         after = one.standing()
-        team.check(after == before and one.pids() == pids,
-                   f"a worker's {what} was believed: term and leader {before} became {after}, daemons {pids} became {one.pids()}")
+        team.check(
+            after == before and one.pids() == pids,
+            f"a worker's {what} was believed: term and leader {before} became {after}, daemons {pids} became {one.pids()}",
+        )
     unmoved(team, one, before, pids, "a worker's messages")
     with team.own_mesh() as mesh:
         first, victim = mesh.nodes[0], mesh.nodes[2]
         outer = wire.Mesh(first)
         stolen = traitor.Traitor(outer, victim, 3)
         victim.kill_daemon()
-        wait_until(lambda: mesh.attempt(first, "node", "revoke", "--yes", victim.name).returncode == 0, "it is revoked", 60, 0.5)
+        wait_until(
+            lambda: mesh.attempt(first, "node", "revoke", "--yes", victim.name).returncode == 0,
+            "it is revoked",
+            60,
+            0.5,
+        )
         view = first.command_json("raft", "ls")
         for node in mesh.nodes[:2]:
             try:
@@ -80,13 +97,19 @@ def usurpers(team):
                 team.check("revoked" in str(refused), str(refused))
         team.check(first.command_json("raft", "ls")["term"] == view["term"], "the term changed")
         mesh.nodes[1].command("run", "-d", "--no-send", "--", "true")
-    team.part("a member that may be chosen as voter and lies: a voter whose log is behind cannot know who has a seat, so it is believed; "
-              "Raft is made for hosts that fail, not for voters that lie")
+    team.part(
+        "a member that may be chosen as voter and lies: a voter whose log is behind cannot know who has a seat, so it is believed; "
+        "Raft is made for hosts that fail, not for voters that lie"
+    )
     return f"{count} messages of a worker, and those of a stranger and a revoked voter: term and leader as before, writes go on"
 
 
-@row("R02", "a voter that was cut off asks for votes in a term of 2^61, 2^62 and more", "pre-vote and the leader's protection hold",
-     suites=[("Tests/RaftTests/ElectionTests.swift", "a voter cut off and back does not disturb the term")])
+@row(
+    "R02",
+    "a voter that was cut off asks for votes in a term of 2^61, 2^62 and more",
+    "pre-vote and the leader's protection hold",
+    suites=[("Tests/RaftTests/ElectionTests.swift", "a voter cut off and back does not disturb the term")],
+)
 def inflated(team):
     one = siege(team)
     leader = one.leader()
@@ -102,7 +125,10 @@ def inflated(team):
                     stolen.say(node, traitor.raft(traitor.VOTE_REQUEST, at, ballot, False, index + 9, at), listen=0.05)
         for node in rest:
             view = one.raft(node)
-            team.check((view["term"], view["leader"]) == (term, leader.name), f"{node.name}: term {view['term']}, leader {view['leader']}")
+            team.check(
+                (view["term"], view["leader"]) == (term, leader.name),
+                f"{node.name}: term {view['term']}, leader {view['leader']}",
+            )
         done = one.mesh.attempt(leader, "run", "-d", "--no-send", "--", "true", seconds=20)
         team.check(done.returncode == 0, f"no writes: {done.stderr}")
     finally:
@@ -113,14 +139,33 @@ def inflated(team):
 
 
 def pass_of(token, member, request, channel=bytes(64), proof=None):
-    return {1: token.names, 2: [], 3: token.names[0], 4: "ana on n1", 5: token.holder.id, 6: list(token.links),
-            7: proof or token.proof(channel, "submit", request, member, 0), 8: channel, 9: member, 10: request,
-            11: mint.blake2(request), 12: 3600}
+    return {
+        1: token.names,
+        2: [],
+        3: token.names[0],
+        4: "ana on n1",
+        5: token.holder.id,
+        6: list(token.links),
+        7: proof or token.proof(channel, "submit", request, member, 0),
+        8: channel,
+        9: member,
+        10: request,
+        11: mint.blake2(request),
+        12: 3600,
+    }
 
 
-@row("R03", "a leader puts a guest's job into the log that no token allows", "the node that is to run it refuses",
-     suites=[("Tests/TokensTests/AccessGrantTests.swift",
-              "whoever executes a job later verifies it as of when it was asked, and what is revoked as of now")])
+@row(
+    "R03",
+    "a leader puts a guest's job into the log that no token allows",
+    "the node that is to run it refuses",
+    suites=[
+        (
+            "Tests/TokensTests/AccessGrantTests.swift",
+            "whoever executes a job later verifies it as of when it was asked, and what is revoked as of now",
+        )
+    ],
+)
 def forged_jobs(team):
     one = siege(team)
     node, outer = one.fold[0], one.outer
@@ -128,36 +173,68 @@ def forged_jobs(team):
     canary = os.path.join(one.mesh.folder, "ran")
     good, strange = mint.mint(issuer, outer.name), mint.mint(mint.Key(), outer.name)
     asked = wire.encoded(wire.submit())
-    forged = [("a token of nobody", pass_of(strange, member, asked)), ("no proof", pass_of(good, member, asked, proof="")),
-              ("another request", pass_of(good, member, asked)), ("a widened token", pass_of(good.narrowed(act=["status"]), member, asked))]
+    forged = [
+        ("a token of nobody", pass_of(strange, member, asked)),
+        ("no proof", pass_of(good, member, asked, proof="")),
+        ("another request", pass_of(good, member, asked)),
+        ("a widened token", pass_of(good.narrowed(act=["status"]), member, asked)),
+    ]
     before = {int(job["id"]) for job in node.command_json("ps", "-a")["jobs"]}
     for what, guest in forged:
-        spec = {1: "forged", 2: ["/bin/sh", "-c", f"echo ran > {canary}; echo RAN"], 4: "token:0000", 5: 65_534, 6: 65_534, 16: 1,
-                19: {1: 2}, 21: guest}
+        spec = {
+            1: "forged",
+            2: ["/bin/sh", "-c", f"echo ran > {canary}; echo RAN"],
+            4: "token:0000",
+            5: 65_534,
+            6: 65_534,
+            16: 1,
+            19: {1: 2},
+            21: guest,
+        }
         one.worker.say(one.leader(), [traitor.PROPOSE, traitor.entry({0: 8, 1: spec})], listen=0.5)
     jobs = {int(job["id"]) for job in node.command_json("ps", "-a")["jobs"]} - before
     for job in sorted(jobs):
         one.mesh.attempt(node, "wait", str(job), seconds=60)
         document = one.mesh.job(node, job).document
         said = one.mesh.attempt(node, "logs", str(job)).stdout
-        team.check(document["state"] != "succeeded" and "RAN" not in said and not os.path.exists(canary),
-                   f"job {job} ran: {document['state']}: {said}")
+        team.check(
+            document["state"] != "succeeded" and "RAN" not in said and not os.path.exists(canary),
+            f"job {job} ran: {document['state']}: {said}",
+        )
     done = one.mesh.attempt(node, "run", "--no-send", "--", "echo", "ordinary", seconds=60)
     team.check(done.stdout == "ordinary\n", f"an ordinary job does not run: {done.stderr}")
-    team.part("jobs of members carry no signature of their submitter: every member trusts every other member's administrators")
+    team.part(
+        "jobs of members carry no signature of their submitter: every member trusts every other member's administrators"
+    )
     return f"of {len(forged)} forged jobs {len(jobs)} got into the queue and none ran; an ordinary one did"
 
 
-@row("R04", "two leaders' checkpoints of one size", "witnesses refuse, evidence is kept",
-     suites=[("Tests/TokensTests/Audit/MerkleTests.swift", "every tree can be proven to begin with every earlier one, and with no other")])
+@row(
+    "R04",
+    "two leaders' checkpoints of one size",
+    "witnesses refuse, evidence is kept",
+    suites=[
+        (
+            "Tests/TokensTests/Audit/MerkleTests.swift",
+            "every tree can be proven to begin with every earlier one, and with no other",
+        )
+    ],
+)
 def split_view(team):
     if team.mesh.attempt(team.node, "audit", "verify").returncode == 2:
         raise NotCovered("no audit log in this program")
     raise NotCovered("takes a leader that lies: shown by the program's own tests of the log's witnesses")
 
 
-@row("R05", "a snapshot that was altered, one of 2^61 bytes, a path as its name", "refused, nothing is taken over",
-     suites=[("Tests/RaftTests/SnapshotFileTests.swift", "snapshot"), ("Tests/Faults/test_recover.py", "test_a_snapshot_of_another_mesh_is_refused")])
+@row(
+    "R05",
+    "a snapshot that was altered, one of 2^61 bytes, a path as its name",
+    "refused, nothing is taken over",
+    suites=[
+        ("Tests/RaftTests/SnapshotFileTests.swift", "snapshot"),
+        ("Tests/Faults/test_recover.py", "test_a_snapshot_of_another_mesh_is_refused"),
+    ],
+)
 def snapshots(team):
     one = siege(team)
     before, pids = one.standing(), one.pids()
@@ -165,21 +242,38 @@ def snapshots(team):
     index = one.raft(one.fold[0])["committed"]
     some = traitor.digest(b"forged")
     for at in (term, term + FAR):
-        for size, data, offset in ((6, b"forged", 0), (1 << 61, b"x", 0), (1 << 62, b"x", 0), (6, b"forged", 1 << 40), (1, b"../../x", 0)):
-            message = traitor.raft(traitor.SNAPSHOT, at, index + 1000, at, {1: [4], 2: []}, offset, size, data, some, some)
+        for size, data, offset in (
+            (6, b"forged", 0),
+            (1 << 61, b"x", 0),
+            (1 << 62, b"x", 0),
+            (6, b"forged", 1 << 40),
+            (1, b"../../x", 0),
+        ):
+            message = traitor.raft(
+                traitor.SNAPSHOT, at, index + 1000, at, {1: [4], 2: []}, offset, size, data, some, some
+            )
             for node in one.fold:
                 one.worker.say(node, message, listen=0.05)
     unmoved(team, one, before, pids, "forged snapshots")
     # A person's snapshot, altered by one bit, where it is to be restored from.
     kept = os.path.join(one.mesh.folder, "snapshot")
-    done = subprocess.run([one.mesh.binary, *one.mesh.arguments(one.fold[0], ["raft", "snapshot"])], capture_output=True,
-                          env=one.mesh.environment)
+    done = subprocess.run(
+        [one.mesh.binary, *one.mesh.arguments(one.fold[0], ["raft", "snapshot"])],
+        capture_output=True,
+        env=one.mesh.environment,
+    )
     team.check(done.returncode == 0 and done.stdout, done.stderr.decode())
     with team.own_mesh(nodes=1, voters=1) as mesh:
         node = mesh.nodes[0]
-        taken = subprocess.run([mesh.binary, *mesh.arguments(node, ["raft", "snapshot"])], capture_output=True, env=mesh.environment)
-        for what, content in (("altered", taken.stdout[:200] + bytes([taken.stdout[200] ^ 1]) + taken.stdout[201:]),
-                              ("cut off", taken.stdout[:-10]), ("of another mesh", done.stdout), ("nothing", b"")):
+        taken = subprocess.run(
+            [mesh.binary, *mesh.arguments(node, ["raft", "snapshot"])], capture_output=True, env=mesh.environment
+        )
+        for what, content in (
+            ("altered", taken.stdout[:200] + bytes([taken.stdout[200] ^ 1]) + taken.stdout[201:]),
+            ("cut off", taken.stdout[:-10]),
+            ("of another mesh", done.stdout),
+            ("nothing", b""),
+        ):
             with open(kept, "wb") as stream:
                 stream.write(content)
             node.kill_daemon()
@@ -191,11 +285,32 @@ def snapshots(team):
 
 
 # Numbers of requests that change the mesh (APIRequest.swift), with a content of the right form.
-MEMBER_ONLY = {"up": [3, {}], "join": [4, {}], "invite": [6, {1: 1, 2: 900, 3: False, 4: []}], "approve": [7, "intruder"], "leave": [19, {1: True}],
-               "doctor": [20, None], "settings": [21, None], "configure": [23, {1: "x", 2: "y"}], "raft": [25, 0], "transfer": [26, ""],
-               "snapshot": [27, None], "drain": [28, {1: "n2"}], "revoke": [29, "n2"], "remove": [30, "n2"], "label": [35, {1: "n2"}],
-               "status": [2, None], "node": [15, "n1"], "events": [32, {}], "explain": [50, 1], "token ls": [43, [2, None]],
-               "token revoke all": [43, [5, None]], "upgrade": [45, {}], "put": [44, {}], "exec": [41, {}]}
+MEMBER_ONLY = {
+    "up": [3, {}],
+    "join": [4, {}],
+    "invite": [6, {1: 1, 2: 900, 3: False, 4: []}],
+    "approve": [7, "intruder"],
+    "leave": [19, {1: True}],
+    "doctor": [20, None],
+    "settings": [21, None],
+    "configure": [23, {1: "x", 2: "y"}],
+    "raft": [25, 0],
+    "transfer": [26, ""],
+    "snapshot": [27, None],
+    "drain": [28, {1: "n2"}],
+    "revoke": [29, "n2"],
+    "remove": [30, "n2"],
+    "label": [35, {1: "n2"}],
+    "status": [2, None],
+    "node": [15, "n1"],
+    "events": [32, {}],
+    "explain": [50, 1],
+    "token ls": [43, [2, None]],
+    "token revoke all": [43, [5, None]],
+    "upgrade": [45, {}],
+    "put": [44, {}],
+    "exec": [41, {}],
+}
 
 
 @row("R06", "who may not changes the membership: a guest with every act, another user of the host", "denied")
@@ -209,9 +324,23 @@ def outsiders(team):
         tried = []
         if team.is_root:
             # Somebody with an account on the host, and no group.
-            for words in (["node", "revoke", "--yes", "n2"], ["approve", "x"], ["invite"], ["token", "issuer", "ls"], ["leave", "--yes"]):
-                done = subprocess.run([team.binary, words[0], "--data-dir", team.node.data, *words[1:]], capture_output=True, text=True,
-                                      env={"PATH": os.environ["PATH"], "HOME": "/"}, user=65_534, group=65_534, extra_groups=[], timeout=30)
+            for words in (
+                ["node", "revoke", "--yes", "n2"],
+                ["approve", "x"],
+                ["invite"],
+                ["token", "issuer", "ls"],
+                ["leave", "--yes"],
+            ):
+                done = subprocess.run(
+                    [team.binary, words[0], "--data-dir", team.node.data, *words[1:]],
+                    capture_output=True,
+                    text=True,
+                    env={"PATH": os.environ["PATH"], "HOME": "/"},
+                    user=65_534,
+                    group=65_534,
+                    extra_groups=[],
+                    timeout=30,
+                )
                 team.check(done.returncode != 0, f"nobody may {' '.join(words)}: {done.stdout}")
                 tried.append(words[0])
         else:

@@ -19,7 +19,11 @@ STRICT, STANDARD = "strict", "standard"
 
 def tests_of(prefix):
     """Names of the attacks of one row, by class."""
-    for case, profile in ((test_sandbox.Everybody, STRICT), (test_sandbox.Members, STANDARD), (test_sandbox.Strangers, STRICT)):
+    for case, profile in (
+        (test_sandbox.Everybody, STRICT),
+        (test_sandbox.Members, STANDARD),
+        (test_sandbox.Strangers, STRICT),
+    ):
         names = [name for name in unittest.TestLoader().getTestCaseNames(case) if name.startswith(f"test_{prefix}_")]
         if names:
             yield case, profile, names
@@ -38,11 +42,15 @@ def run_all(team, *prefixes, needs=1):
     try:
         for prefix in prefixes:
             for case, profile, names in tests_of(prefix):
-                live = type(f"Live{case.__name__}", (case,), {"setUpClass": classmethod(lambda cls: None), "profile": profile})
+                live = type(
+                    f"Live{case.__name__}", (case,), {"setUpClass": classmethod(lambda cls: None), "profile": profile}
+                )
                 live.mesh, live.node = team.mesh, team.node
                 for name in names:
                     shutil.rmtree(os.path.join(team.mesh.folder, "work", name), ignore_errors=True)
-                result = unittest.TextTestRunner(stream=io.StringIO()).run(unittest.TestSuite(live(name) for name in names))
+                result = unittest.TextTestRunner(stream=io.StringIO()).run(
+                    unittest.TestSuite(live(name) for name in names)
+                )
                 for test, trace in [*result.failures, *result.errors]:
                     raise Fell(f"{test.id().rsplit('.', 1)[1]} in {profile}: {trace.strip().splitlines()[-1][:300]}")
                 skipped += [f"{test.id().rsplit('.', 1)[1]}: {why}" for test, why in result.skipped]
@@ -62,33 +70,60 @@ FILTER = "Tests/GPUBackendTests/SystemCallFilterTests.swift"
 
 def live(name, attack, expected, *prefixes, part=None, suites=()):
     """A row whose attacks are those of the fault tests of these names."""
+
     def run(team):
         count = run_all(team, *prefixes)
         if part:
             team.part(part)
         return f"{count} attacks from real jobs of profiles strict and standard refused, their neighbours work"
+
     row(name, attack, expected, root=True, suites=suites)(run)
 
 
-live("S01", "read passwords, homes, keys, other jobs, docker, other processes, devices, kernel logs", "ENOENT or EACCES", "s01")
+live(
+    "S01",
+    "read passwords, homes, keys, other jobs, docker, other processes, devices, kernel logs",
+    "ENOENT or EACCES",
+    "s01",
+)
 live("S02", "environment, descriptors and directory of the node", "only descriptors 0 to 2", "s02")
 live("S03", "overwrite the launcher through /proc/self/exe", "host's program unchanged", "s03")
-live("S04", "mounts, links in the target of a mount, kernel controls, masked paths", "nothing outside changed", "s04",
-     part="races in the middle of a mount: what is mounted is taken as a detached tree while names still mean the host's")
+live(
+    "S04",
+    "mounts, links in the target of a mount, kernel controls, masked paths",
+    "nothing outside changed",
+    "s04",
+    part="races in the middle of a mount: what is mounted is taken as a detached tree while names still mean the host's",
+)
 live("S05", "another user namespace, setns, ptrace, process_vm_readv, kcmp, pidfd_getfd", "EPERM or ENOSYS", "s05")
 live("S06", "set-user-ID programs, file capabilities, LD_PRELOAD into the launcher", "no privilege", "s06")
 live("S07", "control groups: release_agent, cgroup.procs, devices, limits", "out of reach", "s07")
-live("S11", "TIOCSTI, key rings, io_uring, bpf, userfaultfd, perf, x32, int 0x80, every call", "EPERM, ENOSYS or killed", "s11")
+live(
+    "S11",
+    "TIOCSTI, key rings, io_uring, bpf, userfaultfd, perf, x32, int 0x80, every call",
+    "EPERM, ENOSYS or killed",
+    "s11",
+)
 live("S13", "signals and memory of the node and of other jobs, limits, /proc/sys", "EPERM", "s13")
 
 
-@row("S08", "mknod, other devices, GPUs that were not granted", "EPERM, or not there", root=True,
-     suites=[(PLAN, "@Test")])
+@row(
+    "S08",
+    "mknod, other devices, GPUs that were not granted",
+    "EPERM, or not there",
+    root=True,
+    suites=[(PLAN, "@Test")],
+)
 def devices(team):
     count = run_all(team, "s08")
-    done = team.run_job("--gpus", "1", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES; ls /dev | grep -c nvidia", node=team.node)
+    done = team.run_job(
+        "--gpus", "1", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES; ls /dev | grep -c nvidia", node=team.node
+    )
     none = team.run_job("--", "sh", "-c", "echo [$CUDA_VISIBLE_DEVICES]", node=team.node)
-    team.check(done.stdout.split()[:1] != [""] and "," not in done.stdout.splitlines()[0], f"one GPU asked, given {done.stdout}")
+    team.check(
+        done.stdout.split()[:1] != [""] and "," not in done.stdout.splitlines()[0],
+        f"one GPU asked, given {done.stdout}",
+    )
     team.check(none.stdout.strip() in ("[]", "[-1]", "[none]", "[void]"), f"no GPU asked, given {none.stdout}")
     if not os.path.exists("/dev/nvidia0"):
         team.part("real devices, MIG instances and nvidia-uvm: this host has no GPU")
@@ -98,18 +133,32 @@ def devices(team):
 @row("S09", "what a job left in GPU memory is read by the next", "not found in a full scan", root=True)
 def remanence(team):
     if not os.path.exists("/dev/nvidia0"):
-        raise LayerMissing("a GPU: /dev/nvidia0 is not there (and the program does not wipe device memory: docs/sandbox.md)")
+        raise LayerMissing(
+            "a GPU: /dev/nvidia0 is not there (and the program does not wipe device memory: docs/sandbox.md)"
+        )
     raise NotCovered("the memory of a device is not wiped between jobs (docs/sandbox.md)")
 
 
-@row("S10", "network: 127.0.0.1, mesh port, metadata, other jobs, raw, vsock, abstract sockets, netlink", "refused unless granted", root=True)
+@row(
+    "S10",
+    "network: 127.0.0.1, mesh port, metadata, other jobs, raw, vsock, abstract sockets, netlink",
+    "refused unless granted",
+    root=True,
+)
 def networks(team):
     count = run_all(team, "s10")
-    team.part("ARP and DNS tunnels: without a network there is no interface to send them on; with --network on there is no proxy between")
+    team.part(
+        "ARP and DNS tunnels: without a network there is no interface to send them on; with --network on there is no proxy between"
+    )
     return f"{count} attacks refused; own loopback, and a granted network, work"
 
 
-@row("S12", "outlive the job: daemonize, ignore TERM, reparent, a writer in the background", "no process left, directory removed", root=True)
+@row(
+    "S12",
+    "outlive the job: daemonize, ignore TERM, reparent, a writer in the background",
+    "no process left, directory removed",
+    root=True,
+)
 def outliving(team):
     # The other of this row kills supervisor and daemon of its node.
     pid = team.node.daemon_pid()
@@ -127,7 +176,9 @@ def outliving(team):
         for _, trace in [*result.failures, *result.errors]:
             raise Fell(trace.strip().splitlines()[-1][:300])
     team.check(team.node.daemon_pid() == pid, "the daemon ended")
-    team.check(test_sandbox.Everybody.test_s12_it_dies_with_its_supervisor_and_lives_on_without_the_daemon is not None, "gone")
+    team.check(
+        test_sandbox.Everybody.test_s12_it_dies_with_its_supervisor_and_lives_on_without_the_daemon is not None, "gone"
+    )
     return "of four processes that would outlive their job none was left, in both profiles; with a killed supervisor: test_sandbox.py"
 
 
@@ -144,20 +195,38 @@ def exchanged(team):
     team.wait_job(job)
     said = team.node.command("logs", str(job))
     team.check(said.startswith("sent\n"), f"it ran what was put there later: {said}")
-    done = team.run_job("--profile", "strict", "--", "sh", "-c",
-                        "cp /bin/true p; (while :; do ln -sf /etc/shadow q; ln -sf p q; done) & for i in $(seq 200); do ./q 2>/dev/null; cat q | head -c 1 "
-                        ">/dev/null 2>&1; done; id -u; kill %1 2>/dev/null; echo end", name="exchange")
+    done = team.run_job(
+        "--profile",
+        "strict",
+        "--",
+        "sh",
+        "-c",
+        "cp /bin/true p; (while :; do ln -sf /etc/shadow q; ln -sf p q; done) & for i in $(seq 200); do ./q 2>/dev/null; cat q | head -c 1 "
+        ">/dev/null 2>&1; done; id -u; kill %1 2>/dev/null; echo end",
+        name="exchange",
+    )
     team.check("end" in done.stdout and done.stdout.split()[0] != "0", f"{done.stdout} {done.stderr}")
-    team.part("names that are swapped between lookup and execve lead to nothing that the job could not execute itself: by construction, raced 200 times")
+    team.part(
+        "names that are swapped between lookup and execve lead to nothing that the job could not execute itself: by construction, raced 200 times"
+    )
     return "a file that was changed after it was sent ran as sent; swapping names inside gave nothing more"
 
 
-@row("S15", "a layer is missing: control groups, namespaces, Landlock, seccomp", "strict refuses and names it", root=True,
-     suites=[("Tests/Faults/test_rootless.py", "test_s15_without_groups_the_layer_is_named_and_nothing_is_left_out_quietly")])
+@row(
+    "S15",
+    "a layer is missing: control groups, namespaces, Landlock, seccomp",
+    "strict refuses and names it",
+    root=True,
+    suites=[
+        ("Tests/Faults/test_rootless.py", "test_s15_without_groups_the_layer_is_named_and_nothing_is_left_out_quietly")
+    ],
+)
 def layers(team):
     import test_rootless
+
     result = unittest.TextTestRunner(stream=io.StringIO()).run(
-        test_rootless.AsSomebodyElse("test_s15_without_groups_the_layer_is_named_and_nothing_is_left_out_quietly"))
+        test_rootless.AsSomebodyElse("test_s15_without_groups_the_layer_is_named_and_nothing_is_left_out_quietly")
+    )
     for _, trace in [*result.failures, *result.errors]:
         raise Fell(trace.strip().splitlines()[-1][:300])
     for _, why in result.skipped:
@@ -192,6 +261,7 @@ def residue(team):
             found["files"] += len(os.listdir(work)) if os.path.isdir(work) else 0
         found["files"] += sum("swarmlet" in name for name in os.listdir("/tmp"))
         return found
+
     done = team.run_job("--array", "10", "--profile", "strict", "--no-send", "--", "true", seconds=120)
     team.check(done.returncode == 0, done.stderr)
     wait_until(lambda: not any(team.mesh.job_processes().values()), "the jobs are gone", 30)
@@ -200,7 +270,9 @@ def residue(team):
     team.check(done.returncode == 0, done.stderr)
     allowed = {"mounts": 0, "namespaces": 16, "groups": 40, "files": 12}
     try:
-        wait_until(lambda: all(counts()[what] <= before[what] + more for what, more in allowed.items()), "all is gone", 30, 0.5)
+        wait_until(
+            lambda: all(counts()[what] <= before[what] + more for what, more in allowed.items()), "all is gone", 30, 0.5
+        )
     except Exception as error:
         raise Fell(f"after {count} jobs: {before} became {counts()}") from error
     team.check(counts()["mounts"] <= before["mounts"], "mounts were left")

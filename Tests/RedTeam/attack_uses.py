@@ -1,19 +1,16 @@
-"""One-off use, revocation, time, floods and leaks of tokens (rows T09 to T11 and T16 to T23)."""
+"""One-off use, revocation and time (rows T09 to T11 and T16 to T18)."""
 
 import concurrent.futures
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import time
 
-import attack_join
-import attack_tokens
 import mint
 import wire
-from team import HERE, LayerMissing, NotCovered, row, wait_until
+from team import HERE, LayerMissing, row, wait_until
 
 GRANTS = "Tests/TokensTests/AccessGrantTests.swift"
 STEPS = "Tests/TokensTests/AccessStepTests.swift"
@@ -32,11 +29,13 @@ def jobs_of(mesh, node, token):
 
 def at_once(count, work):
     """What `work(index)` answers, so many at the same time; what it raises is its answer, too."""
+
     def one(index):
         try:
             return work(index)
         except wire.Refused as refused:
             return refused
+
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
         return list(pool.map(one, range(count)))
 
@@ -50,24 +49,42 @@ def guest(mesh, node, token, *arguments, seconds=90):
         like = mesh.nodes[0].command("token", "create", "--address", f"127.0.0.1:{node.port}")
         stream.write(mint.line_of(token, like))
     environment = {"PATH": os.environ["PATH"], "HOME": home, "SWARMLET_TOKEN_FILE": path, "CI": "true"}
-    return subprocess.Popen([mesh.binary, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=home,
-                            env=environment, stdin=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [mesh.binary, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=home,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+    )
 
 
-@row("T09", "a one-off token twice, by 100 clients at once, and while the leader is killed", "one job; the same request: the same",
-     suites=[(STATE, "a token of one use starts one job, and the same request asked again is told which")])
+@row(
+    "T09",
+    "a one-off token twice, by 100 clients at once, and while the leader is killed",
+    "one job; the same request: the same",
+    suites=[(STATE, "a token of one use starts one job, and the same request asked again is told which")],
+)
 def replayed(team):
     token = team.token(uses=1)
     request = wire.submit()
     first = team.accepted(team.submit(token, request=request), "the first use").job
     again = team.accepted(team.submit(token, request=request), "the same request again").job
     team.check(first == again, f"the same request got job {first} and then job {again}")
-    team.check(team.accepted(team.submit(token, team.mesh.nodes[1], request), "at another node").job == first, "another job there")
+    team.check(
+        team.accepted(team.submit(token, team.mesh.nodes[1], request), "at another node").job == first,
+        "another job there",
+    )
     team.refused(team.submit(token), "token.used")
     crowd = team.token(uses=1)
     answers = at_once(100, lambda index: team.submit(crowd, team.mesh.nodes[index % 3], seconds=60))
     jobs = {answer.job for answer in answers if isinstance(answer, wire.Answer) and answer.job}
-    others = [answer for answer in answers if not isinstance(answer, wire.Answer) or answer.code not in (None, "token.used", "node.busy")]
+    others = [
+        answer
+        for answer in answers
+        if not isinstance(answer, wire.Answer) or answer.code not in (None, "token.used", "node.busy")
+    ]
     team.check(len(jobs) == 1, f"100 clients at once started {len(jobs)} jobs: {jobs}; others {others[:3]}")
     team.check(jobs_of(team.mesh, team.node, crowd) == sorted(jobs), "the queue says something else than the answers")
     # Only the token's second byte pair names it in the queue: a clash is found by the numbers above.
@@ -90,34 +107,58 @@ def replayed(team):
             mine = jobs_of(mesh, mesh.nodes[0], one)
             team.check(len(mine) <= 1, f"a one-off started the jobs {mine} when its leader was killed")
             if running.returncode == 0:
-                team.check(mine == [int(out.split()[0])], f"the guest was told job {out.split()[0]}, the mesh has {mine}")
+                team.check(
+                    mine == [int(out.split()[0])], f"the guest was told job {out.split()[0]}, the mesh has {mine}"
+                )
             else:
                 team.check("[" in errors, f"the guest was not told: {errors}")
             told["used" if mine else "not used"] += 1
-    return (f"one job of 100 clients; the same request got the same job at two nodes; leader killed in {rounds} rounds: "
-            f"{told['used']} used once, {told['not used']} not at all, each guest told which")
+    return (
+        f"one job of 100 clients; the same request got the same job at two nodes; leader killed in {rounds} rounds: "
+        f"{told['used']} used once, {told['not used']} not at all, each guest told which"
+    )
 
 
-@row("T10", "a one-off token in both halves of a partition", "one accepted; the minority has no quorum", root=True,
-     suites=[(STATE, "a use cannot be spent after the token's end by the time of the mesh")])
+@row(
+    "T10",
+    "a one-off token in both halves of a partition",
+    "one accepted; the minority has no quorum",
+    root=True,
+    suites=[(STATE, "a use cannot be spent after the token's end by the time of the mesh")],
+)
 def parted(team):
     inside = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    lacks = subprocess.run([*inside, "sh", "-c", "ip link add lab0 type bridge && nft add table inet lab"],
-                           capture_output=True, text=True)
+    lacks = subprocess.run(
+        [*inside, "sh", "-c", "ip link add lab0 type bridge && nft add table inet lab"], capture_output=True, text=True
+    )
     if lacks.returncode != 0:
         raise LayerMissing(f"namespaces with bridges and packet filters: {lacks.stderr.strip()}")
-    done = subprocess.run([*inside, sys.executable, os.path.join(HERE, "partition.py")], capture_output=True, text=True,
-                          timeout=240, env={**os.environ, "SWARMLET_BINARY": team.binary})
+    done = subprocess.run(
+        [*inside, sys.executable, os.path.join(HERE, "partition.py")],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "SWARMLET_BINARY": team.binary},
+    )
     team.check(done.returncode == 0, (done.stdout + done.stderr)[-600:])
     return done.stdout.strip()
 
 
-@row("T11", "50 narrowings of a one-off token used together", "one accepted", suites=[(STATE, "fifty narrowings of a token of one use start one job together")])
+@row(
+    "T11",
+    "50 narrowings of a one-off token used together",
+    "one accepted",
+    suites=[(STATE, "fifty narrowings of a token of one use start one job together")],
+)
 def siblings(team):
     token = team.token(uses=1)
     below = [token.narrowed(uses=1) for _ in range(50)]
-    answers = at_once(25, lambda index: [team.submit(below[2 * index + turn], team.mesh.nodes[index % 3], seconds=60)
-                                         for turn in range(2)])
+    answers = at_once(
+        25,
+        lambda index: [
+            team.submit(below[2 * index + turn], team.mesh.nodes[index % 3], seconds=60) for turn in range(2)
+        ],
+    )
     answers = [answer for pair in answers for answer in (pair if isinstance(pair, list) else [pair])]
     jobs = [answer.job for answer in answers if isinstance(answer, wire.Answer) and answer.job]
     team.check(len(jobs) == 1, f"50 narrowings of a one-off started the jobs {jobs}")
@@ -128,19 +169,33 @@ def siblings(team):
     return f"one of {len(below)} started a job; two narrowings of a token with two uses one each, a third none"
 
 
-@row("T16", "revoked: new use, remembered chain, in the middle of a log and of a fetch", f"refused at once, streams cut in {FRESH_SECONDS} s",
-     suites=[(STEPS, "step 10: a token, a link, a holder, and what an issuer made before a time, once revoked"),
-             (GRANTS, "a stream that goes on ends when the token is revoked, runs out or nobody can say any more")])
+@row(
+    "T16",
+    "revoked: new use, remembered chain, in the middle of a log and of a fetch",
+    f"refused at once, streams cut in {FRESH_SECONDS} s",
+    suites=[
+        (STEPS, "step 10: a token, a link, a holder, and what an issuer made before a time, once revoked"),
+        (GRANTS, "a stream that goes on ends when the token is revoked, runs out or nobody can say any more"),
+    ],
+)
 def revoked(team):
     size = 1024 if team.is_long else 128
-    job = team.start_job("--profile", "none", "--no-send", "--", "sh", "-c",
-                         f"head -c {size}M /dev/zero > big; while :; do echo line; sleep 0.2; done")
+    job = team.start_job(
+        "--profile",
+        "none",
+        "--no-send",
+        "--",
+        "sh",
+        "-c",
+        f"head -c {size}M /dev/zero > big; while :; do echo line; sleep 0.2; done",
+    )
     done = team.start_job("--profile", "none", "--no-send", "--", "sh", "-c", f"head -c {size}M /dev/urandom > big")
     team.wait_job(done, 120)
     acts = {"act": ["logs", "fetch"], "res": {"job": [str(job), str(done)]}, "lim": {"out_bytes": 4 << 30}}
 
     def cut(token, request, operation, revoke, node):
         """How long after the withdrawal the stream went on."""
+
         def keep(session):
             session.receive()
             revoke()
@@ -156,8 +211,18 @@ def revoked(team):
             except (wire.Refused, EOFError):
                 pass
             return time.monotonic() - at
-        return wire.call(team.outer, node, token, request, operation, keep=keep, seconds=FRESH_SECONDS + SLACK_SECONDS,
-                         member=mint.Key.of_node(node).id)
+
+        return wire.call(
+            team.outer,
+            node,
+            token,
+            request,
+            operation,
+            keep=keep,
+            seconds=FRESH_SECONDS + SLACK_SECONDS,
+            member=mint.Key.of_node(node).id,
+        )
+
     worst = 0.0
     try:
         for what in ("token", "holder"):
@@ -170,16 +235,22 @@ def revoked(team):
 
                 def withdraw():
                     team.mesh.command(team.node, "token", "revoke", *words, stdin=line)
+
                 took = cut(token, request, operation, withdraw, team.mesh.nodes[1])
                 worst = max(worst, took)
-                team.check(took < FRESH_SECONDS + SLACK_SECONDS, f"a {operation} stream went on for {took:.0f} s after {what} was revoked")
+                team.check(
+                    took < FRESH_SECONDS + SLACK_SECONDS,
+                    f"a {operation} stream went on for {took:.0f} s after {what} was revoked",
+                )
                 for node in team.mesh.nodes:
                     member = mint.Key.of_node(node).id
                     team.refused(team.call(token, node=node, member=member), "token.revoked")
                     team.refused(team.call(below, node=node, member=member), "token.revoked")
                 team.accepted(team.call(team.token(**acts)), "another token")
     except TimeoutError:
-        team.check(False, f"a stream went on for more than {FRESH_SECONDS + SLACK_SECONDS} s after its token was revoked")
+        team.check(
+            False, f"a stream went on for more than {FRESH_SECONDS + SLACK_SECONDS} s after its token was revoked"
+        )
     finally:
         team.mesh.attempt(team.node, "cancel", str(job))
     old = team.token()
@@ -189,12 +260,18 @@ def revoked(team):
     now = json.loads(mint.payload_of(epoch))["ep"]
     team.accepted(team.call(team.token(ep=now)), "a token made after all were withdrawn")
     team.epoch = now
-    return (f"by token, holder and epoch: new and remembered uses refused at once at three nodes, links below with them; log and "
-            f"fetch of {size} MiB cut after {worst:.1f} s at most; other tokens went on")
+    return (
+        f"by token, holder and epoch: new and remembered uses refused at once at three nodes, links below with them; log and "
+        f"fetch of {size} MiB cut after {worst:.1f} s at most; other tokens went on"
+    )
 
 
-@row("T17", "revoked, then the leader dies, an old leader returns, and a node is alone", "stays revoked; who is alone refuses",
-     suites=[(STEPS, "step 13: a node that has not heard for long enough what is revoked")])
+@row(
+    "T17",
+    "revoked, then the leader dies, an old leader returns, and a node is alone",
+    "stays revoked; who is alone refuses",
+    suites=[(STEPS, "step 13: a node that has not heard for long enough what is revoked")],
+)
 def revived(team):
     with team.own_mesh() as mesh:
         outer = wire.Mesh(mesh.nodes[0])
@@ -203,10 +280,13 @@ def revived(team):
 
         def ask(one, node):
             return wire.call(outer, node, one, wire.JOBS, "jobs", seconds=40)
+
         leader = team.leader(mesh)
         others = [node for node in mesh.nodes if node is not leader]
         team.check(ask(token, others[0]).code is None, "a good token was refused")
-        mesh.command(leader, "token", "revoke", "-", stdin=mint.line_of(token, mesh.nodes[0].command("token", "create")))
+        mesh.command(
+            leader, "token", "revoke", "-", stdin=mint.line_of(token, mesh.nodes[0].command("token", "create"))
+        )
         leader.kill_daemon()
         team.check(ask(token, others[0]).code == "token.revoked", "no longer revoked after its leader was killed")
         leader.start_again()
@@ -215,19 +295,31 @@ def revived(team):
         team.check(ask(good, leader).code is None, "the neighbour was refused")
         for node in others:
             node.kill_daemon()
-        alone = wait_until(lambda: ask(good, leader).code, "the node that is alone refuses", FRESH_SECONDS + SLACK_SECONDS, 0.5)
+        alone = wait_until(
+            lambda: ask(good, leader).code, "the node that is alone refuses", FRESH_SECONDS + SLACK_SECONDS, 0.5
+        )
         team.check(alone == "token.view_old", f"a node that is alone says {alone}")
         for node in others:
             node.start_again()
         mesh.wait_alive(leader, 3, voters=3)
         team.check(ask(good, leader).code is None, "the neighbour is refused when all are there again")
         team.check(ask(token, others[1]).code == "token.revoked", "no longer revoked when all are there again")
-    team.part("a mesh that a person rebuilds from a snapshot of before (raft recover) has forgotten what was withdrawn since")
-    return "revoked at every node through the leader's death and return; a node that was alone refused even the good token"
+    team.part(
+        "a mesh that a person rebuilds from a snapshot of before (raft recover) has forgotten what was withdrawn since"
+    )
+    return (
+        "revoked at every node through the leader's death and return; a node that was alone refused even the good token"
+    )
 
 
-@row("T18", "a node whose clock is an hour off, or is set back", "no expired token is accepted",
-     suites=[("Tests/SchedulerTests/TokenTests.swift", "a use cannot be spent after the token's end by the time of the mesh")])
+@row(
+    "T18",
+    "a node whose clock is an hour off, or is set back",
+    "no expired token is accepted",
+    suites=[
+        ("Tests/SchedulerTests/TokenTests.swift", "a use cannot be spent after the token's end by the time of the mesh")
+    ],
+)
 def misdated(team):
     compiler = shutil.which("clang") or shutil.which("gcc")
     if compiler is None:
@@ -255,6 +347,7 @@ def misdated(team):
             for request, operation in ((wire.submit(), "submit"), (wire.logs(job), "logs")):
                 answer = ask(expired, node, request, operation)
                 team.check(answer.code is not None, f"{what}: an expired token was accepted for {operation}: {answer}")
+
         wrong = mesh.nodes[2] if team.leader(mesh) is not mesh.nodes[2] else mesh.nodes[1]
         wrong.kill_daemon()
         set_clock(-3600)
@@ -268,7 +361,10 @@ def misdated(team):
             team.check("clock.so" in stream.read(), "the daemon did not take the clock")
         both_refused(wrong, "a node an hour behind")
         right = mesh.nodes[0]
-        team.check(ask(good, right, wire.logs(job), "logs").code is None, "the neighbour was refused at a node whose clock is right")
+        team.check(
+            ask(good, right, wire.logs(job), "logs").code is None,
+            "the neighbour was refused at a node whose clock is right",
+        )
         set_clock(3600)
         both_refused(wrong, "a node an hour ahead")
         ahead = ask(good, wrong, wire.logs(job), "logs").code
@@ -279,168 +375,7 @@ def misdated(team):
             said += stream.read()
         if "clock" not in said:
             team.part("a node whose clock is off says so nowhere (doctor, log)")
-    return (f"nothing expired was accepted by a node an hour behind, ahead ({ahead or 'the good one was accepted there'}) or set back; "
-            "a good token was, where the clock is right")
-
-
-@row("T19", "floods: valid, invalid, unknown issuers, revocations", "memory bounded, others are answered",
-     suites=[(GRANTS, "the cache holds no more than its bound, and strangers put nothing into it")])
-def flooded(team):
-    count = 25_000 if team.is_long else 600
-    epoch = getattr(team, "epoch", 0)
-    issuer, mesh, other = team.issuer, team.outer.name, mint.Key()
-    holder = mint.Key()
-    kinds = {"valid": lambda: mint.mint(issuer, mesh, holder, ep=epoch),
-             "invalid": lambda: (lambda token: token.with_links(token.links[0][:40] + "A" + token.links[0][41:]))(
-                 mint.mint(issuer, mesh, holder, ep=epoch)),
-             "unknown": lambda: mint.mint(other, mesh, holder, ep=epoch)}
-    slowest, rates = 0.0, []
-    for what, make in kinds.items():
-        started = time.monotonic()
-
-        def some(_index, make=make):
-            return [team.call(make(), seconds=60).code for _ in range(count // 20)]
-        with concurrent.futures.ThreadPoolExecutor(21) as pool:
-            flood = [pool.submit(some, index) for index in range(20)]
-            while not all(one.done() for one in flood):
-                asked = time.monotonic()
-                team.node.command_json("members")
-                slowest = max(slowest, time.monotonic() - asked)
-        answers = [answer for one in flood for answer in one.result()]
-        bad = [answer for answer in answers if (answer is None) != (what == "valid") and answer != "node.busy"]
-        team.check(not bad, f"of the {what} tokens {len(bad)} were answered with {bad[:2]}")
-        rates.append(f"{len(answers) / (time.monotonic() - started):.0f}/s {what}")
-    revocations = 20_000 if team.is_long else 100
-    for number in range(revocations):
-        key = os.urandom(32)
-        done = team.mesh.attempt(team.node, "token", "revoke", "--holder", mint.key_id(key))
-        if done.returncode != 0:
-            team.check("too_many" in done.stderr, done.stderr)
-            break
-    team.accepted(team.call(mint.mint(issuer, mesh, ep=epoch)), "a token after the flood")
-    if not team.is_long:
-        team.part(f"10^5 of each: {count} of each and {revocations} revocations here, 25,000 and 20,000 with --long; "
-                  "each comes on a connection of its own")
-    return f"{count} of each kind at {', '.join(rates)}; a member was answered within {slowest:.2f} s meanwhile; memory as before"
-
-
-@row("T20", "tokens of a stolen issuer's key that are in no log", "refused: not in the log")
-def off_log(team):
-    added = mint.Key()
-    text = mint.public_text(added.public)
-    team.node.command("token", "issuer", "add", text, "stolen")
-    token = mint.mint(added, team.outer.name, ep=getattr(team, "epoch", 0))
-    answer = team.call(token)
-    team.node.command("token", "issuer", "revoke", text)
-    team.check(team.call(token).code == "token.invalid", "a token of the stolen key works after it was revoked")
-    if answer.code is None:
-        raise NotCovered("strict issuing (a token that is in no log does not work) is not in this program; once the key is revoked, "
-                         "all it has made is void at once")
-    return f"refused with {answer.code}"
-
-
-@row("T21", "keys of small or mixed order as holder, issuer or node", "refused",
-     suites=[("Tests/TokensTests/KeyTests.swift", "keys of small order, of mixed order, off the curve and of other lengths are refused"),
-             (STEPS, "a holder's key of small or mixed order, or under the name of another key, is refused")])
-def crooked_keys(team):
-    bad = [*attack_tokens.SMALL, *attack_tokens.NOT_CANONICAL, attack_tokens.MIXED]
-    epoch = getattr(team, "epoch", 0)
-    with team.nothing_changes():
-        for point in bad:
-            confirmation = {"kid": mint.key_id(point), "key": mint.public_text(point)}
-            team.refused(team.call(team.token(cnf=confirmation, ep=epoch)), *attack_tokens.CLAIMS)
-            team.refused(team.call(team.token(ep=epoch).narrowed(cnf=confirmation)), *attack_tokens.CLAIMS)
-            done = team.mesh.attempt(team.node, "token", "issuer", "add", mint.public_text(point), "crooked")
-            team.check(done.returncode != 0, f"{mint.public_text(point)} became an issuer")
-            done = team.mesh.attempt(team.node, "token", "create", "--holder", mint.public_text(point))
-            team.check(done.returncode != 0, f"a token was made for the holder {mint.public_text(point)}")
-        for point in bad:
-            answer = attack_join.ask_admission(team, identity=mint.Key(), public=point)
-            team.check(answer.code is not None, f"a node with the key {point.hex()} was admitted")
-    team.accepted(team.call(team.token(ep=epoch)), "an ordinary holder")
-    return f"{len(bad)} keys refused as holder of a root and of a link, as issuer, in token create, and as node"
-
-
-@row("T22", "the token's secret in arguments, environment, logs, ps, files of the mesh, core dumps", "nowhere",
-     suites=[("Tests/Faults/test_tokens.py", "the token itself is nowhere")])
-def leaked(team):
-    line = team.issued("--act", "run,logs,status", "--uses", "3")
-    token = mint.of_line(line)
-    os.makedirs(os.path.join(team.mesh.folder, "guest"), exist_ok=True)
-    path = os.path.join(team.mesh.folder, "guest", "leak.token")
-    with open(path, "w", encoding="ascii") as stream:
-        stream.write(line)
-    environment = {"PATH": os.environ["PATH"], "HOME": os.path.dirname(path), "SWARMLET_TOKEN": line, "CI": "true"}
-    running = subprocess.Popen([team.binary, "run", "--yes", "--no-send", "--", "sh", "-c", "env; cat /proc/[0-9]*/environ; sleep 2"],
-                               env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=os.path.dirname(path))
-    seen = set()
-
-    def look():
-        for pid in [name for name in os.listdir("/proc") if name.isdigit()]:
-            for what in ("cmdline", "environ"):
-                try:
-                    with open(f"/proc/{pid}/{what}", "rb") as stream:
-                        text = stream.read()
-                except OSError:
-                    continue
-                # The environment that its own process was started with is the guest's, and unset at once.
-                if line[20:90].encode() in text and (what, int(pid)) != ("environ", running.pid):
-                    seen.add((what, pid))
-        return running.poll() is not None
-    wait_until(look, "the guest's command ends", 90, 0.1)
-    out, errors = running.communicate(timeout=30)
-    own = running.pid
-    team.check(not {one for one in seen if one[1] != str(own)}, f"the token is seen in {seen}")
-    secrets = [line[20:90].encode(), token.holder.seed, mint.b64(token.holder.seed).encode(), token.holder.seed.hex().encode()]
-    for secret in secrets:
-        team.check(secret not in out and secret not in errors, "the job or the command's words hold the token")
-    for node in team.mesh.nodes:
-        for folder, _, names in os.walk(node.data):
-            for name in names:
-                place = os.path.join(folder, name)
-                if os.path.islink(place) or not os.path.isfile(place) or os.path.getsize(place) > 64 << 20:
-                    continue
-                with open(place, "rb") as stream:
-                    content = stream.read()
-                for secret in secrets:
-                    team.check(secret not in content, f"{place} holds the secret of a token")
-        with open(f"/proc/{node.daemon_pid()}/limits", encoding="ascii") as stream:
-            core = next(entry for entry in stream if entry.startswith("Max core file size"))
-        team.check(core.split()[4:6] == ["0", "0"] or core.split()[4] == "0", f"{node.name} may leave core dumps: {core.strip()}")
-        daemon_log = os.path.join(node.data, "daemon.log")
-        with open(daemon_log, "rb") as stream:
-            team.check(b"v4.public." not in stream.read(), f"{daemon_log} holds links of a token")
-    shown = team.node.command("token", "ls", "--json")
-    team.check(token.links[0][20:80] not in shown, "token ls shows the token")
-    if running.returncode != 0 and team.is_strict:
-        team.check(False, f"the guest's own job did not run: {errors.decode()[-300:]}")
-    return "not in any process's arguments or environment, nor job, output, data directories and logs of three nodes; no core dumps"
-
-
-@row("T23", "time tells apart unknown kid, bad signature and expired", "only the documented early end differs", slow=True,
-     suites=[(STEPS, "of several flaws the first in the order of the steps is the one that counts")])
-def timed(team):
-    count = 10_000 if team.is_long else 300
-    epoch = getattr(team, "epoch", 0)
-    good = team.token(ep=epoch)
-    signature = mint.unb64(good.links[0].split(".")[2])[-64:]
-    early = bytearray(signature)
-    early[0] ^= 1
-    late = bytearray(signature)
-    late[63] ^= 1
-    kinds = {"unknown kid": mint.mint(mint.Key(), team.outer.name, ep=epoch),
-             "first byte of the signature": good.with_links(attack_tokens.with_signature(good.links[0], bytes(early))),
-             "last byte of the signature": good.with_links(attack_tokens.with_signature(good.links[0], bytes(late))),
-             "expired": team.token(ep=epoch, iat=mint.moment(0), nbf=mint.moment(0), exp=mint.moment(1))}
-    took = {what: [] for what in kinds}
-    for _ in range(count // len(kinds)):
-        for what, token in kinds.items():
-            def keep(session):
-                asked = time.perf_counter()
-                session.receive()
-                took[what].append(time.perf_counter() - asked)
-            (team.submit if what == "expired" else team.call)(token, keep=keep)
-    team.accepted(team.call(good))
-    said = ", ".join(f"{what} {statistics.median(values) * 1e6:.0f} us" for what, values in took.items())
-    team.part("that no step depends on a secret: measured from outside, over sockets, not proven; comparisons are libsodium's")
-    return f"median of {count // len(kinds)} refusals each: {said}"
+    return (
+        f"nothing expired was accepted by a node an hour behind, ahead ({ahead or 'the good one was accepted there'}) or set back; "
+        "a good token was, where the clock is right"
+    )

@@ -101,9 +101,20 @@ def encoded(claims):
 def root_claims(issuer, mesh, holder, **changes):
     """What a good root says; None leaves a claim out."""
     now = int(time.time())
-    claims = {"typ": "swarmlet.access.v1", "iss": issuer.id, "aud": mesh, "iat": moment(now), "nbf": moment(now),
-              "exp": moment(now + 3600), "jti": b64(os.urandom(16)), "ep": 0, "cnf": holder.confirmation,
-              "act": ["run", "logs", "fetch", "cancel"], "uses": 0, "dlg": 4}
+    claims = {
+        "typ": "swarmlet.access.v1",
+        "iss": issuer.id,
+        "aud": mesh,
+        "iat": moment(now),
+        "nbf": moment(now),
+        "exp": moment(now + 3600),
+        "jti": b64(os.urandom(16)),
+        "ep": 0,
+        "cnf": holder.confirmation,
+        "act": ["run", "logs", "fetch", "cancel"],
+        "uses": 0,
+        "dlg": 4,
+    }
     claims.update(changes)
     return {name: value for name, value in claims.items() if value is not None}
 
@@ -129,9 +140,15 @@ class Token:
         holder = changes.pop("holder", None) or Key()
         above = payload_of(self.links[-1]) if above is None else above
         signer = signer or self.holder
-        claims = {"typ": "swarmlet.delegation.v1", "iss": signer.id, "prf": b64(blake2(HEADER + above)),
-                  "jti": b64(os.urandom(16)), "iat": moment(now), "exp": json.loads(payload_of(self.links[-1]))["exp"],
-                  "cnf": holder.confirmation}
+        claims = {
+            "typ": "swarmlet.delegation.v1",
+            "iss": signer.id,
+            "prf": b64(blake2(HEADER + above)),
+            "jti": b64(os.urandom(16)),
+            "iat": moment(now),
+            "exp": json.loads(payload_of(self.links[-1]))["exp"],
+            "cnf": holder.confirmation,
+        }
         claims.update(changes)
         payload = encoded({name: value for name, value in claims.items() if value is not None})
         link = paseto(payload, signer, implicit(purpose, self.mesh), footer)
@@ -149,8 +166,16 @@ class Token:
 
     def proof(self, channel, operation, request, node, now, key=None, **changes):
         key = key or self.holder
-        claims = {"typ": "swarmlet.proof.v1", "tok": b64(self.hash), "ch": b64(channel), "op": operation,
-                  "req": b64(blake2(request)), "aud": node, "iat": moment(now), "jti": b64(os.urandom(16))}
+        claims = {
+            "typ": "swarmlet.proof.v1",
+            "tok": b64(self.hash),
+            "ch": b64(channel),
+            "op": operation,
+            "req": b64(blake2(request)),
+            "aud": node,
+            "iat": moment(now),
+            "jti": b64(os.urandom(16)),
+        }
         claims.update(changes)
         return paseto(encoded(claims), key, implicit(PROOF, self.mesh))
 

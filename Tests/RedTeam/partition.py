@@ -16,10 +16,18 @@ def main():
         lab.start()
         for host in lab.nodes:
             lab.wait_alive(host, 3, voters=3)
-        leader = next(lab.node(member["name"]) for member in lab.members(lab.nodes[0]) if member.get("raft") == "leader")
+        leader = next(
+            lab.node(member["name"]) for member in lab.members(lab.nodes[0]) if member.get("raft") == "leader"
+        )
         others = [host for host in lab.nodes if host is not leader]
-        line = lab.command(leader, "token", "create", "--uses", "1", *[word for host in lab.nodes
-                                                                         for word in ("--address", f"{host.addresses[0]}:7717")])
+        line = lab.command(
+            leader,
+            "token",
+            "create",
+            "--uses",
+            "1",
+            *[word for host in lab.nodes for word in ("--address", f"{host.addresses[0]}:7717")],
+        )
         path = os.path.join(lab.folder, "guest.token")
         with open(path, "w", encoding="ascii") as stream:
             stream.write(line)
@@ -28,12 +36,34 @@ def main():
             home = os.path.join(lab.folder, f"home-{host.name}")
             os.makedirs(home, exist_ok=True)
             return subprocess.Popen(
-                ["nsenter", f"--net=/run/netns/{host.namespace}", lab.binary, "run", "-d", "--yes", "--no-send", "--", "true"],
-                env={"PATH": os.environ["PATH"], "HOME": home, "SWARMLET_TOKEN_FILE": path, "CI": "true"}, cwd=home,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                [
+                    "nsenter",
+                    f"--net=/run/netns/{host.namespace}",
+                    lab.binary,
+                    "run",
+                    "-d",
+                    "--yes",
+                    "--no-send",
+                    "--",
+                    "true",
+                ],
+                env={"PATH": os.environ["PATH"], "HOME": home, "SWARMLET_TOKEN_FILE": path, "CI": "true"},
+                cwd=home,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+
         lab.split([leader], others)
-        meshes.wait_until(lambda: any(member.get("raft") == "leader" and member["name"] != leader.name
-                                      for member in lab.members(others[0])), "the majority has a leader", 30, 0.1)
+        meshes.wait_until(
+            lambda: any(
+                member.get("raft") == "leader" and member["name"] != leader.name for member in lab.members(others[0])
+            ),
+            "the majority has a leader",
+            30,
+            0.1,
+        )
         asked = {host.name: ask(host) for host in (leader, others[0], others[1])}
         ended = {name: (process.communicate(timeout=120), process.returncode) for name, process in asked.items()}
         lab.heal()
@@ -51,8 +81,10 @@ def main():
             print(f"after it was healed: {again.returncode} {again_said}")
             return 1
         why = alone.split("[")[-1].split("]")[0]
-        print(f"one job, by the majority; the half without a majority said {why}, of two askers in the other half one was given it; "
-              "healed, it is used at every node")
+        print(
+            f"one job, by the majority; the half without a majority said {why}, of two askers in the other half one was given it; "
+            "healed, it is used at every node"
+        )
         return 0
     finally:
         lab.stop()

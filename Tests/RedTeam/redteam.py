@@ -13,6 +13,8 @@ import attack_files  # noqa: F401
 import attack_floods  # noqa: F401
 import attack_gossip  # noqa: F401
 import attack_join  # noqa: F401
+import attack_leaks  # noqa: F401
+import attack_narrowing  # noqa: F401
 import attack_raft  # noqa: F401
 import attack_sandbox  # noqa: F401
 import attack_tokens  # noqa: F401
@@ -74,20 +76,39 @@ def main():
         for one in rows:
             result = red.attack(team, one)
             results.append(result)
-            print(f"{one.name} {result.verdict:13} {result.seconds:5.1f} s  {result.seen[:150]}", file=sys.stderr, flush=True)
+            print(
+                f"{one.name} {result.verdict:13} {result.seconds:5.1f} s  {result.seen[:150]}",
+                file=sys.stderr,
+                flush=True,
+            )
     finally:
         team.stop()
     if given.json:
         for result in results:
-            print(json.dumps({"case": result.row.name, "attack": result.row.attack, "expected": result.row.expected,
-                              "seen": result.seen, "verdict": result.verdict, "seconds": round(result.seconds, 1)}))
+            print(
+                json.dumps(
+                    {
+                        "case": result.row.name,
+                        "attack": result.row.attack,
+                        "expected": result.row.expected,
+                        "seen": result.seen,
+                        "verdict": result.verdict,
+                        "seconds": round(result.seconds, 1),
+                    }
+                )
+            )
     else:
         table(results)
     count = collections.Counter(result.verdict for result in results)
-    words = [(HELD, "held"), (IN_PART, "in part"), (LAYER_MISSING, "layer missing"), (NOT_COVERED, "not covered"),
-             (FELL, "fell"), (BROKE, "broke")]
-    said = ", ".join(f"{count[verdict]} {word}" for verdict, word in words
-                     if count[verdict] or verdict in (HELD, FELL))
+    words = [
+        (HELD, "held"),
+        (IN_PART, "in part"),
+        (LAYER_MISSING, "layer missing"),
+        (NOT_COVERED, "not covered"),
+        (FELL, "fell"),
+        (BROKE, "broke"),
+    ]
+    said = ", ".join(f"{count[verdict]} {word}" for verdict, word in words if count[verdict] or verdict in (HELD, FELL))
     out = sys.stderr if given.json else sys.stdout
     print(f"{len(results)} cases: {said}; slowest answer of a node after an attack {team.worst_answer:.2f} s", file=out)
     return 1 if count[FELL] or count[BROKE] else 0

@@ -18,7 +18,13 @@ import mint  # noqa: E402
 import wire  # noqa: E402
 
 HELD, IN_PART, LAYER_MISSING, NOT_COVERED, FELL, BROKE = (
-    "held", "in part", "layer missing", "not covered", "fell", "broke")
+    "held",
+    "in part",
+    "layer missing",
+    "not covered",
+    "fell",
+    "broke",
+)
 ANSWER_SECONDS = 10
 # Memory of a daemon after an attack: not more than a fifth, or this much, above what it was.
 GROWTH_BYTES = 32 << 20
@@ -61,10 +67,12 @@ ROWS = {}
 
 def row(name, attack, expected, root=False, slow=False, suites=()):
     """Declares a row of the list of attacks. It returns what was seen, or raises what came of it."""
+
     def declare(function):
         assert name not in ROWS, name
         ROWS[name] = Row(name, attack, expected, function, root, slow, tuple(suites))
         return function
+
     return declare
 
 
@@ -155,6 +163,7 @@ class Team:
                     if member.get("raft") == "leader" and member["state"] == "alive":
                         return mesh.node(member["name"])
             return None
+
         return meshes.wait_until(found, "somebody leads", 30, 0.1)
 
     # Tokens and calls
@@ -225,7 +234,9 @@ class Team:
 
     def state(self, mesh=None):
         mesh = mesh or self.mesh
-        members = sorted((member["name"], member.get("role"), member["state"]) for member in mesh.members(mesh.nodes[0]))
+        members = sorted(
+            (member["name"], member.get("role"), member["state"]) for member in mesh.members(mesh.nodes[0])
+        )
         jobs = mesh.nodes[0].command_json("ps", "-a")["jobs"]
         keys = {}
         for node in mesh.nodes:
@@ -287,6 +298,7 @@ def attack(team, one):
 
     def late(_signal, _frame):
         raise TimeoutError("the row had not ended in time")
+
     signal.signal(signal.SIGALRM, late)
     signal.alarm(ROW_SECONDS * (10 if team.is_long else 1))
     try:

@@ -15,8 +15,17 @@ SIGNED_GOSSIP = b"swarmlet/gossip/1"
 MESSAGE_KIND = 1
 RAFT, SWIM, PROPOSE, RENEW, GRANTED, PROPOSE_ALL, READ = range(1, 8)
 # Kinds of Raft messages on the wire (RaftMessage+CBOR.swift).
-VOTE_REQUEST, VOTE_RESPONSE, APPEND, APPEND_RESPONSE, HEARTBEAT, HEARTBEAT_RESPONSE, SNAPSHOT, SNAPSHOT_RESPONSE, TIMEOUT_NOW = \
-    range(1, 10)
+(
+    VOTE_REQUEST,
+    VOTE_RESPONSE,
+    APPEND,
+    APPEND_RESPONSE,
+    HEARTBEAT,
+    HEARTBEAT_RESPONSE,
+    SNAPSHOT,
+    SNAPSHOT_RESPONSE,
+    TIMEOUT_NOW,
+) = range(1, 10)
 
 
 class Traitor:
@@ -82,8 +91,12 @@ def digest(data):
 
 def entry(command, **fields):
     """An entry of the log for the leader to propose; `command` is `{0: kind, 1: ...}`."""
-    return {1: {1: int.from_bytes(os.urandom(7), "big"), 2: int.from_bytes(os.urandom(7), "big")}, 2: 0, 3: command,
-            **{int(name[1:]): value for name, value in fields.items()}}
+    return {
+        1: {1: int.from_bytes(os.urandom(7), "big"), 2: int.from_bytes(os.urandom(7), "big")},
+        2: 0,
+        3: command,
+        **{int(name[1:]): value for name, value in fields.items()},
+    }
 
 
 def word(mesh_id, author, key, subject, version, state):

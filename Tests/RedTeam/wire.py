@@ -145,7 +145,7 @@ class Connection:
 
     def _pieces(self, head, kind, message):
         for start in range(0, max(len(message), 1), FRAGMENT):
-            piece = message[start:start + FRAGMENT]
+            piece = message[start : start + FRAGMENT]
             flags = (1 if start == 0 else 0) | (2 if start + FRAGMENT >= len(message) else 0)
             first = struct.pack("<HI", kind, len(message)) if start == 0 else b""
             self.send_frame(head + bytes([flags]) + first + piece)
@@ -172,7 +172,7 @@ class Connection:
             if record[0] != DATA:
                 continue
             flags = record[5]
-            content = record[6 + (6 if flags & 1 else 0):]
+            content = record[6 + (6 if flags & 1 else 0) :]
             parts.append(content)
             self.used += len(content) + 16
             if credit and self.used >= 65_536:
