@@ -10,16 +10,14 @@ import Testing
     private let worker = NodeID(4)
 
     /// Three voters, and a worker that was taken over.
-    private func mesh() throws -> CoreMesh {
+    private func fourNodes() throws -> CoreMesh {
         let mesh = try CoreMesh()
         try mesh.admit()
         try mesh.admit()
         try mesh.admit(role: .worker)
-        mesh.run(seconds: 10) { self.voters(of: mesh) == 3 }
+        mesh.run(seconds: 10) { mesh[1].raft.membership.voters.count == 3 }
         return mesh
     }
-
-    private func voters(of mesh: CoreMesh) -> Int { mesh[1].raft.membership.voters.count }
 
     private func lies(term: UInt64, index: UInt64) -> [RaftMessage] {
         [
@@ -35,8 +33,8 @@ import Testing
     }
 
     @Test("who can never vote has a say in the log neither as leader nor as voter, in this term or a later one")
-    func worker() throws {
-        let mesh = try mesh()
+    func workersMessages() throws {
+        let mesh = try fourNodes()
         let (term, last) = (mesh[1].raft.term, mesh[1].raft.commitIndex)
         for at in [term, term + 1_000] {
             let later: [RaftMessage] = [
@@ -59,7 +57,7 @@ import Testing
 
     @Test("of two that are no leader only the one that may be chosen is believed")
     func mayBeChosen() throws {
-        let mesh = try mesh()
+        let mesh = try fourNodes()
         try mesh.admit()
         let later = RaftMessage.heartbeat(.init(term: mesh[2].raft.term + 1, commitIndex: 0, round: 0))
         mesh.handle(NodeID(2), .message(from: worker, .raft(later)))
