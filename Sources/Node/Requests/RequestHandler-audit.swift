@@ -19,7 +19,7 @@ extension RequestHandler {
 
 extension MeshNode {
     /// Who asks at this node, as the log of what happened names him.
-    func actor(_ user: String) -> String { "\(user)@\(views.nodeName(id))" }
+    func actor(_ user: String) -> String { "\(user)@\(membership.nodeName)" }
 
     /// As `actor(_:)`; of somebody outside the mesh the id of his key.
     func actor(of caller: RequestHandler.Caller) -> String {
