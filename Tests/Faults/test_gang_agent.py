@@ -139,7 +139,8 @@ class GangAgent(MeshCase):
         host = self.host(job, 0)
         path = os.path.join(host.data, "doors", f"{job}.0.1", "socket")
         self.assertTrue(os.path.exists(path), path)
-        self.assertEqual(os.stat(os.path.dirname(os.path.dirname(path))).st_mode & 0o777, 0o700)
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        self.assertEqual(os.stat(os.path.dirname(path)).st_uid, os.getuid(), "nobody else can put another one there")
         if os.getuid() == 0:
             # Root of the host is not the job's user, nobody, and speaks for no rank.
             self.assertIn(b"auth.denied", ask(path, b"\x82\x18\x2e\x82\x02\xf6"))

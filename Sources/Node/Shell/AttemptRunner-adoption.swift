@@ -157,7 +157,7 @@ extension AttemptRunner {
     /// Its processes knock where the daemon before this one listened.
     private func openDoor(of key: AttemptKey) {
         do {
-            if let plan = node.plan(for: key) { _ = try node.doors.open(for: plan) }
+            if let plan = node.plan(for: key) { try node.doors.open(for: plan) }
         } catch {
             let reason = APIFailure(error).message
             node.log.warning("rank \(key.task) of job \(key.job) cannot reach its gang any more: \(reason)")

@@ -208,7 +208,7 @@ final class AttemptRunner: @unchecked Sendable {
         try Task.checkCancellation()
         if let gang = plan.job.gang { plan.seat = try await node.gangs.meet(key, gang) }
         defer { node.gangs.letGo(key) }
-        plan.door = try node.doors.open(for: plan)
+        plan.door = try await node.doors.make(for: plan)
         var spec = try plan.spec(
             on: node.host.capabilities, node.host.policy,
             devices: node.host.devices.files(of: plan.visibleGPUs.map(\.index).sorted()))

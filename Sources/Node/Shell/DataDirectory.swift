@@ -44,6 +44,8 @@ public struct DataDirectory: Hashable, Sendable {
     var logs: String { path + "/logs" }
     /// Where the ranks of gangs reach this daemon.
     var doors: String { path + "/doors" }
+    /// The swarmlet that ranks are given: a copy, which every user can reach, and no upgrade replaces under them.
+    var programOfRanks: String { path + "/program-of-ranks" }
     /// The working directories of attempts.
     var work: String { path + "/work" }
 
@@ -143,12 +145,12 @@ public struct DataDirectory: Hashable, Sendable {
     }
 
     private func makeSubdirectories() throws {
-        for directory in [keys, blobs, supervisors, logs, setups, doors] {
+        for directory in [keys, blobs, supervisors, logs, setups] {
             try HostFiles.makeDirectories(directory, mode: 0o700)
         }
-        for directory in [work, images] { try HostFiles.makeDirectories(directory, mode: 0o711) }
+        for directory in [work, images, doors] { try HostFiles.makeDirectories(directory, mode: 0o711) }
         // A job's user passes through them on the way to its own directory, whatever the umask was.
-        for directory in [path, work, images] where chmod(directory, 0o711) != 0 {
+        for directory in [path, work, images, doors] where chmod(directory, 0o711) != 0 {
             throw HostError.system(operation: "chmod", path: directory, errorNumber: errno)
         }
     }

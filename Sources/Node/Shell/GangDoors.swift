@@ -13,6 +13,7 @@ import Scheduler
 final class GangDoors: @unchecked Sendable {
     private let node: MeshNode
     private var doors: [AttemptKey: Door] = [:]
+    private var program: ProgramCopy?
 
     private final class Door: @unchecked Sendable {
         let key: AttemptKey
@@ -31,6 +32,12 @@ final class GangDoors: @unchecked Sendable {
         }
     }
 
+    /// The swarmlet for ranks on its way to where they find it.
+    private final class ProgramCopy: @unchecked Sendable {
+        var task: Task<Void, Never>?
+        var failure: (any Error)?
+    }
+
     /// Of one rank at once: `mpirun` starts its daemons on 128 hosts at a time.
     private static let callsMax = 256
     /// Who says nothing for so long is sent away.
@@ -39,19 +46,50 @@ final class GangDoors: @unchecked Sendable {
 
     init(node: MeshNode) { self.node = node }
 
-    /// Listens for a rank that is about to run here, or runs; nil where it has no sandbox to find the way in, or is no rank.
-    func open(for plan: AttemptPlan) throws -> GangDoor? {
-        guard let gang = plan.job.gang, plan.job.guest == nil, plan.profile != .none else { return nil }
-        let place = directory(of: plan.key)
-        let door = GangDoor(directory: place, program: Executable.path)
-        guard doors[plan.key] == nil else { return door }
-        let user = try plan.account ?? plan.lookedUpAccount()
-        let opened = Door(plan.key, gang, user: user.user?.user ?? geteuid(), try listen(in: place))
+    /// Listens for a rank that is about to run here; nil where it has no sandbox to find the way in, or is no rank.
+    func make(for plan: AttemptPlan) async throws -> GangDoor? {
+        guard mayHave(plan) else { return nil }
+        try await copyProgram()
+        // It may have been given up meanwhile, and then nobody would close it.
+        try Task.checkCancellation()
+        try open(for: plan)
+        return GangDoor(directory: directory(of: plan.key), program: node.directory.programOfRanks)
+    }
+
+    /// Once for this daemon, however many ranks wait for it.
+    private func copyProgram() async throws {
+        let copy = program ?? ProgramCopy()
+        program = copy
+        let task =
+            copy.task
+            ?? node.loop.spawn("program of ranks") { [node] in
+                let path = node.directory.programOfRanks
+                let outcome = await node.loop.offload {
+                    Result { try ProgramFile.copy(Executable.reference, to: path) }
+                }
+                if case .failure(let error) = outcome { copy.failure = error }
+            }
+        copy.task = task
+        await task.value
+        guard let failure = copy.failure else { return }
+        if program === copy { program = nil }
+        throw failure
+    }
+
+    private func mayHave(_ plan: AttemptPlan) -> Bool {
+        plan.job.gang != nil && plan.job.guest == nil && plan.profile != .none
+    }
+
+    /// Listens for a rank that runs here, unless that is being done.
+    func open(for plan: AttemptPlan) throws {
+        guard mayHave(plan), let gang = plan.job.gang, doors[plan.key] == nil else { return }
+        let user = try (plan.account ?? plan.lookedUpAccount()).user
+        let opened = Door(
+            plan.key, gang, user: user?.user ?? geteuid(), try listen(in: directory(of: plan.key), as: user))
         doors[plan.key] = opened
         opened.accepting = node.loop.spawn("door of \(plan.key.job).\(plan.key.task)") { [self] in
             await accept(opened)
         }
-        return door
     }
 
     /// The rank has ended.
@@ -102,17 +140,18 @@ final class GangDoors: @unchecked Sendable {
     }
 
     /// A name in the open directory, because the address of a socket holds 107 bytes and the data directory may be deep.
-    private func listen(in place: String) throws -> Listener {
-        try HostFiles.makeDirectories(place, mode: 0o755)
+    private func listen(in place: String, as user: JobUser?) throws -> Listener {
+        try HostFiles.makeDirectories(place, mode: 0o711)
         let directory = try HostFiles.open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         defer { Glibc.close(directory) }
         let path = "/proc/self/fd/\(directory)/\(GangDoor.socketName)"
         let listener = try Listener(.unix(path))
-        // Nobody but the rank gets as far as here: the directory above is the daemon's own. It is another user, though.
-        guard chmod(place, 0o755) == 0, chmod(path, 0o666) == 0 else {
+        // The socket becomes the rank's user's and nobody else's (0600). The directory stays the daemon's, so that nobody can
+        // put something else under its name meanwhile.
+        guard fchmod(directory, 0o711) == 0, user.map({ lchown(path, $0.user, $0.group) == 0 }) ?? true else {
             let number = errno
             node.loop.close(listener.descriptor)
-            throw HostError.system(operation: "chmod", path: place, errorNumber: number)
+            throw HostError.system(operation: "chown", path: place, errorNumber: number)
         }
         return listener
     }

@@ -7,18 +7,18 @@ struct MPILaunch {
     let files: [(path: String, content: String)]
     let variables: [(String, String)]
 
-    private static let launchers = ["mpirun", "mpiexec", "prterun", "mpiexec.hydra"]
+    /// `mpirun.mpich` and the like, too.
+    private static let launchers = ["mpirun", "mpiexec", "prterun"]
 
     /// - Parameters:
     ///   - folder: of its own, where it may write.
     ///   - interface: by which the hosts reach each other; nil: any.
     init(hosts: [String], slots: Int, program: [String], folder: String, interface: String?) {
-        let isLaunched = program.first.map { first in
-            Self.launchers.contains(first.split(separator: "/").last.map(String.init) ?? first)
-        }
+        let name = program.first?.split(separator: "/").last?.split(separator: ".").first.map(String.init)
         // Whoever calls it by himself knows how many processes it is to start.
         arguments =
-            isLaunched ?? false ? program : ["mpirun", "-np", "\(hosts.count * slots)"] + program
+            name.map(Self.launchers.contains) ?? false
+            ? program : ["mpirun", "-np", "\(hosts.count * slots)"] + program
         let openHosts = folder + "/swarmlet-mpi-hosts"
         let hydraHosts = folder + "/swarmlet-hydra-hosts"
         files = [
