@@ -51,7 +51,12 @@ def run_all(team, *prefixes, needs=1):
                 result = unittest.TextTestRunner(stream=io.StringIO()).run(
                     unittest.TestSuite(live(name) for name in names)
                 )
-                for test, trace in [*result.failures, *result.errors]:
+                for test, trace in result.errors:
+                    # It could not be tried, or did not end in time: no word about what holds.
+                    raise RuntimeError(
+                        f"{test.id().rsplit('.', 1)[1]} in {profile}: {trace.strip().splitlines()[-1][:300]}"
+                    )
+                for test, trace in result.failures:
                     raise Fell(f"{test.id().rsplit('.', 1)[1]} in {profile}: {trace.strip().splitlines()[-1][:300]}")
                 skipped += [f"{test.id().rsplit('.', 1)[1]}: {why}" for test, why in result.skipped]
                 count += result.testsRun - len(result.skipped)
