@@ -25,8 +25,9 @@ struct AttemptSpecTests {
         #expect(spec { $0.sandbox = placed }.leastVersion == 5)
         let door = GangDoor(directory: "/doors/1.0.1", program: "/usr/bin/swarmlet")
         let ranked = AttemptSandbox(profile: .standard, network: .on, door: door)
-        #expect(spec { $0.sandbox = ranked }.leastVersion == 5)
-        #expect(SupervisorRequest.version >= 5)
+        #expect(spec { $0.sandbox = ranked }.leastVersion == 6)
+        #expect(spec { $0.diskBytes = 1 << 20 }.leastVersion == 6)
+        #expect(SupervisorRequest.version >= 6)
     }
 
     @Test("what a supervisor does not know of an attempt it sees, in the attempt and in its sandbox")

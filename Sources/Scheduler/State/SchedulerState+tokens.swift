@@ -77,9 +77,11 @@ extension SchedulerState {
         if let revocation = tokenRevocationRows[.issuer(pass.issuer)], revocation.issuedBefore == nil {
             throw .tokenRevoked(by: revocation.by, at: Wording.clock(revocation.at, seenAt: time))
         }
-        guard let root = pass.links.first, let name = pass.names.first,
-            accepts(root: BLAKE3.hash(Array(root.utf8)), named: name)
-        else { throw .tokenNotIssued }
+        if wantsIssuedTokens {
+            guard let root = pass.links.first, let name = pass.names.first,
+                accepts(root: BLAKE3.hash(Array(root.utf8)), named: name)
+            else { throw .tokenNotIssued }
+        }
         for count in pass.counts {
             let starts = tokenRows[count.name]?.starts ?? []
             guard UInt64(starts.count) < count.uses else {

@@ -61,7 +61,8 @@ enum APIExamples {
             .configure(ConfigureRequest(request: RequestID(high: 1, low: 2), key: "user.x", value: "1")),
             .raft(.mesh), .raft(.leader), .raft(.node), .raftTransfer("owl"), .raftSnapshot,
             .drain(DrainRequest(node: "owl", kind: .drain, patienceMilliseconds: 5, reason: "driver", waits: true)),
-            .token(.issue(draft, addresses: ["a:1"])), .token(.list), .token(.revokeAll),
+            .token(.issue(draft, addresses: ["a:1"])), .token(.list), .token(.revokeAll), .token(.watch(nil)),
+            .token(.watch("9f3c")),
             .token(.revoke(tokens.revocations[0])), .token(.addIssuer(tokens.issuers[0])),
             .audit(.list(since: 1, tail: 2, token: "9f3c")), .audit(.verify(checkpoint: "a\n1\nb\n")),
             .audit(.proofOfJob(17)), .audit(.proof(214)),
@@ -86,6 +87,7 @@ enum APIExamples {
                 UpgradeRequest(
                     node: "owl", step: .change, program: .zero, tree: .zero, manifest: Bytes([1, 2]))),
             .put(PutRequest(job: 1, task: 2, manifest: Bytes([1]))),
+            .gang(.start(host: "10.0.0.2", arguments: ["orted", "-mca"])), .gang(.waitForFirst),
             .put(PutRequest(job: 1, task: 2, tree: .zero, attempt: 3)),
         ] + transfers.map(APIRequest.transfer)
 
@@ -152,6 +154,13 @@ enum APIExamples {
         [
             .failure(failure), .done, .version("0.1"), .status(status),
             .audit(.lines([Bytes([123, 125])])), .audit(.verdict(verdict)),
+            .tokenEvents(
+                TokenEventsView(
+                    missed: 3,
+                    events: [
+                        TokenEventView(at: 5, token: "9f3c", event: .used, detail: "job 17"),
+                        TokenEventView(at: 6, token: nil, event: .revoked),
+                    ])),
             .audit(
                 .proof(
                     AuditProofView(
