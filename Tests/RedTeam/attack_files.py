@@ -194,6 +194,7 @@ def archives(team):
             "Tests/Faults/test_disk.py",
             "test_a_node_that_kept_room_for_its_log_goes_on_with_a_full_disk_and_its_job_too",
         ),
+        ("Tests/Faults/test_disk_limit.py", "test_what_writes_without_end_is_ended_with_the_reason_and_its_neighbour_is_not"),
     ],
 )
 def endless(team):
@@ -215,7 +216,9 @@ def endless(team):
     team.check(kept <= (1 << 30) + (64 << 20), f"{kept >> 20} MiB of one output are kept")
     tail = team.mesh.attempt(team.node, "logs", "--tail", "1", str(job), seconds=60)
     team.check(tail.stdout.strip().endswith("end"), "its last line is not there")
-    team.part("files and inodes: a job has no quota on disk, only the daemon's log has a reserve (docs/sandbox.md)")
+    for what, command in (("bytes", "head -c 64M /dev/zero > file; sleep 60"), ("files", "mkdir e; cd e; n=0; while :; do n=$((n+500)); touch $(seq $((n-499)) $n) || exit; done")):
+        limited = team.run_job("--no-send", "--disk", "8M", "--", "sh", "-c", command, seconds=120)
+        team.check(limited.returncode == 153, f"{what} without end: exit {limited.returncode}, {limited.stderr}")
     return f"{size} MB of one line: {kept >> 20} MiB kept in one file, the last line is there; a job beside it took {beside:.1f} s"
 
 

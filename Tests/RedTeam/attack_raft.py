@@ -1,5 +1,6 @@
 """Messages of the log by those who have no say in it (rows R01 to R06)."""
 
+import json
 import os
 import subprocess
 
@@ -7,7 +8,7 @@ import mint
 import traitor
 import wire
 from attack_gossip import siege
-from team import NotCovered, row, wait_until
+from team import row, wait_until
 
 FAR = 1 << 40
 
@@ -215,15 +216,22 @@ def forged_jobs(team):
     "witnesses refuse, evidence is kept",
     suites=[
         (
-            "Tests/TokensTests/Audit/MerkleTests.swift",
-            "every tree can be proven to begin with every earlier one, and with no other",
+            "Tests/Faults/test_audit.py",
+            "test_a_voter_never_signs_two_roots_of_one_size_and_keeps_both_notes",
         )
     ],
 )
 def split_view(team):
-    if team.mesh.attempt(team.node, "audit", "verify").returncode == 2:
-        raise NotCovered("no audit log in this program")
-    raise NotCovered("takes a leader that lies: shown by the program's own tests of the log's witnesses")
+    team.node.command("token", "create", "--uses", "1")
+    names = sorted(node.name for node in team.mesh.nodes)
+
+    def agreed():
+        said = json.loads(team.mesh.attempt(team.node, "audit", "verify", "--json").stdout)
+        return said if said["good"] and said["signed_events"] == said["events"] and sorted(said["signers"]) == names else None
+
+    said = wait_until(agreed, "all voters have signed one root", 60)
+    team.check(not said["evidence"], "a quiet mesh has seen two roots")
+    return f"{said['events']} events under one root that {', '.join(names)} have signed; a second root is shown by the test"
 
 
 @row(
