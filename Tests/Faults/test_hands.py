@@ -53,6 +53,8 @@ class Beside(MeshCase):
     def sleeping(self, *flags, command=("sh", "-c", "echo ready; sleep 600")):
         job = self.submit("--no-send", *flags, "--", *command)
         meshes.wait_until(lambda: self.mesh.command(self.node, "logs", str(job)), "it is ready")
+        # What it wrote can be read before its daemon has heard that it began.
+        self.mesh.wait_running(self.node, job)
         self.addCleanup(lambda: self.mesh.attempt(self.node, "cancel", str(job)))
         return job
 
