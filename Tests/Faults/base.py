@@ -1,7 +1,9 @@
 """What the fault tests share: one mesh of real daemons a class, commands, and what an error has to look like."""
 
+import concurrent.futures
 import os
 import re
+import sqlite3
 import sys
 import unittest
 
@@ -39,6 +41,27 @@ class MeshCase(unittest.TestCase):
     def submit(self, *arguments, node=None):
         """`swarmlet run -d ARGUMENTS`; the job's number."""
         return int(self.mesh.command(node or self.node, "run", "-d", *arguments, cwd=self.folder()).split()[0])
+
+    def compact(self, first):
+        """Submits until the entries of the first jobs are gone from the log; how many jobs there are then."""
+        jobs = 0
+        database = os.path.join(first.data, "raft.db")
+
+        def first_entry():
+            connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+            try:
+                return connection.execute("SELECT min(idx) FROM entry").fetchone()[0]
+            finally:
+                connection.close()
+
+        while first_entry() <= 100:
+            self.assertLess(jobs, 1_500, "the log is never cut")
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                # 16 MiB of entries make a snapshot; the last 1,024 of them stay.
+                submit = ["run", "-d", "--no-send", "--env", "FILLER=" + "x" * 60_000, "--", "true"]
+                list(pool.map(lambda _: self.mesh.command(first, *submit), range(64)))
+            jobs += 64
+        return jobs
 
     def assert_refused(self, done, exit_code, code=None):
         """An error says what is wrong with its code, and then the way out, and nothing on stdout."""

@@ -1,7 +1,6 @@
 """The signed log of what happened: the same on every node, checked by each, and proved to somebody who was not there."""
 
 import base64
-import concurrent.futures
 import hashlib
 import json
 import os
@@ -321,24 +320,6 @@ class LateMember(AuditCase):
 
     node_count = 2
     joined = False
-
-    def compact(self, first):
-        jobs = 0
-        database = os.path.join(first.data, "raft.db")
-
-        def first_entry():
-            connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-            try:
-                return connection.execute("SELECT min(idx) FROM entry").fetchone()[0]
-            finally:
-                connection.close()
-
-        while first_entry() <= 100:
-            self.assertLess(jobs, 1_500, "the log is never cut")
-            with concurrent.futures.ThreadPoolExecutor(8) as pool:
-                submit = ["run", "-d", "--no-send", "--env", "FILLER=" + "x" * 60_000, "--", "true"]
-                list(pool.map(lambda _: self.mesh.command(first, *submit), range(64)))
-            jobs += 64
 
     def test_a_member_that_joins_later_gets_all_of_it_and_checks_it(self):
         first, late = self.mesh.nodes

@@ -1,6 +1,5 @@
 """Finished jobs that have left the replicated state: each once, the same on every node, and still shown."""
 
-import concurrent.futures
 import os
 import random
 import shutil
@@ -92,27 +91,6 @@ class LateMembers(MeshCase):
 
     node_count = 4
     joined = False
-
-    def compact(self, first):
-        """Submits until the entries of the first jobs are gone from the log; how many jobs there are then."""
-        jobs = 0
-        database = os.path.join(first.data, "raft.db")
-
-        def first_entry():
-            connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-            try:
-                return connection.execute("SELECT min(idx) FROM entry").fetchone()[0]
-            finally:
-                connection.close()
-
-        while first_entry() <= 100:
-            self.assertLess(jobs, 1_500, "the log is never cut")
-            with concurrent.futures.ThreadPoolExecutor(8) as pool:
-                # 16 MiB of entries make a snapshot; the last 1,024 of them stay.
-                submit = ["run", "-d", "--no-send", "--env", "FILLER=" + "x" * 60_000, "--", "true"]
-                list(pool.map(lambda _: self.mesh.command(first, *submit), range(64)))
-            jobs += 64
-        return jobs
 
     def test_nodes_that_join_later_get_the_history_and_keep_it_when_the_first_host_is_gone(self):
         first, others = self.mesh.nodes[0], self.mesh.nodes[1:]

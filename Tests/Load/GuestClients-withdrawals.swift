@@ -16,7 +16,7 @@ extension GuestClients {
                     throw LoadError.refused("a token that is good")
                 }
                 let ends = callers.map { Ending($0) }
-                for end in ends {
+                let streams = ends.map { end in
                     loop.spawn("stream") { await end.note { try await $0.ask(.wait([job])) } }
                 }
                 // Asked after them by the same clients: then the others are being answered.
@@ -26,20 +26,28 @@ extension GuestClients {
                 for caller in callers {
                     let end = Ending(caller)
                     while end.at == nil {
+                        guard monotonic() - acknowledged < GuestClients.withdrawalMax else {
+                            throw LoadError.refused("a withdrawal that every member believes within a minute")
+                        }
                         await end.note { try await $0.ask(.jobs(JobsRequest())) }
+                        // As often as a token may ask.
                         if end.at == nil { try await loop.sleep(for: .milliseconds(50)) }
                     }
                     asked.append(.number(Double((end.at ?? 0) - acknowledged) / 1e6))
                 }
-                for end in ends {
-                    while end.at == nil { try await loop.sleep(for: .milliseconds(5)) }
+                for (stream, end) in zip(streams, ends) {
+                    await stream.value
+                    guard let at = end.at else { throw LoadError.refused("an answer that ends with the token") }
                     // One that ended before the acknowledgement was quicker than can be said.
-                    streamed.append(.number(Double(max(end.at ?? 0, acknowledged) - acknowledged) / 1e6))
+                    streamed.append(.number(Double(max(at, acknowledged) - acknowledged) / 1e6))
                 }
             }
         }
         return ["asked_ms": .array(asked), "stream_ms": .array(streamed)]
     }
+
+    /// Nanoseconds.
+    private static let withdrawalMax: UInt64 = 60_000_000_000
 
     /// By a member, as `token revoke` does it; returns when it is acknowledged.
     private func withdraw(_ token: AccessToken, _ socket: String) throws(LoadError) {

@@ -8,6 +8,7 @@ import time
 import blake3
 import cbor2
 
+import mesh as meshes
 import mint
 import wire
 
@@ -37,17 +38,18 @@ class Traitor:
 
     def session(self, target):
         """A session for messages; where one stands that was not closed yet, as soon as that is gone."""
-        deadline = time.monotonic() + 10
-        while True:
-            opened = self.outer.member(target, self.secret, wire.MESSAGES)
+        def opened():
+            session = self.outer.member(target, self.secret, wire.MESSAGES)
             try:
-                opened.ready()
-                return opened
+                session.ready()
+                return session
             except (wire.Refused, EOFError) as refused:
-                opened.close()
-                if "already" not in str(refused) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+                session.close()
+                if "already" in str(refused):
+                    return None
+                raise
+
+        return meshes.wait_until(opened, "the session before is gone", 10, every=0.1)
 
     def say(self, target, *messages, listen=0.5):
         """Says these `[number, content]`, then listens; the messages that came. Raises `Refused` where it is not let in."""

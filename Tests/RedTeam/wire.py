@@ -13,6 +13,7 @@ import cbor2
 import nacl.public
 from noise.connection import Keypair, NoiseConnection
 
+import mesh as meshes
 import mint
 
 MAGIC = b"swarmlet"
@@ -235,15 +236,14 @@ def call(mesh, node, token, request, operation, proof=None, keep=None, seconds=2
     `keep`: takes the connection after the call was sent, and reads for itself.
     """
     body = request if isinstance(request, bytes) else encoded(request)
-    deadline = time.monotonic() + seconds
-    while True:
+
+    def let_in():
         try:
-            session = mesh.stranger(node, seconds)
-            break
+            return mesh.stranger(node, seconds)
         except Busy:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+            return None
+
+    session = meshes.wait_until(let_in, f"{node.name} lets a stranger in", seconds)
     member = member or mint.Key.of_node(node).id
     try:
         session.ready()
