@@ -129,6 +129,31 @@ final class GuestClients: @unchecked Sendable {
         if let other = again.job, other != job { wrong.append("\(first.name) started \(job) and \(other)") }
         let second = try await answer(to: submit(), with: caller)
         if let other = second.job { wrong.append("\(first.name) of one use started \(job) and \(other)") }
+        guard job % 2 == 0 else { return }
+        // Who has heard no answer to his first try is told what became of it, withdrawn or not.
+        try await withdraw(with: caller)
+        let late = try await answer(to: request, with: caller)
+        if late.job != job { wrong.append("\(first.name) started \(job), and was told \(late.code ?? "nothing") later") }
+    }
+
+    /// Asks until the token is withdrawn.
+    private func withdraw(with caller: GuestCaller) async throws {
+        let deadline = loop.after(.seconds(GuestClients.patienceSeconds))
+        while loop.now < deadline {
+            do {
+                if case .failure(let failure) = try await caller.ask(
+                    .token(.revoke(TokenRevocation(.token(caller.tokenName), by: ""))))
+                {
+                    if failure.code == "token.revoked" { return }
+                } else {
+                    return
+                }
+            } catch {
+                // Whoever was asked is gone; another member knows.
+            }
+            try await loop.sleep(for: GuestClients.pause)
+        }
+        throw LoadError.refused("a withdrawal within \(GuestClients.patienceSeconds) s")
     }
 
     /// What a request came to: asked through one member after the other until one says so.

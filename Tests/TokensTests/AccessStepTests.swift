@@ -418,4 +418,35 @@ import Testing
         world.ledger.issued = [name: decision.grant.rootDigest]
         #expect(world.refusal(good) == nil)
     }
+
+    @Test("who asks is known by signatures and proof when the token has ended, and who forges either is nobody")
+    func whoAsks() throws {
+        var world = world
+        let good = try world.presentation(world.chain())
+        let issuer = world.issuer.publicKey.id
+        world.ledger.revocations[.issuer(issuer)] = AccessRevocation(by: "x", at: 1)
+        world.ledger.issued = [:]
+        world.ledger.epochMin = 9
+        var cache = AccessCache()
+        let grant = try AccessVerifier.whoAsks(good, in: world.situation(), cache: &cache)
+        #expect(grant.holder == world.holder.publicKey)
+        // What is kept of it lets nobody in.
+        #expect(throws: AccessRefusal.self) {
+            _ = try AccessVerifier.verify(good, for: AccessRequest(.run), in: world.situation(), cache: &cache)
+        }
+        let thief = try world.presentation(world.chain(), key: testKey(9))
+        let refused = #expect(throws: AccessRefusal.self) {
+            _ = try AccessVerifier.whoAsks(thief, in: world.situation(), cache: &cache)
+        }
+        #expect(refused?.step == .proof)
+        var forged = good
+        forged.links[0] = Paseto.sign([1], footer: KeyFooter.encode(issuer), implicit: [], with: testKey(9))
+        #expect(throws: AccessRefusal.self) {
+            _ = try AccessVerifier.whoAsks(forged, in: world.situation(), cache: &cache)
+        }
+        world.ledger.issuers = [:]
+        #expect(throws: AccessRefusal.self) {
+            _ = try AccessVerifier.whoAsks(good, in: world.situation(), cache: &cache)
+        }
+    }
 }

@@ -58,6 +58,11 @@ final class GuestCheck: @unchecked Sendable {
         return try AccessVerifier.verify(presented, for: AccessRequest(nil), in: situation, cache: &cache).grant
     }
 
+    /// Who shows something, whatever has ended since.
+    func whoAsks(_ presented: AccessVerifier.Presentation) throws(AccessRefusal) -> AccessGrant {
+        try AccessVerifier.whoAsks(presented, in: situation(asked: nil), cache: &cache)
+    }
+
     func verifyAgain(_ grant: AccessGrant, for request: AccessRequest) throws(AccessRefusal) {
         try AccessVerifier.verifyAgain(grant, for: request, in: situation(asked: nil))
     }

@@ -108,12 +108,35 @@ final class GuestServer: @unchecked Sendable {
             requestBytes: call.request.array, node: node.identity.publicKey.id)
         let presented = AccessVerifier.Presentation(
             links: call.links, proof: AccessProof(token: call.proof), about: about)
-        // Whose token is not good costs the mesh nothing: no question to the leader, no look into the history.
-        let shown = try check.verifySoon(presented)
         do {
-            try await answer(call, request, presented, about, shown, stream, session, verified)
+            // Whose token is not good costs the mesh nothing: no question to the leader, no look into the history.
+            let shown = try check.verifySoon(presented)
+            do {
+                try await answer(call, request, presented, about, shown, stream, session, verified)
+            } catch {
+                throw Refused(token: shown.names[shown.names.count - 1], reason: error)
+            }
         } catch {
-            throw Refused(token: shown.names[shown.names.count - 1], reason: error)
+            guard let job = startedBefore(request, presented, refused: error) else { throw error }
+            try await stream.send(APIReply.submitted(SubmittedView(job: job, left: 0)).encoded())
+        }
+    }
+
+    /// The job that this very request has started before its token ended: whoever asks again may have heard no answer.
+    ///
+    /// Where a revocation is known, so is everything that was started before it, and nothing is started after it.
+    private func startedBefore(
+        _ request: APIRequest, _ presented: AccessVerifier.Presentation, refused: any Error
+    ) -> JobID? {
+        guard case .submit(let submit) = request,
+            ((refused as? Refused)?.reason ?? refused) is AccessRefusal,
+            let job = node.state.job(startedBy: submit.request), let pass = job.spec.guest,
+            pass.requestHash.array == presented.about.request
+        else { return nil }
+        do throws(AccessRefusal) {
+            return try check.whoAsks(presented).holder.id.text == pass.holder ? job.id : nil
+        } catch {
+            return nil
         }
     }
 

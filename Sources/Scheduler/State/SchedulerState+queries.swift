@@ -61,6 +61,12 @@ extension SchedulerState {
     /// Whether the job is remembered.
     public func contains(_ id: JobID) -> Bool { jobRows.contains(id) }
 
+    /// The job that a request has started, while both are remembered.
+    public func job(startedBy request: RequestID) -> JobRecord? {
+        guard case .job(let id) = requests.answer(to: request) else { return nil }
+        return job(id)
+    }
+
     /// How many jobs have not ended.
     public var unfinishedJobCount: Int { jobRows.count - endedOrder.count }
 

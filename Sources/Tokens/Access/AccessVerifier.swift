@@ -70,15 +70,28 @@ public enum AccessVerifier {
             let grant = try grant(of: chain, request, situation, &cache, &step)
             step = .revoked
             try checkRevocations(of: grant, situation.ledger)
-            step = .proof
-            try presented.proof.verify(
-                presented.about, chain: chain.hash, holder: grant.holder, mesh: situation.mesh,
-                asked: situation.asked)
+            try checkProof(of: presented, chain, grant, situation, &step)
             step = .authority
             let limits = try authorise(request, grant, situation)
             step = .freshness
             try checkFreshness(of: grant, request, situation)
             return Decision(grant: grant, limits: limits, uses: request.act == .run ? grant.counted : [])
+        } catch {
+            throw AccessRefusal(step: step, reason: error)
+        }
+    }
+
+    /// Who asks, by signatures and proof alone: whatever has run out or was revoked since. It allows nothing; whoever has
+    /// asked for something before may be told by it what became of that.
+    public static func whoAsks(
+        _ presented: Presentation, in situation: Situation, cache: inout AccessCache
+    ) throws(AccessRefusal) -> AccessGrant {
+        var step = AccessStep.frame
+        do throws(TokenError) {
+            let chain = try AccessChain(presented.links)
+            let grant = try grant(of: chain, nil, situation, &cache, &step)
+            try checkProof(of: presented, chain, grant, situation, &step)
+            return grant
         } catch {
             throw AccessRefusal(step: step, reason: error)
         }
@@ -91,10 +104,10 @@ public enum AccessVerifier {
     ) throws(AccessRefusal) {
         var step = AccessStep.issuer
         do throws(TokenError) {
-            let issuer = try issuer(grant.issuer, situation.ledger, &step)
-            step = .meaning
-            try checkRoot(of: grant, issuer, situation)
-            try checkTimes(of: grant, request, situation.asked)
+            let issuer = try issuer(grant.issuer, situation.ledger)
+            step = .issuerRevoked
+            try checkIssuer(issuer, situation.ledger)
+            try checkMeaning(of: grant, issuer, request, situation, &step)
             step = .revoked
             try checkRevocations(of: grant, situation.ledger)
             step = .authority
@@ -108,8 +121,9 @@ public enum AccessVerifier {
 
     // MARK: Steps 2 to 9
 
+    /// - Parameter request: nil where nothing is asked that could be refused for what its issuer says or said.
     private static func grant(
-        of chain: AccessChain, _ request: AccessRequest, _ situation: Situation, _ cache: inout AccessCache,
+        of chain: AccessChain, _ request: AccessRequest?, _ situation: Situation, _ cache: inout AccessCache,
         _ step: inout AccessStep
     ) throws(TokenError) -> AccessGrant {
         step = .header
@@ -117,45 +131,52 @@ public enum AccessVerifier {
         step = .encoding
         let opened = try chain.opened()
         step = .issuer
-        let issuer = try issuer(KeyFooter.decode(opened[0].footer), situation.ledger, &step)
+        let issuer = try issuer(KeyFooter.decode(opened[0].footer), situation.ledger)
+        if request != nil {
+            step = .issuerRevoked
+            try checkIssuer(issuer, situation.ledger)
+        }
         let hash = chain.hash
         if let known = cache[hash] {
-            step = .meaning
-            try checkRoot(of: known, issuer, situation)
-            try checkTimes(of: known, request, situation.asked)
+            if let request { try checkMeaning(of: known, issuer, request, situation, &step) }
             return known
         }
         step = .signature
         let payload = try AccessGrant.payload(opened[0], signer: issuer.key, mesh: situation.mesh)
         step = .claims
         var grant = AccessGrant(root: try AccessLink(payload: payload, isRoot: true), text: chain.links[0])
-        step = .meaning
-        try checkRoot(of: grant, issuer, situation)
-        try checkTimes(of: grant, request, situation.asked)
+        if let request { try checkMeaning(of: grant, issuer, request, situation, &step) }
         step = .furtherLinks
         try grant.add(opened[...], mesh: situation.mesh)
         // The ends of the other links, told as that of the root is.
         step = .meaning
-        try checkTimes(of: grant, request, situation.asked)
+        if let request { try checkTimes(of: grant, request, situation.asked) }
         cache.keep(grant, of: hash)
         return grant
     }
 
-    /// Steps 4 and 5.
-    private static func issuer(
-        _ id: KeyID, _ ledger: any AccessLedger, _ step: inout AccessStep
-    ) throws(TokenError) -> AccessIssuer {
+    private static func issuer(_ id: KeyID, _ ledger: any AccessLedger) throws(TokenError) -> AccessIssuer {
         guard let issuer = ledger.issuer(id), issuer.key.id == id else {
             throw .malformed("its issuer is not known")
-        }
-        step = .issuerRevoked
-        if let revocation = ledger.revocation(.issuer(id)), revocation.issuedBefore == nil {
-            throw .accessRevoked(by: revocation.by, at: revocation.at)
         }
         return issuer
     }
 
-    /// Step 8, but for the times.
+    private static func checkIssuer(_ issuer: AccessIssuer, _ ledger: any AccessLedger) throws(TokenError) {
+        if let revocation = ledger.revocation(.issuer(issuer.key.id)), revocation.issuedBefore == nil {
+            throw .accessRevoked(by: revocation.by, at: revocation.at)
+        }
+    }
+
+    private static func checkMeaning(
+        of grant: AccessGrant, _ issuer: AccessIssuer, _ request: AccessRequest, _ situation: Situation,
+        _ step: inout AccessStep
+    ) throws(TokenError) {
+        step = .meaning
+        try checkRoot(of: grant, issuer, situation)
+        try checkTimes(of: grant, request, situation.asked)
+    }
+
     private static func checkRoot(
         of grant: AccessGrant, _ issuer: AccessIssuer, _ situation: Situation
     ) throws(TokenError) {
@@ -197,6 +218,15 @@ public enum AccessVerifier {
     }
 
     // MARK: Steps 10 to 13
+
+    private static func checkProof(
+        of presented: Presentation, _ chain: AccessChain, _ grant: AccessGrant, _ situation: Situation,
+        _ step: inout AccessStep
+    ) throws(TokenError) {
+        step = .proof
+        try presented.proof.verify(
+            presented.about, chain: chain.hash, holder: grant.holder, mesh: situation.mesh, asked: situation.asked)
+    }
 
     private static func checkRevocations(of grant: AccessGrant, _ ledger: any AccessLedger) throws(TokenError) {
         var subjects: [(AccessSubject, issuedAt: Int64)] = [(.issuer(grant.issuer), grant.links[0].issuedAt)]
