@@ -156,11 +156,34 @@ def pass_of(token, member, request, channel=bytes(64), proof=None):
     }
 
 
+def not_its_words(one):
+    """What a worker may not put before the mesh: (words, command)."""
+    first = one.number(one.fold[0])
+    record = {0: 23, 1: first, 2: "intruder"}
+    return [
+        ("that a member is revoked", record),
+        ("that a member is removed", {0: 7, 1: first}),
+        ("that a member is lost", {0: 5, 1: first}),
+        ("another's report", {0: 10, 1: first, 2: []}),
+        ("another's levels", {0: 20, 1: first, 2: {1: 1, 2: 1}}),
+        ("another's absence", {0: 50, 1: first, 2: {1: 9, 2: 1 << 60}}),
+        ("a place for jobs", {0: 9, 1: []}),
+        ("a level of the protocol", {0: 21, 1: 1 << 20}),
+        ("a recovery", {0: 19, 1: 9}),
+        ("a setting of the mesh", {0: 17, 1: "autopilot.voters", 2: "1", 3: "intruder"}),
+        ("an issuer", {0: 33, 1: {1: mint.Key().id, 2: bytes(32), 3: "x", 4: 9, 5: "x", 6: 0}}),
+        ("that all tokens are withdrawn", {0: 34, 1: "intruder"}),
+        ("that somebody was approved", {0: 3, 1: "intruder"}),
+        ("a job of another host", {0: 8, 1: {1: "x", 2: ["true"], 4: "ana", 5: 1000, 6: 1000, 16: first, 19: {1: 2}}}),
+    ]
+
+
 @row(
     "R03",
-    "a leader puts a guest's job into the log that no token allows",
-    "the node that is to run it refuses",
+    "a worker that was taken over speaks for others and as their administrator; it puts a guest's job into the log that no token allows",
+    "the leader takes no such word; the node that is to run the job refuses",
     suites=[
+        ("Tests/NodeTests/Core/SenderTests.swift", "a member speaks for itself, and for no other"),
         (
             "Tests/TokensTests/AccessGrantTests.swift",
             "whoever executes a job later verifies it as of when it was asked, and what is revoked as of now",
@@ -181,6 +204,19 @@ def forged_jobs(team):
         ("a widened token", pass_of(good.narrowed(act=["status"]), member, asked)),
     ]
     before = {int(job["id"]) for job in node.command_json("ps", "-a")["jobs"]}
+    members = node.command_json("members")["members"]
+    words = not_its_words(one)
+    for what, command in words:
+        heard = one.worker.say(one.leader(), [traitor.PROPOSE, traitor.entry(command)], listen=1)
+        codes = [message[1][2][1] for message in heard if message[0] == traitor.REFUSED]
+        team.check(
+            len(codes) == 1 and codes[0] in ("mesh.not_its_word", "auth.denied", "mesh.level.not_reached"),
+            f"a worker's word of {what} was answered {heard}",
+        )
+    team.check(
+        {member["name"] for member in node.command_json("members")["members"]} == {member["name"] for member in members},
+        "the members changed",
+    )
     for what, guest in forged:
         spec = {
             1: "forged",
@@ -188,7 +224,7 @@ def forged_jobs(team):
             4: "token:0000",
             5: 65_534,
             6: 65_534,
-            16: 1,
+            16: one.worker.number,
             19: {1: 2},
             21: guest,
         }
@@ -205,9 +241,9 @@ def forged_jobs(team):
     done = one.mesh.attempt(node, "run", "--no-send", "--", "echo", "ordinary", seconds=60)
     team.check(done.stdout == "ordinary\n", f"an ordinary job does not run: {done.stderr}")
     team.part(
-        "jobs of members carry no signature of their submitter: every member trusts every other member's administrators"
+        "jobs of members carry no signature of their submitter: hosts that may vote trust each other's administrators"
     )
-    return f"of {len(forged)} forged jobs {len(jobs)} got into the queue and none ran; an ordinary one did"
+    return f"{len(words)} words that are not a worker's were refused; of {len(forged)} forged jobs {len(jobs)} got into the queue and none ran; an ordinary one did"
 
 
 @row(

@@ -14,7 +14,7 @@ import wire
 
 SIGNED_GOSSIP = b"swarmlet/gossip/1"
 MESSAGE_KIND = 1
-RAFT, SWIM, PROPOSE, RENEW, GRANTED, PROPOSE_ALL, READ = range(1, 8)
+RAFT, SWIM, PROPOSE, RENEW, GRANTED, PROPOSE_ALL, READ, READABLE, REFUSED = range(1, 10)
 # Kinds of Raft messages on the wire (RaftMessage+CBOR.swift).
 (
     VOTE_REQUEST,

@@ -233,6 +233,10 @@ public struct NodeCore: Sendable {
         for entry in entries {
             if let refusal = refusal(of: entry) {
                 effects.append(.send(sender, .refused(entry.request, Answer(refusal))))
+            } else if let refusal = state.refusal(of: entry, from: sender) {
+                // The state here may be older than what it speaks of: then it asks again.
+                guard raft.isReadyLeader, unapplied.isEmpty else { continue }
+                effects += [.send(sender, .refused(entry.request, Answer(refusal))), .denied(sender, refusal)]
             } else {
                 proposeToRaft(entry, at: now)
             }

@@ -27,6 +27,8 @@ public enum NodeEffect: Sendable {
     case answered(RequestID, Answer)
     /// The state is now at least as new as the mesh was when these reads were asked for.
     case readable([UInt64])
+    /// As the leader, this node took no word of a member that it may not say.
+    case denied(NodeID, SchedulerError)
     /// What changed in the replicated state.
     case changed([StateEvent])
     /// Jobs that left the state with the entry of this index: the history keeps them.

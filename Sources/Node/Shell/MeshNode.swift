@@ -36,6 +36,7 @@ final class MeshNode: @unchecked Sendable {
     private(set) var auditKeeper: AuditKeeper!
     /// What this daemon has refused and the mesh does not know yet.
     var refusals = RefusalMeter()
+    private var nextDenialNote = Instant.zero
     var tokenNews = TokenNews()
     /// How long a node had been silent when the mesh gave it up.
     private(set) var silenceAtLoss: [NodeID: Interval] = [:]
@@ -314,6 +315,12 @@ final class MeshNode: @unchecked Sendable {
             relays.isWilling = state.node(id)?.role != .client
         case .gossip(let peer, let message, let path): peers.gossip(message, to: peer, over: path)
         case .membership(let event): note(event)
+        case .denied(let sender, let refusal):
+            refusals.count(refusal.code)
+            // Once a second at most, so that nobody can fill the log.
+            guard loop.now >= nextDenialNote else { return }
+            nextDenialNote = loop.after(.seconds(1))
+            log.warning("took no word of \(views.nodeName(sender)): \(refusal.message)")
         case .leadership(let role, let leader):
             log.note(
                 "\(role.rawValue == RaftRole.leader.rawValue ? "this node leads" : "leader: \(leader.map(views.nodeName) ?? "none")")"

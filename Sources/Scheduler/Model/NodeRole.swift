@@ -9,6 +9,15 @@ public enum NodeRole: UInt64, Hashable, Sendable, CBORCodable {
     /// It only submits: never a voter, and nothing is placed there or copied to it.
     case client = 2
 
+    /// As it is written after `--role`.
+    public var name: String {
+        switch self {
+        case .auto: "auto"
+        case .worker: "worker"
+        case .client: "client"
+        }
+    }
+
     public init(cbor: CBOR) throws(CodecError) {
         let value = try UInt64(cbor: cbor)
         guard let role = NodeRole(rawValue: value) else { throw .unknownKind("NodeRole", value) }

@@ -63,6 +63,12 @@ public enum SchedulerError: Error, Hashable, Sendable {
     case badToken
     /// Too many tokens, revocations or issuers are remembered.
     case tooManyTokens
+    /// Who sent a command is no member, or was put out.
+    case notAMember(String)
+    /// A member spoke for another one, or as the leader.
+    case notItsWord(String)
+    /// An administrator's command came from a host that can never vote.
+    case administratorsElsewhere(node: String, role: String, others: [String])
     /// The node's program is older than what the mesh speaks.
     case levelTooOld(node: ProtocolLevels, mesh: UInt64)
     /// The node's program no longer speaks what the mesh still speaks.
@@ -115,6 +121,9 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .tokenNotIssued: return "token.not_issued"
         case .badToken: return "token.refused"
         case .tooManyTokens: return "token.too_many"
+        case .notAMember: return "mesh.not_a_member"
+        case .notItsWord: return "mesh.not_its_word"
+        case .administratorsElsewhere: return "auth.denied"
         case .levelTooOld: return "mesh.level.too_old"
         case .levelTooNew: return "mesh.level.too_new"
         case .levelNotReached: return "mesh.level.not_reached"
@@ -178,6 +187,10 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .tokenNotIssued: return "this token was not made through the mesh, which wants that"
         case .badToken: return "the mesh cannot keep such a token or issuer"
         case .tooManyTokens: return "the mesh remembers as many tokens as it can"
+        case .notAMember(let node): return "host \(node) is no member of this mesh"
+        case .notItsWord(let node): return "host \(node) spoke for another host, or as if it led"
+        case .administratorsElsewhere(let node, let role, _):
+            return "denied: \(node) joined as a \(role), and administrators act on hosts that may vote"
         case .levelTooOld(let node, let mesh):
             return "this swarmlet speaks the protocol up to level \(node.highest), the mesh is at level \(mesh)"
         case .levelTooNew(let node, let mesh):
@@ -238,6 +251,11 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .guestTokenExpired, .tokenRevoked, .tokenNotIssued: return "ask whoever gave it to you for another"
         case .badToken: return "make another: swarmlet token create"
         case .tooManyTokens: return "wait until some have been over for 40 days, or ask for fewer"
+        case .notAMember: return "see who is here: swarmlet members"
+        case .notItsWord(let node):
+            return "its program is broken or not ours. Look at that host; to put it out: swarmlet node revoke \(node)"
+        case .administratorsElsewhere(_, _, let others):
+            return others.isEmpty ? "do it on a host that may vote" : "do it on \(others.joined(separator: " or "))"
         case .levelTooOld: return "upgrade swarmlet on that host"
         case .levelTooNew: return "upgrade the members of the mesh first: swarmlet members --json shows their versions"
         case .levelNotReached: return "upgrade swarmlet on every host of the mesh: swarmlet members --json"
@@ -252,7 +270,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
             "job.bad_gang", "job.gang_without_network", "config.unknown_key", "config.bad_key", "config.bad_value",
             "config.too_large", "node.labels.invalid":
             return 2
-        case "token.revoked", "token.not_issued": return 4
+        case "token.revoked", "token.not_issued", "auth.denied": return 4
         case "job.not_found", "job.task_not_found", "node.not_found", "mesh.approve.not_found": return 3
         default: return 125
         }

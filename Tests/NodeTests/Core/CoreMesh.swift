@@ -90,6 +90,11 @@ final class CoreMesh {
     func propose(at number: Int, _ command: Command) -> RequestID {
         nextRequest += 1
         let request = RequestID(high: 1 << 63, low: nextRequest)
+        var command = command
+        if case .submit(var spec) = command {
+            spec.submitNode = cores[number - 1].id
+            command = .submit(spec)
+        }
         handle(cores[number - 1].id, .propose(Entry(request: request, time: 0, command: command)))
         return request
     }

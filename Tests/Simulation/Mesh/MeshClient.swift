@@ -9,6 +9,13 @@ struct MeshClient {
     /// Where it asked last.
     var askedAt: Int?
 
+    /// As the daemon says it that is asked.
+    func command(askedAt node: NodeID) -> Command {
+        guard case .submit(var spec) = command else { return command }
+        spec.submitNode = node
+        return .submit(spec)
+    }
+
     var isSubmit: Bool {
         if case .submit = command { return true }
         return false

@@ -181,6 +181,7 @@ extension MeshSimulation {
             schedule(.snapshotPiece(machine, boot: boot, piece), in: microseconds(200, 3_000))
         case .gossip(let peer, let message, _): send(.swim(message), from: machine, to: peer)
         case .membersChanged, .membership, .archive, .audited, .replaced: break
+        case .denied(let sender, let refusal): give("host \(machine) took no word of \(sender): \(refusal.message)")
         case .failed(let reason): give("host \(machine) gave up: \(reason)")
         }
     }

@@ -140,10 +140,10 @@ extension MeshSimulation {
     func ask(_ index: Int) {
         guard clients[index].answer == nil else { return }
         let up = machines.filter { $0.isUp && $0.stalledUntil <= now }.map(\.number)
-        if let machine = up.isEmpty ? nil : up[below(up.count)] {
+        if let machine = up.isEmpty ? nil : up[below(up.count)], let node = machines[machine - 1].id {
             clients[index].askedAt = machine
-            handle(
-                machine, .propose(Entry(request: clients[index].request, time: 0, command: clients[index].command)))
+            let command = clients[index].command(askedAt: node)
+            handle(machine, .propose(Entry(request: clients[index].request, time: 0, command: command)))
         }
         schedule(.client(index), in: between(1_000, 3_000))
     }
