@@ -133,7 +133,9 @@ final class GuestClients: @unchecked Sendable {
         // Who has heard no answer to his first try is told what became of it, withdrawn or not.
         try await withdraw(with: caller)
         let late = try await answer(to: request, with: caller)
-        if late.job != job { wrong.append("\(first.name) started \(job), and was told \(late.code ?? "nothing") later") }
+        if late.job != job {
+            wrong.append("\(first.name) started \(job), and was told \(late.code ?? "nothing") later")
+        }
     }
 
     /// Asks until the token is withdrawn.
