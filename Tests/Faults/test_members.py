@@ -188,11 +188,26 @@ class OnlyVoter(MemberCase):
     node_count = 1
 
     def test_a_voter_whose_seat_nobody_can_take_is_not_revoked_and_keeps_it(self):
-        worker, _ = self.join(2, "--role", "worker")
-        self.assert_refused(self.mesh.attempt(worker, "node", "revoke", "n1", "--yes", seconds=60), 125,
+        self.node.command("config", "set", "autopilot.stable-after", "1h")
+        newcomer, _ = self.join(2)
+        self.assert_refused(self.mesh.attempt(newcomer, "node", "revoke", "n1", "--yes", seconds=60), 125,
                             "node.revoke.no_majority")
+        self.assertEqual(self.voters(newcomer), ["n1"])
+        self.assertEqual(self.names(newcomer), ["n1", "n2"])
+        newcomer.command("config", "set", "user.y", "1")
+
+    def test_a_worker_administers_itself_and_is_told_where_the_rest_is_done(self):
+        worker, _ = self.join(2, "--role", "worker")
+        for words in (("node", "revoke", "n1", "--yes"), ("node", "drain", "n1"), ("node", "labels", "n1", "rack=a"),
+                      ("config", "set", "autopilot.voters", "1"), ("token", "revoke", "--all", "--yes")):
+            refused = self.mesh.attempt(worker, *words)
+            self.assert_refused(refused, 4, "auth.denied")
+            self.assertIn("n2 joined as a worker", refused.stderr)
+            self.assertIn("do it on n1", refused.stderr)
         self.assertEqual(self.voters(worker), ["n1"])
-        self.assertEqual(self.names(worker), ["n1", "n2"])
+        with open(os.path.join(self.node.data, "daemon.log"), encoding="utf-8") as log:
+            self.assertIn("took no word of n2", log.read())
+        worker.command("node", "drain", "n2")
         worker.command("config", "set", "user.y", "1")
 
 
