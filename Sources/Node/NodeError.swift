@@ -80,6 +80,8 @@ public enum NodeError: Error, Hashable, Sendable {
     /// The mesh was recovered elsewhere, and this node's log does not count any more.
     case meshRecovered
     case noAdmission(node: String)
+    /// An invitation shows the certificates of who made it, which end then, in seconds since the Unix epoch.
+    case invitationTooLong(until: Int64)
     case approvalExpired
     case userUnknown(String, node: String)
     case rootNotAsked
@@ -196,6 +198,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .recoverNotMember: "raft.recover.not_member"
         case .meshRecovered: "mesh.recovered"
         case .noAdmission: "mesh.join.no_admission"
+        case .invitationTooLong: "mesh.invite.too_long"
         case .approvalExpired: "mesh.join.not_approved"
         case .userUnknown: "job.user_unknown"
         case .rootNotAsked: "job.root_not_asked"
@@ -309,6 +312,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .noSuccessor: "no other node can take this one's seat among the voters"
         case .jobsDoNotEnd: "the jobs of this host do not end"
         case .noAdmission(let node): "\(node) may not admit nodes"
+        case .invitationTooLong(let until):
+            "no invitation of this host is good after \(RFC3339.format(until * 1_000_000_000)): its certificates end then"
         case .approvalExpired: "nobody approved this node within 10 minutes"
         case .userUnknown(let user, let node): "there is no user \(user) on \(node)"
         case .rootNotAsked: "a job never runs as root unless root asks for it"
@@ -412,6 +417,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .noSuccessor:
             "is another one up, and not a worker? swarmlet members. To give up the mesh: swarmlet leave --forget"
         case .jobsDoNotEnd: "what there is: swarmlet ps; try again, or cancel them first"
+        case .invitationTooLong: "make one for a shorter time: swarmlet invite --ttl 1d"
         case .noAdmission: "ask a node that may vote: swarmlet members"
         case .approvalExpired: "try again, and on a member: swarmlet approve NAME"
         case .userUnknown: "create the user there, or choose one that is: --run-as USER"

@@ -32,6 +32,12 @@ public enum TokenError: Error, Hashable, Sendable {
     case signatureInvalid
     /// A certificate chain does not lead from the mesh key to the node, said in a few words.
     case chainInvalid(String)
+    /// The certificates of a member are over for those outside of the mesh. Seconds since the Unix epoch.
+    case certificateExpired(name: String, expired: Int64)
+    /// They begin later than it is by the clock here. Seconds since the Unix epoch.
+    case certificateNotYet(name: String, from: Int64)
+    /// They have no end, as those of versions before level 7 of the protocol.
+    case certificateEndless(name: String)
 
     // MARK: Joining
     case notAnInvitation
@@ -106,6 +112,9 @@ extension TokenError {
         case .malformed: "tokens.malformed"
         case .signatureInvalid: "tokens.signature_invalid"
         case .chainInvalid: "tokens.chain_invalid"
+        case .certificateExpired: "mesh.certificate.expired"
+        case .certificateNotYet: "mesh.certificate.not_yet"
+        case .certificateEndless: "mesh.certificate.endless"
         case .notAnInvitation: "mesh.join.not_an_invitation"
         case .invitationTruncated: "mesh.join.invitation_truncated"
         case .invitationMalformed: "mesh.join.invitation_malformed"
@@ -152,6 +161,12 @@ extension TokenError {
         case .malformed(let what): "this is not a valid token: \(what)"
         case .signatureInvalid: "the signature does not fit"
         case .chainInvalid(let what): "the node cannot show that it belongs to the mesh: \(what)"
+        case .certificateExpired(let name, let expired):
+            "the certificate of \(name) ended at \(TokenTime.text(expired)): it does not show any more who is a member"
+        case .certificateNotYet(let name, let from):
+            "the certificate of \(name) is of \(TokenTime.text(from)), which is to come by the clock here"
+        case .certificateEndless(let name):
+            "the certificate of \(name) has no end, as older versions made them, and is taken from members alone"
         case .notAnInvitation: "this is not an invitation"
         case .invitationTruncated(let have, let total?):
             "the invitation is cut off: \(have) of \(total) characters"
@@ -201,6 +216,9 @@ extension TokenError {
         case .passphraseWrong: "try another, or ask whoever locked it; nothing was changed"
         case .keyInvalid, .malformed, .signatureInvalid: "ask whoever made it for a new one"
         case .chainInvalid: "check with swarmlet members on another node that this node was not removed"
+        case .certificateExpired, .certificateNotYet:
+            "check the clock of this host: date -u. If it is right, on a host of the mesh: swarmlet doctor"
+        case .certificateEndless: "it gets another when the whole mesh runs this version: swarmlet upgrade there"
         case .notAnInvitation: "an invitation is one line that starts with swm1. ; make one with: swarmlet invite"
         case .invitationTruncated: "copy the whole line, or send it by ssh: swarmlet invite | ssh HOST swarmlet join -"
         case .invitationMalformed: "copy it again as one line, or make another: swarmlet invite"

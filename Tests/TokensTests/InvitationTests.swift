@@ -16,7 +16,8 @@ import Tokens
     func invitation() throws(TokenError) -> Invitation {
         try Invitation(
             addresses: ["192.168.1.11:7717", "[fd00::1]:7717"], meshKey: meshKey.publicKey, meshName: "lab",
-            joinToken: token(), issuerChain: .founding(node.publicKey, name: "owl", meshKey: meshKey))
+            joinToken: token(),
+            issuerChain: .founding(node.publicKey, name: "owl", meshKey: meshKey, now: expiry - 3600))
     }
 
     func error(ofReading text: String) -> TokenError? {
@@ -76,7 +77,7 @@ import Tokens
     func foreignChain() throws {
         let invitation = try Invitation(
             addresses: [], meshKey: meshKey.publicKey, meshName: "lab", joinToken: token(),
-            issuerChain: .founding(testKey(3).publicKey, meshKey: meshKey))
+            issuerChain: .founding(testKey(3).publicKey, meshKey: meshKey, now: 0))
         #expect(tokenError { () throws(TokenError) in try invitation.verify(now: 0) } == .signatureInvalid)
     }
 

@@ -66,7 +66,7 @@ import Testing
         let invitation = try Invitation(
             addresses: ["a:1"], meshKey: key.publicKey, meshName: "lab",
             joinToken: .issue(mesh: key.publicKey.id, expires: 1000, signer: key),
-            issuerChain: .founding(testKey(2).publicKey, meshKey: key))
+            issuerChain: .founding(testKey(2).publicKey, meshKey: key, now: 0))
         let text = Array(invitation.text.utf8)
         for _ in 0..<1000 {
             let damaged = String(decoding: UntrustedBytesTests.damage(text, &generator), as: UTF8.self)
@@ -86,7 +86,7 @@ import Testing
         let mesh = key.publicKey.id
         let token = try JoinToken.issue(
             mesh: mesh, expires: 1000, identifier: [UInt8](repeating: 1, count: 16), signer: key)
-        let chain = try CertificateChain.founding(testKey(3).publicKey, meshKey: key)
+        let chain = try CertificateChain.founding(testKey(3).publicKey, meshKey: key, now: 0)
         let invitation = try Invitation(
             addresses: ["a:1"], meshKey: key.publicKey, meshName: "lab", joinToken: token, issuerChain: chain)
         let seeds: [[UInt8]] = [

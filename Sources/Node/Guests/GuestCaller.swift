@@ -27,8 +27,6 @@ public final class GuestCaller: @unchecked Sendable {
     /// Which address answered last.
     private var preferred: Int
 
-    private static let connectDeadline = Interval.seconds(5)
-
     /// - Parameter first: which of the token's addresses is asked first.
     /// - Throws: `accessKeyElsewhere`.
     public init(
@@ -93,7 +91,7 @@ public final class GuestCaller: @unchecked Sendable {
 
     /// A connection to a member, the one that answered last before all others.
     private func connect() async throws -> (Session, member: KeyID) {
-        var failure: any Error = NodeError.malformedRequest("the token names no address")
+        var failure: (any Error)?
         for offset in token.addresses.indices {
             let index = (preferred + offset) % token.addresses.count
             do {
@@ -105,10 +103,10 @@ public final class GuestCaller: @unchecked Sendable {
                 preferred = index
                 return found
             } catch {
-                failure = error
+                failure = FirstContact.telling(failure, error)
             }
         }
-        throw failure
+        throw failure ?? NodeError.malformedRequest("the token names no address")
     }
 
     /// An address as people know it: the port that is always the same says nothing.
@@ -119,27 +117,12 @@ public final class GuestCaller: @unchecked Sendable {
 
     private func connect(to address: String) async throws -> (Session, member: KeyID) {
         let token = token
-        let verdict: @Sendable (SessionClaim) async -> SessionVerdict = { claim in
-            do {
-                _ = try GuestCaller.member(claim.payload, claim.remoteKey, token)
-                return .accept
-            } catch {
-                return .reject(APIFailure(error).message)
-            }
-        }
-        let configuration = SessionConfiguration(
-            staticKey: noiseKey, meshID: MeshMembership.meshID(token.meshKey), payload: [], validate: verdict)
-        let target = try await loop.resolve(address, defaultPort: MeshMembership.defaultPort)
-        let session = try await Session.connect(
-            loop, to: target, configuration, deadline: loop.after(GuestCaller.connectDeadline))
-        return (session, try GuestCaller.member(session.remotePayload, session.remoteKey, token))
-    }
-
-    /// Which member of the token's mesh answers.
-    private static func member(_ shown: [UInt8], _ noiseKey: [UInt8], _ token: AccessToken) throws -> KeyID {
-        let credentials = try Joiner.verify(shown, noiseKey: noiseKey, expecting: token.meshKey)
-        let member = try credentials.certificates.verify(meshKey: token.meshKey).subject.id
-        try token.check(member: member)
-        return member
+        // This clock may be wrong, but not so far behind that the token is not made yet.
+        let now = max(EventLoops.wallClock.nanoseconds / 1_000_000_000, token.grant.links[0].issuedAt)
+        let contact = FirstContact(
+            loop: loop, staticKey: noiseKey, meshKey: token.meshKey, now: now,
+            check: { member in try token.check(member: member.id) })
+        let (session, _, member) = try await contact.connect(to: address)
+        return (session, member.id)
     }
 }

@@ -26,7 +26,6 @@ final class AdmissionServer: @unchecked Sendable {
     private static let requestPatience = Interval.seconds(10)
     /// How long a node that knocked waits to be approved (the state forgets it then, too).
     private static let approvalPatience = Interval.seconds(600)
-    private static let certificateRights: [Certificate.Right] = [.admit]
 
     init(node: MeshNode) {
         self.node = node
@@ -118,7 +117,7 @@ final class AdmissionServer: @unchecked Sendable {
         _ request: AdmissionRequest, _ session: Session, _ stream: any MessageStream
     ) async throws -> Admission {
         // Before anything is recorded: a node that signs no certificate must use up no invitation.
-        try requireRight()
+        try Certifier(node: node).requireRight()
         let key = try PublicKey(bytes: request.node.identityKey.array)
         guard request.noiseBinding.noiseKey == session.remoteKey, request.node.noiseKey.array == session.remoteKey
         else {
@@ -155,7 +154,7 @@ final class AdmissionServer: @unchecked Sendable {
         else { throw TokenError.issuerMayNotAdmit(issuer: issuer.short) }
         return try token.verify(
             signer: try PublicKey(bytes: member.identityKey.array), mayAdmit: member.role == .auto,
-            mesh: node.membership.meshKey.id, now: EventLoops.wallClock.nanoseconds / 1_000_000_000)
+            mesh: node.membership.meshKey.id, now: Certifier.now)
     }
 
     /// Without an invitation: it waits until somebody of the mesh approves it.
@@ -178,18 +177,9 @@ final class AdmissionServer: @unchecked Sendable {
         throw NodeError.stopping
     }
 
-    private func requireRight() throws {
-        let membership = node.membership
-        guard try membership.certificates.verify(meshKey: membership.meshKey).mayAdmit else {
-            throw NodeError.noAdmission(node: membership.nodeName)
-        }
-    }
-
     private func admission(_ id: NodeID, _ name: String, _ key: PublicKey) throws -> Admission {
         let membership = node.membership
-        let rights = node.state.node(id)?.role == .auto ? AdmissionServer.certificateRights : []
-        let chain = try membership.certificates.issuing(
-            to: key, name: name, rights: rights, mesh: membership.meshKey.id, signer: node.identity.signingKey)
+        let chain = try Certifier(node: node).chain(for: key, name: name, role: node.state.node(id)?.role)
         let peers = node.state.members.filter { $0.id != id }
             .sorted { ($0.id == node.id ? 0 : 1, $0.id) < ($1.id == node.id ? 0 : 1, $1.id) }
             .map { PeerRecord(id: $0.id, noiseKey: $0.noiseKey, addresses: $0.addresses) }
@@ -209,10 +199,8 @@ struct Inviter {
     /// - Parameter actor: who asks, for the log of what happened.
     func invite(_ request: InviteRequest, by actor: String) async throws -> InvitationView {
         let membership = node.membership
-        guard try membership.certificates.verify(meshKey: membership.meshKey).mayAdmit else {
-            throw NodeError.noAdmission(node: membership.nodeName)
-        }
-        let now = EventLoops.wallClock.nanoseconds / 1_000_000_000
+        try Certifier(node: node).requireRight()
+        let now = Certifier.now
         let expires = now + Int64(clamping: request.timeToLiveSeconds)
         let token = try JoinToken.issue(
             mesh: membership.meshKey.id, uses: request.uses, expires: expires, role: request.worker ? .worker : .auto,
@@ -224,6 +212,9 @@ struct Inviter {
             meshKey: membership.meshKey, meshName: membership.meshName, joinToken: token,
             issuerChain: membership.certificates)
         let content = try invitation.verify(now: now)
+        if let end = try membership.certificates.verify(meshKey: membership.meshKey).validity?.expires, expires > end {
+            throw NodeError.invitationTooLong(until: end)
+        }
         if node.state.isAudited {
             // Known before anybody has it.
             let made = InvitationMade(

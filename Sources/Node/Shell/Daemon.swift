@@ -205,6 +205,9 @@ public final class Daemon: @unchecked Sendable {
         }
         node.onLogFailed = { [self, unowned node] in logFailed(node) }
         node.onRestart = { [self] in restart(into: $0) }
+        node.onCertified = { [self, unowned node] in
+            if self.node === node { listener?.configuration = sessionConfiguration }
+        }
         node.onLaterEpoch = { [self] epoch in startAnew(inEpoch: epoch) }
         self.node = node
         self.admission = admission
@@ -262,7 +265,8 @@ public final class Daemon: @unchecked Sendable {
         let key = try SigningKeyFile.load(directory.meshKey)
         var membership = MeshMembership(
             meshName: request.meshName ?? own.name, meshKey: key.publicKey, node: NodeID(1), nodeName: own.name,
-            certificates: try .founding(identity.publicKey, name: own.name, meshKey: key), isFounder: true,
+            certificates: try .founding(identity.publicKey, name: own.name, meshKey: key, now: Certifier.now),
+            isFounder: true,
             labels: own.labels)
         try membership.write(directory)
         membership.addresses = addresses

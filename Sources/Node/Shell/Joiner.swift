@@ -12,12 +12,10 @@ struct Joiner {
     /// What this node says about itself.
     let record: NodeRecord
 
-    private static let connectDeadline = Interval.seconds(5)
-
     /// Joins by an invitation.
     func join(_ invitation: Invitation) async throws -> (MeshMembership, [PeerRecord]) {
-        let content = try invitation.verify(now: EventLoops.wallClock.nanoseconds / 1_000_000_000)
-        var failure: any Error = NodeError.malformedRequest("the invitation names no address")
+        let content = try invitation.verify(now: Certifier.now)
+        var failure: (any Error)?
         for address in invitation.addresses {
             do {
                 let (session, _) = try await connect(to: address, expecting: invitation.meshKey)
@@ -28,12 +26,13 @@ struct Joiner {
                 // The mesh itself has said no: the other addresses lead to the same mesh.
                 throw error
             } catch MeshError.keysDoNotFit {
-                failure = NodeError.invitationLeadsElsewhere(address: address, mesh: invitation.meshName)
+                let elsewhere = NodeError.invitationLeadsElsewhere(address: address, mesh: invitation.meshName)
+                failure = FirstContact.telling(failure, elsewhere)
             } catch {
-                failure = error
+                failure = FirstContact.telling(failure, error)
             }
         }
-        throw failure
+        throw failure ?? NodeError.malformedRequest("the invitation names no address")
     }
 
     /// Joins by a peer's address: `confirm` is shown the mesh and says whether it is the right one; then somebody there
@@ -49,39 +48,13 @@ struct Joiner {
         return try await ask(session, meshKey: credentials.meshKey, token: nil, tokenID: "")
     }
 
-    /// A first contact: the other side has shown a chain of certificates from its mesh key to its session key.
     private func connect(
         to address: String, expecting meshKey: PublicKey?
     ) async throws -> (Session, MemberCredentials) {
-        let verdict: @Sendable (SessionClaim) async -> SessionVerdict = { claim in
-            do {
-                _ = try Joiner.verify(claim.payload, noiseKey: claim.remoteKey, expecting: meshKey)
-                return .accept
-            } catch {
-                return .reject(APIFailure(error).message)
-            }
-        }
-        let configuration = SessionConfiguration(
-            staticKey: identity.noiseKey, meshID: meshKey.map(MeshMembership.meshID), payload: [], validate: verdict)
-        let target = try await loop.resolve(address, defaultPort: MeshMembership.defaultPort)
-        let session = try await Session.connect(
-            loop, to: target, configuration, deadline: loop.after(Joiner.connectDeadline))
-        return (session, try Joiner.verify(session.remotePayload, noiseKey: session.remoteKey, expecting: meshKey))
-    }
-
-    static func verify(
-        _ payload: [UInt8], noiseKey: [UInt8], expecting meshKey: PublicKey?
-    ) throws -> MemberCredentials {
-        let credentials = try MemberCredentials(encoded: payload)
-        if let meshKey, credentials.meshKey != meshKey {
-            throw TokenError.otherMesh(
-                here: MeshFingerprint(meshKey: credentials.meshKey).text,
-                invitation: MeshFingerprint(meshKey: meshKey).text)
-        }
-        let member = try credentials.certificates.verify(meshKey: credentials.meshKey)
-        guard credentials.noiseBinding.noiseKey == noiseKey else { throw TokenError.proofInvalid }
-        try credentials.noiseBinding.verify(identity: member.subject)
-        return credentials
+        let contact = FirstContact(
+            loop: loop, staticKey: identity.noiseKey, meshKey: meshKey, now: Certifier.now)
+        let (session, credentials, _) = try await contact.connect(to: address)
+        return (session, credentials)
     }
 
     private func ask(
@@ -100,6 +73,7 @@ struct Joiner {
             case .waiting: break
             case .refused(let failure): throw failure
             case .admitted(let admission):
+                // Its own certificates are for others to look at; by a clock that is behind they are still to come.
                 let own = try admission.certificates.verify(meshKey: meshKey)
                 guard own.subject == identity.publicKey else { throw TokenError.proofInvalid }
                 await stream.finish()

@@ -54,7 +54,7 @@ extension MeshMembership {
         guard certificates.certificates.count > 1, HostFiles.exists(directory.meshKey) else { return false }
         let key = try SigningKeyFile.load(directory.meshKey)
         guard key.publicKey == meshKey else { throw NodeError.foreignMeshKey(mesh: meshName) }
-        certificates = try .founding(identity.publicKey, name: nodeName, meshKey: key)
+        certificates = try .founding(identity.publicKey, name: nodeName, meshKey: key, now: Certifier.now)
         try write(directory)
         return true
     }

@@ -21,6 +21,7 @@ extension MeshNode {
                 case .upgrade: try await UpgradeService(node: self).serve(stream, from: sender)
                 case .hands: try await HandService(node: self).serve(stream)
                 case .audit: try await AuditExchange(node: self).serve(stream, from: sender)
+                case .certificates: try await Certifier(node: self).serve(stream, from: sender)
                 case .admission, .guest: stream.cancel()
                 }
             } catch {
@@ -34,6 +35,7 @@ extension MeshNode {
         switch kind {
         case .transfer: message = TransferMessage.failed(code: failure.code, message: failure.message).encoded()
         case .relay: message = RelayAnswer.refused(failure.message).encoded
+        case .certificates: message = CertificateAnswer.refused(failure).encoded()
         case .relayed, .logCopy, .guest, .audit: return stream.cancel()
         case .log, .files, .admission, .raft, .history, .doctor, .hands, .upgrade:
             message = APIReply.failure(failure).encoded()

@@ -34,6 +34,7 @@ final class MeshNode: @unchecked Sendable {
     private(set) var gossip: GossipKeeper!
     private(set) var guests: GuestCheck!
     private(set) var auditKeeper: AuditKeeper!
+    private(set) var certificates: CertificateKeeper!
     /// What this daemon has refused and the mesh does not know yet.
     var refusals = RefusalMeter()
     private var nextDenialNote = Instant.zero
@@ -46,6 +47,8 @@ final class MeshNode: @unchecked Sendable {
     var onLaterEpoch: ((UInt64) -> Void)?
     /// The log could not be written: this node takes no part any more.
     var onLogFailed: (() -> Void)?
+    /// What this node shows at a first contact is new.
+    var onCertified: (() -> Void)?
     /// This daemon is to go on as the program at that path.
     var onRestart: ((String) -> Void)?
     private(set) var isRunning = true
@@ -131,6 +134,7 @@ final class MeshNode: @unchecked Sendable {
         gossip = GossipKeeper(node: self)
         guests = GuestCheck(node: self)
         auditKeeper = AuditKeeper(node: self)
+        certificates = CertificateKeeper(node: self)
     }
 
     /// Where the members were last. A damaged list is not the end: the log knows them, too.
@@ -214,6 +218,7 @@ final class MeshNode: @unchecked Sendable {
         Housekeeping(node: self).start()
         loop.spawn("history") { [self] in await HistoryExchange(node: self).run() }
         loop.spawn("audit") { [self] in await auditKeeper.run() }
+        loop.spawn("certificates") { [self] in await certificates.run() }
         if membership.isFounder, !driver.core.raft.isDamaged { loop.spawn("found") { [self] in await found() } }
         loop.spawn("later leader") { [self] in await LaterLeader(node: self).run() }
         loop.spawn("wall clock") { [self] in
@@ -241,9 +246,8 @@ final class MeshNode: @unchecked Sendable {
         }
         guard isRunning else { return }
         // A founder that loses its log later is a member like any other: it must not found the mesh once more.
-        var founded = membership
-        founded.isFounder = false
-        do { try founded.write(directory) } catch {
+        membership.isFounder = false
+        do { try membership.write(directory) } catch {
             log.warning("cannot write \(directory.mesh): \(APIFailure(error).message)")
         }
     }
@@ -440,6 +444,15 @@ final class MeshNode: @unchecked Sendable {
                 announced = false
             }
         }
+    }
+
+    /// Shows itself by these from here on.
+    func take(_ certificates: CertificateChain) throws {
+        var renewed = membership
+        renewed.certificates = certificates
+        try renewed.write(directory)
+        membership = renewed
+        onCertified?()
     }
 
     /// This host has other addresses than before. What was seen of the old ones is void.

@@ -28,4 +28,6 @@ enum StreamKind: UInt16 {
     case guest = 13
     /// The log of what happened (`AuditMessage`, answered by `AuditAnswer`).
     case audit = 14
+    /// A member that wants new certificates (answered by `CertificateAnswer`).
+    case certificates = 16
 }

@@ -11,49 +11,87 @@ public struct CertificateChain: Hashable, Sendable {
     /// Takes certificates as they are; `verify` says whether they are a chain.
     public init(_ certificates: [Certificate]) { self.certificates = certificates }
 
-    /// The chain of the founder of a mesh: one certificate, signed by the mesh key, with the right to admit.
+    /// The chain of a node that has the mesh key: one certificate, signed by that key, with the right to admit.
+    ///
+    /// - Parameter now: seconds since the Unix epoch.
     public static func founding(
-        _ node: PublicKey, name: String? = nil, meshKey: SigningKey
+        _ node: PublicKey, name: String? = nil, meshKey: SigningKey, now: Int64
     ) throws(TokenError) -> CertificateChain {
         CertificateChain([
-            try .issue(to: node, name: name, rights: [.admit], mesh: meshKey.publicKey.id, signer: meshKey)
+            try .issue(
+                to: node, name: name, rights: [.admit], validity: .made(now: now, byMeshKey: true),
+                mesh: meshKey.publicKey.id, signer: meshKey)
         ])
     }
 
     /// The chain of a node that the holder of this chain certifies.
     ///
-    /// - Parameter signer: the last key of this chain, which must have the right to admit.
+    /// - Parameters:
+    ///   - signer: the last key of this chain, which must have the right to admit.
+    ///   - now: seconds since the Unix epoch.
     /// - Throws: `chainInvalid` where the chain would become longer than `lengthLimit`: a node nearer to the mesh key has
     ///   to certify.
     public func issuing(
-        to node: PublicKey, name: String? = nil, rights: [Certificate.Right], mesh: KeyID, signer: SigningKey
+        to node: PublicKey, name: String? = nil, rights: [Certificate.Right], mesh: KeyID, signer: SigningKey,
+        now: Int64
     ) throws(TokenError) -> CertificateChain {
         guard certificates.count < CertificateChain.lengthLimit else {
             throw .chainInvalid("\(signer.publicKey) stands at the end of \(certificates.count) certificates")
         }
-        return CertificateChain(
-            certificates + [try .issue(to: node, name: name, rights: rights, mesh: mesh, signer: signer)])
+        let certificate = try Certificate.issue(
+            to: node, name: name, rights: rights, validity: .made(now: now, byMeshKey: false), mesh: mesh,
+            signer: signer)
+        return CertificateChain(certificates + [certificate])
     }
 
-    /// Follows the chain from the mesh key and returns what the last certificate says.
+    /// Follows the chain for somebody outside of the mesh, who knows nothing but its key: all links have to be good now.
+    ///
+    /// - Parameter now: seconds since the Unix epoch.
+    /// - Throws: `certificateExpired`, `certificateNotYet` or `certificateEndless` for a chain that is right otherwise.
+    public func verify(meshKey: PublicKey, now: Int64) throws(TokenError) -> Certificate.Content {
+        let content = try verify(meshKey: meshKey)
+        guard let validity = content.validity else { throw .certificateEndless(name: content.shownName) }
+        switch validity.standing(now: now) {
+        case .good: return content
+        case .expired: throw .certificateExpired(name: content.shownName, expired: validity.expires)
+        case .notYet: throw .certificateNotYet(name: content.shownName, from: validity.issued)
+        }
+    }
+
+    /// Follows the chain from the mesh key and returns what the last certificate says, with what all of them leave of its
+    /// validity. Whether that is over is not looked at: members know by the replicated state who is one.
     ///
     /// - Throws: `chainInvalid`, or what is wrong with one certificate.
     public func verify(meshKey: PublicKey) throws(TokenError) -> Certificate.Content {
+        guard let last = try follow(from: meshKey).last else { throw .chainInvalid("it shows no certificate") }
+        return last
+    }
+
+    /// The keys that it certifies, the one that stands right below the mesh key first.
+    ///
+    /// - Throws: as `verify(meshKey:)`.
+    public func subjects(meshKey: PublicKey) throws(TokenError) -> [PublicKey] {
+        try follow(from: meshKey).map(\.subject)
+    }
+
+    /// What each certificate says, standing on those above it.
+    private func follow(from meshKey: PublicKey) throws(TokenError) -> [Certificate.Content] {
         guard certificates.count <= CertificateChain.lengthLimit else {
             throw .chainInvalid(
                 "it shows \(certificates.count) certificates, \(CertificateChain.lengthLimit) are allowed")
         }
         let mesh = meshKey.id
         var signer = meshKey
-        var last: Certificate.Content?
+        var contents: [Certificate.Content] = []
         for certificate in certificates {
-            if let last, !last.mayAdmit { throw .chainInvalid("\(last.subject.id.short) may not admit nodes") }
+            if let last = contents.last, !last.mayAdmit {
+                throw .chainInvalid("\(last.subject.id.short) may not admit nodes")
+            }
             let content = try certificate.verify(signer: signer, mesh: mesh)
             signer = content.subject
-            last = content
+            contents.append(contents.last.map(content.standing) ?? content)
         }
-        guard let last else { throw .chainInvalid("it shows no certificate") }
-        return last
+        return contents
     }
 }
 

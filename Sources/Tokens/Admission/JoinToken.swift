@@ -109,12 +109,15 @@ public struct JoinToken: Hashable, Sendable {
         return content
     }
 
-    /// Checks everything but the count of its uses, against the chain of the node that made it.
+    /// Checks everything but the count of its uses, against the chain of the node that made it, as somebody outside of the
+    /// mesh. That the token itself has run out is said first.
     public func verify(
         chain: CertificateChain, meshKey: PublicKey, now: Int64
     ) throws(TokenError) -> Content {
         let issuer = try chain.verify(meshKey: meshKey)
-        return try verify(signer: issuer.subject, mayAdmit: issuer.mayAdmit, mesh: meshKey.id, now: now)
+        let content = try verify(signer: issuer.subject, mayAdmit: issuer.mayAdmit, mesh: meshKey.id, now: now)
+        _ = try chain.verify(meshKey: meshKey, now: now)
+        return content
     }
 
     /// Signature and form only.

@@ -251,7 +251,7 @@ enum APIExamples {
     }
 
     private static func chain() throws -> CertificateChain {
-        try CertificateChain.founding(key(2).publicKey, name: "owl", meshKey: key(1))
+        try CertificateChain.founding(key(2).publicKey, name: "owl", meshKey: key(1), now: 1_795_271_400)
     }
 
     static func admissionRequest() throws -> AdmissionRequest {

@@ -23,7 +23,7 @@ private final class Side: @unchecked Sendable {
         let identity = try NodeIdentity(directory)
         let membership = MeshMembership(
             meshName: "lab", meshKey: meshKey.publicKey, node: NodeID(number), nodeName: "n\(number)",
-            certificates: try .founding(identity.publicKey, meshKey: meshKey), isFounder: false)
+            certificates: try .founding(identity.publicKey, meshKey: meshKey, now: 0), isFounder: false)
         let peers = Peers(
             loop: loop, identity: identity, membership: membership, remembered: [], datagramPort: nil, log: DaemonLog())
         let configuration = SessionConfiguration(

@@ -1,0 +1,150 @@
+import Codec
+import GPUBackend
+import Mesh
+import Ring
+import Scheduler
+import Tokens
+
+/// Sees to it that this node can show itself to outsiders: renews its certificates, with the mesh key where that lies here,
+/// else through members that may admit. Confined to its loop.
+final class CertificateKeeper: @unchecked Sendable {
+    private let node: MeshNode
+    private var renewal = CertificateRenewal()
+    /// Members with a session when this was looked at last.
+    private var connected: [NodeID] = []
+
+    private static let interval = Interval.seconds(5)
+    private static let answerPatience = Interval.seconds(5)
+    /// Members that are asked in one try.
+    private static let askedMax = 8
+    /// From that level on every member understands certificates that have an end.
+    private static let level: UInt64 = 7
+
+    init(node: MeshNode) { self.node = node }
+
+    /// Runs until the node stops.
+    func run() async {
+        while node.isRunning {
+            do {
+                if try isDue(node.membership.certificates) { try await tryToRenew() }
+                try await node.loop.sleep(for: pause)
+            } catch {
+                guard node.isRunning else { return }
+                note("cannot look after the certificates of this node", error)
+            }
+        }
+    }
+
+    /// Until when outsiders believe that this node is a member, in seconds since the Unix epoch; nil: without end.
+    var expires: Int64? {
+        do { return try verified(node.membership.certificates).validity?.expires } catch { return 0 }
+    }
+
+    private var pause: Interval {
+        guard renewal.failures > 0 else { return Self.interval }
+        return min(max(renewal.nextTry - node.loop.now, .milliseconds(100)), Self.interval)
+    }
+
+    private func verified(_ chain: CertificateChain) throws(TokenError) -> Certificate.Content {
+        try chain.verify(meshKey: node.membership.meshKey)
+    }
+
+    private func isDue(_ chain: CertificateChain) throws -> Bool {
+        CertificateRenewal.isDue(
+            linkCount: chain.certificates.count, validity: try verified(chain).validity,
+            replacesEndless: node.state.level >= Self.level, now: Certifier.now)
+    }
+
+    private func tryToRenew() async throws {
+        let connected = node.state.members.map(\.id).filter(node.peers.isConnected)
+        if connected.contains(where: { !self.connected.contains($0) }) { renewal.metSomebody() }
+        self.connected = connected
+        guard renewal.mayTry(at: node.loop.now) else { return }
+        let found = HostFiles.exists(node.directory.meshKey) ? try withMeshKey() : try await fromMembers()
+        if let found {
+            try node.take(found)
+            let until = try verified(found).validity.map { RFC3339.format($0.expires * 1_000_000_000) } ?? "-"
+            node.log.note("the certificates of this node are renewed until \(until)")
+        }
+        if let found, try !isDue(found) {
+            renewal.succeeded()
+        } else {
+            if renewal.failures == 0, found == nil {
+                node.log.note("no member renews the certificates of this node now; it is tried again")
+            }
+            renewal.failed(at: node.loop.now)
+        }
+    }
+
+    private func withMeshKey() throws -> CertificateChain? {
+        let membership = node.membership
+        let key = try SigningKeyFile.load(node.directory.meshKey)
+        guard key.publicKey == membership.meshKey else { throw NodeError.foreignMeshKey(mesh: membership.meshName) }
+        return try .founding(
+            node.identity.publicKey, name: membership.nodeName, meshKey: key, now: Certifier.now)
+    }
+
+    /// The chain that lasts longest, of those that are better than the one that is there; nil where there is none.
+    private func fromMembers() async throws -> CertificateChain? {
+        guard node.driver.core.hasCaughtUp else { return nil }
+        var best = node.membership.certificates
+        for member in try candidates() where node.isRunning && node.peers.isConnected(member) {
+            do {
+                let chain = try await ask(member)
+                let content = try verified(chain)
+                guard content.subject == node.identity.publicKey else { throw TokenError.proofInvalid }
+                guard
+                    CertificateRenewal.isBetter(content.validity, than: try verified(best).validity, now: Certifier.now)
+                else { continue }
+                best = chain
+                if try !isDue(best) { break }
+            } catch {
+                if renewal.failures == 0 {
+                    note("\(node.views.nodeName(member)) does not renew the certificates of this node", error)
+                }
+            }
+        }
+        return best == node.membership.certificates ? nil : best
+    }
+
+    /// First those from whom the certificates are now, the nearest to the mesh key before all others; then who leads, who
+    /// votes, and the rest, others at each try.
+    private func candidates() throws -> [NodeID] {
+        let above = try node.membership.certificates.subjects(meshKey: node.membership.meshKey).map(\.bytes)
+        let raft = node.driver.core.raft
+        func rank(_ member: NodeRecord) -> Int {
+            if let place = above.firstIndex(of: member.identityKey.array) { return place }
+            if member.id == raft.leader { return above.count }
+            return raft.membership.isVoter(member.id) ? above.count + 1 : above.count + 2
+        }
+        let members = node.state.members.filter { $0.id != node.id && $0.role == .auto && $0.revocation == nil }
+            .map { (rank: rank($0), id: $0.id) }
+            .sorted { ($0.rank, $0.id) < ($1.rank, $1.id) }
+        let first = members.filter { $0.rank < above.count + 2 }.map(\.id)
+        var rest = members.filter { $0.rank == above.count + 2 }.map(\.id)
+        if !rest.isEmpty {
+            let turn = renewal.failures * Self.askedMax % rest.count
+            rest = Array(rest[turn...] + rest[..<turn])
+        }
+        return Array((first + rest).prefix(Self.askedMax))
+    }
+
+    private func ask(_ member: NodeID) async throws -> CertificateChain {
+        let stream = try await node.peers.openStream(.certificates, to: member)
+        let patience = node.loop.schedule(at: node.loop.after(Self.answerPatience)) { stream.cancel() }
+        defer {
+            node.loop.cancel(patience)
+            stream.cancel()
+        }
+        try await stream.send(CBOR.map(CBORMap()).encoded())
+        guard let bytes = try await stream.receive() else { throw MeshError.disconnected }
+        switch try CertificateAnswer(encoded: bytes) {
+        case .certified(let chain): return chain
+        case .refused(let failure): throw failure
+        }
+    }
+
+    private func note(_ what: String, _ error: any Error) {
+        node.log.note("\(what): \(APIFailure(error).message)")
+    }
+}

@@ -1,0 +1,52 @@
+import Codec
+import Mesh
+import Ring
+import Scheduler
+import Tokens
+
+/// Certifies members: those that join here, and those that ask for new certificates. Confined to its loop.
+struct Certifier {
+    let node: MeshNode
+
+    private static let rights: [Certificate.Right] = [.admit]
+    /// How long the mesh is asked who is a member by now.
+    private static let patience = Interval.seconds(2)
+
+    /// - Throws: `NodeError.noAdmission`.
+    func requireRight() throws {
+        let membership = node.membership
+        guard try membership.certificates.verify(meshKey: membership.meshKey).mayAdmit else {
+            throw NodeError.noAdmission(node: membership.nodeName)
+        }
+    }
+
+    /// The chain of a member: this node's, and its own certificate below.
+    ///
+    /// - Parameter role: who may never vote may admit nobody.
+    func chain(for key: PublicKey, name: String, role: NodeRole?) throws -> CertificateChain {
+        let membership = node.membership
+        return try membership.certificates.issuing(
+            to: key, name: name, rights: role == .auto ? Certifier.rights : [], mesh: membership.meshKey.id,
+            signer: node.identity.signingKey, now: Self.now)
+    }
+
+    /// A member asks for new certificates. Its session has shown who it is, the state says what it may have.
+    func serve(_ stream: any MessageStream, from sender: NodeID) async throws {
+        guard try await stream.receive() != nil else { return stream.cancel() }
+        try requireRight()
+        // A node that was revoked must not get one more month from a member that has not heard of it yet.
+        guard try await node.driver.read(patience: Certifier.patience) else {
+            throw NodeError.noLeader(seconds: Int(node.staleness?.seconds ?? 0))
+        }
+        guard let member = node.state.node(sender), member.presence != .left, member.revocation == nil else {
+            throw NodeError.removed(mesh: node.membership.meshName)
+        }
+        let key = try PublicKey(bytes: member.identityKey.array)
+        let chain = try chain(for: key, name: member.name, role: member.role)
+        try await stream.send(CertificateAnswer.certified(chain).encoded())
+        await stream.finish()
+    }
+
+    /// Seconds since the Unix epoch.
+    static var now: Int64 { EventLoops.wallClock.nanoseconds / 1_000_000_000 }
+}

@@ -1,0 +1,231 @@
+"""Clocks that are far off, and meshes that were switched off for long: what has an end ends, and renews itself."""
+
+import base64
+import datetime
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import unittest
+
+import base
+from base import meshes
+
+processes = meshes.processes
+
+HOUR, DAY = 3_600, 86_400
+COMPILER = shutil.which("cc") or shutil.which("clang")
+
+
+@unittest.skipIf(COMPILER is None, "no C compiler on the PATH for the clock that is put off")
+class ClockCase(base.MeshCase):
+    """A mesh whose daemons and commands read a clock of the test's. Every host is the same machine, and has its own clock."""
+
+    joined = False
+    spare_nodes = 0
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = os.path.join(cls.mesh.folder, "clocks")
+        os.makedirs(folder)
+        library = os.path.join(folder, "shifted_clock.so")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shifted_clock.c")
+        subprocess.run([COMPILER, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+        cls.clocks, cls.library = folder, library
+        for node in cls.mesh.nodes:
+            cls.set_clock(node.name, 0)
+        cls.set_clock("guest", 0)
+        cls.mesh.environment["LD_PRELOAD"] = library
+        cls.use_clock(cls.mesh.nodes[0])
+        cls.members = cls.mesh.nodes[:cls.node_count - cls.spare_nodes]
+        cls.spares = cls.mesh.nodes[cls.node_count - cls.spare_nodes:]
+        first = cls.members[0]
+        first.found("fault")
+        for node in cls.members[1:]:
+            invitation = first.command("invite")
+            cls.use_clock(node)
+            node.join(invitation)
+            cls.use_clock(first)
+        cls.mesh.wait_alive(first, len(cls.members), voters=min(3, len(cls.members)))
+
+    @classmethod
+    def clock(cls, name):
+        return os.path.join(cls.clocks, name)
+
+    @classmethod
+    def set_clock(cls, name, seconds):
+        """Puts the clock of a host off, also while its daemon runs."""
+        with open(cls.clock(name), "r+b" if os.path.exists(cls.clock(name)) else "wb") as stream:
+            stream.write(struct.pack("=q", seconds))
+
+    @classmethod
+    def set_clocks(cls, seconds):
+        for name in [node.name for node in cls.mesh.nodes] + ["guest"]:
+            cls.set_clock(name, seconds)
+
+    @classmethod
+    def use_clock(cls, node):
+        """Commands and daemons that are started from here on are on that host."""
+        cls.mesh.environment["SHIFTED_CLOCK"] = cls.clock(node.name)
+
+    def stop_hosts(self, nodes):
+        pids = [node.daemon_pid() for node in nodes]
+        processes.signal_all(pids, signal.SIGTERM)
+        self.assertFalse(processes.wait_gone(pids, 15))
+
+    def start_hosts(self, nodes):
+        for node in nodes:
+            self.use_clock(node)
+            node.start_again()
+
+    def run_here(self, node, *arguments, seconds=60):
+        """`swarmlet run` at a host, without the clock in the environment that a job gets."""
+        self.use_clock(node)
+        return self.run_job(*arguments, node=node, seconds=seconds)
+
+    def new_token(self, node):
+        """A token by the clock of that host, which leads to that host before all others."""
+        self.use_clock(node)
+        path = os.path.join(self.folder(), f"{node.name}.token")
+        made = node.command("token", "create", "--act", "run,status,logs", "--mem", "512M", "--time", "1m", "--uses", "9",
+                            "--ttl", "12h")
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(made)
+        return path
+
+    def guest(self, token, *arguments):
+        """A command of somebody whose host has no daemon, by the clock `guest`."""
+        environment = {"PATH": os.environ["PATH"], "HOME": self.folder(), "SWARMLET_TOKEN_FILE": token, "CI": "true",
+                       "LD_PRELOAD": self.library, "SHIFTED_CLOCK": self.clock("guest")}
+        return subprocess.run([self.mesh.binary, *arguments], text=True, capture_output=True, cwd=self.folder(),
+                              env=environment, timeout=60, stdin=subprocess.DEVNULL)
+
+    def invitation(self, node, *flags):
+        self.use_clock(node)
+        return node.command("invite", *flags)
+
+    def chain(self, invitation):
+        """Ends of the certificates in an invitation, the one that the mesh key signed first, in seconds."""
+        line = base64.urlsafe_b64decode(invitation.strip()[5:] + "==")
+        ends = []
+        for piece in line.split(b"v4.public.")[1:]:
+            body = bytes(byte for byte in piece.split(b".")[0] if chr(byte).isalnum() or byte in b"-_")
+            claims = base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4))[:-64]
+            document = json.loads(claims)
+            if document["typ"] == "swarmlet.certificate.v1":
+                ends.append(datetime.datetime.fromisoformat(document["exp"].replace("Z", "+00:00")).timestamp())
+        return ends
+
+    def wait_renewed(self, node, after):
+        """Until this host shows a chain that is good until after a time."""
+        def is_renewed():
+            done = self.mesh.attempt(node, "invite", "--ttl", "1h")
+            return done.returncode == 0 and min(self.chain(done.stdout)) > after
+        self.use_clock(node)
+        meshes.wait_until(is_renewed, f"{node.name} has new certificates", every=0.1)
+
+
+class SwitchedOff(ClockCase):
+    node_count = 6
+    spare_nodes = 3
+
+    def test_a_mesh_that_was_switched_off_for_3_40_and_400_days_works_and_takes_guests_and_hosts_again(self):
+        first = self.members[0]
+        spares = iter(self.spares)
+        for days in (3, 40, 400):
+            with self.subTest(days=days):
+                old_token, old_invitation = self.new_token(first), self.invitation(first, "--ttl", "2d")
+                self.assertEqual(self.guest(old_token, "ps").returncode, 0)
+                self.stop_hosts(self.hosts())
+                # 400 days are the life of what the mesh key signs: an hour more, and it is over by any clock.
+                self.set_clocks(days * DAY + HOUR)
+                self.start_hosts(self.hosts())
+                self.use_clock(first)
+                self.mesh.wait_alive(first, len(self.hosts()), voters=3)
+                done = self.run_here(first, "--", "echo", f"{days} days later")
+                self.assertEqual((done.returncode, done.stdout), (0, f"{days} days later\n"), done.stderr)
+                now = datetime.datetime.now().timestamp() + days * DAY
+                for node in self.hosts():
+                    self.wait_renewed(node, now + 7 * DAY)
+                self.assert_refused(self.guest(old_token, "run", "--yes", "--", "true"), 125, "token.expired")
+                for node in self.hosts():
+                    done = self.guest(self.new_token(node), "run", "--yes", "--", "echo", "a guest")
+                    self.assertEqual((done.returncode, done.stdout), (0, "a guest\n"), done.stderr)
+                spare = next(spares)
+                self.use_clock(spare)
+                refused = self.mesh.attempt(spare, "join", "-", "--name", spare.name, *spare._flags, stdin=old_invitation)
+                self.assert_refused(refused, 125, "mesh.join.token_expired")
+                invitation = self.invitation(first)
+                self.use_clock(spare)
+                spare.join(invitation)
+                self.members.append(spare)
+                self.mesh.wait_alive(spare, len(self.hosts()), voters=3)
+
+    def hosts(self):
+        return self.members
+
+
+class Running(ClockCase):
+    node_count = 4
+    spare_nodes = 1
+
+    def test_certificates_renew_themselves_in_a_mesh_that_runs_and_who_cannot_is_refused_by_outsiders_and_says_so(self):
+        first, second, third = self.members
+        token = self.new_token(second)
+        before = self.chain(self.invitation(second))
+        self.assertEqual(len(before), 2, "the mesh key, the first host, the second")
+        real = datetime.datetime.now().timestamp()
+        # Eleven days later a third of the life of 30 days is over.
+        self.set_clocks(11 * DAY)
+        self.wait_renewed(second, real + 40 * DAY)
+        after = self.chain(self.invitation(second))
+        self.assertGreater(after[1], before[1] + 10 * DAY)
+        self.assertEqual(after[0], before[0], "the one of the mesh key is good for long yet")
+        # While the host with the mesh key is away nobody else can renew anything; the members do without.
+        self.stop_hosts([first])
+        self.set_clocks(51 * DAY)
+        self.use_clock(second)
+        self.mesh.wait_alive(second, 2)
+        token = self.new_token(second)
+        refused = self.guest(token, "run", "--yes", "--", "true")
+        self.assert_refused(refused, 125, "mesh.certificate.expired")
+        self.assertRegex(refused.stderr, r"the certificate of n[23] ended at ")
+        self.assert_refused(self.mesh.attempt(second, "invite"), 125, "mesh.certificate.expired")
+        done = self.run_here(second, "--", "echo", "of a member")
+        self.assertEqual((done.returncode, done.stdout), (0, "of a member\n"), done.stderr)
+        # Back again, it renews the others within seconds.
+        self.start_hosts([first])
+        self.wait_renewed(second, real + 70 * DAY)
+        done = self.guest(token, "run", "--yes", "--", "echo", "a guest")
+        self.assertEqual((done.returncode, done.stdout), (0, "a guest\n"), done.stderr)
+
+        # The clock of the guest: far behind it does no harm, far ahead he is told to look at it.
+        self.set_clock("guest", -4_000 * DAY)
+        self.assertEqual(self.guest(token, "ps").returncode, 0)
+        self.set_clock("guest", 500 * DAY)
+        refused = self.guest(token, "ps")
+        self.assert_refused(refused, 125, "mesh.certificate.expired")
+        self.assertIn("date -u", refused.stderr)
+
+        # A host that joins with its clock far behind is told so, and is no member afterwards.
+        spare = self.spares[0]
+        invitation = self.invitation(second)
+        self.set_clock(spare.name, -3_000 * DAY)
+        self.use_clock(spare)
+        refused = self.mesh.attempt(spare, "join", "-", "--name", spare.name, *spare._flags, stdin=invitation)
+        self.assert_refused(refused, 125, "mesh.certificate.not_yet")
+        self.assertIn("date -u", refused.stderr)
+        self.use_clock(second)
+        self.assertNotIn(spare.name, [member["name"] for member in self.mesh.members(second)])
+        self.set_clock(spare.name, 51 * DAY)
+        self.use_clock(spare)
+        spare.join(invitation)
+        self.use_clock(second)
+        self.mesh.wait_alive(second, 4)
+
+
+if __name__ == "__main__":
+    unittest.main()
