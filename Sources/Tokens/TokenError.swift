@@ -66,6 +66,8 @@ public enum TokenError: Error, Hashable, Sendable {
     /// Seconds since the Unix epoch.
     case accessExpired(id: String, expired: Int64)
     case accessNotYet(id: String, from: Int64)
+    /// Who made it may not issue tokens any more. Seconds since the Unix epoch.
+    case accessIssuerExpired(name: String, expired: Int64)
     /// Who withdrew it, as people know him, and when in seconds since the Unix epoch.
     case accessRevoked(by: String, at: Int64)
     /// The mesh withdrew all tokens of its time.
@@ -129,6 +131,7 @@ extension TokenError {
         case .accessInvalid: "token.invalid"
         case .accessExpired: "token.expired"
         case .accessNotYet: "token.not_yet"
+        case .accessIssuerExpired: "token.issuer_expired"
         case .accessRevoked, .accessEpoch: "token.revoked"
         case .accessDenied: "auth.denied"
         case .accessLimit(let limit, _, _): "token.limit.\(limit.code)"
@@ -184,6 +187,8 @@ extension TokenError {
         case .accessDamaged: "the token is damaged"
         case .accessInvalid: "this token is not valid here"
         case .accessExpired(let id, let expired): "token \(id) ran out at \(TokenTime.clock(expired)) UTC"
+        case .accessIssuerExpired(let name, let expired):
+            "\(name), who made this token, could issue tokens until \(TokenTime.text(expired))"
         case .accessNotYet(let id, let from): "token \(id) is good from \(TokenTime.text(from))"
         case .accessRevoked(let by, let at): "this token was revoked by \(by) at \(TokenTime.clock(at)) UTC"
         case .accessEpoch: "all tokens of the time of this one were revoked"
@@ -235,6 +240,8 @@ extension TokenError {
         case .accessCallsOpen: "end one of them, such as a logs -f; nothing was done and the token is not used"
         case .accessInvalid, .accessExpired, .accessRevoked, .accessEpoch, .accessNotIssued:
             "ask whoever gave it to you for another"
+        case .accessIssuerExpired(let name, _):
+            "ask an administrator of the mesh to add it again: swarmlet token issuer add KEY \(name)"
         case .accessNotYet: "wait until then, and check the clock of this host: date -u"
         case .accessDenied, .accessScope: "what it allows: swarmlet token inspect file:PATH"
         case .accessLimit(let limit, let allowed, _):

@@ -12,6 +12,7 @@ import unittest
 
 import base
 from base import meshes
+from raft_bench import load_program
 
 processes = meshes.processes
 
@@ -172,6 +173,20 @@ class Running(ClockCase):
     node_count = 4
     spare_nodes = 1
 
+    def assert_warned(self, node, what):
+        """`members` and `doctor` of that host say of its certificate and of the other's when it ends, and the way out."""
+        others = [other.name for other in self.members[1:]]
+
+        def is_said():
+            said = self.mesh.attempt(node, "members").stderr
+            return all(f"certificate of {name} {what}" in said for name in others)
+        # What others say of theirs comes by gossip.
+        meshes.wait_until(is_said, f"members of {node.name} warn: {what}", every=0.2)
+        ending = self.mesh.attempt(node, "members", "--json").stdout
+        ending = next(one for one in json.loads(ending)["endings"] if one["what"] == f"certificate of {node.name}")
+        self.assertIn("swarmlet key import", ending["hint"])
+        self.assertIn(f"certificate of {node.name}", self.mesh.attempt(node, "doctor").stdout)
+
     def test_certificates_renew_themselves_in_a_mesh_that_runs_and_who_cannot_is_refused_by_outsiders_and_says_so(self):
         first, second, third = self.members
         token = self.new_token(second)
@@ -186,9 +201,14 @@ class Running(ClockCase):
         self.assertEqual(after[0], before[0], "the one of the mesh key is good for long yet")
         # While the host with the mesh key is away nobody else can renew anything; the members do without.
         self.stop_hosts([first])
-        self.set_clocks(51 * DAY)
         self.use_clock(second)
+        self.assertNotIn("certificate", self.mesh.attempt(second, "members").stderr)
+        self.assertIn("it renews itself", self.mesh.attempt(second, "doctor").stdout)
+        self.set_clocks(35 * DAY)
+        self.assert_warned(second, "ends in 5d")
+        self.set_clocks(51 * DAY)
         self.mesh.wait_alive(second, 2)
+        self.assert_warned(second, "ended 10d")
         token = self.new_token(second)
         refused = self.guest(token, "run", "--yes", "--", "true")
         self.assert_refused(refused, 125, "mesh.certificate.expired")
@@ -199,6 +219,7 @@ class Running(ClockCase):
         # Back again, it renews the others within seconds.
         self.start_hosts([first])
         self.wait_renewed(second, real + 70 * DAY)
+        self.assertNotIn(f"certificate of {second.name}", self.mesh.attempt(second, "members").stderr)
         done = self.guest(token, "run", "--yes", "--", "echo", "a guest")
         self.assertEqual((done.returncode, done.stdout), (0, "a guest\n"), done.stderr)
 
@@ -225,6 +246,60 @@ class Running(ClockCase):
         spare.join(invitation)
         self.use_clock(second)
         self.mesh.wait_alive(second, 4)
+
+
+class Issuers(ClockCase):
+    node_count = 1
+
+    def test_an_issuer_that_is_used_stays_one_that_is_not_ends_after_30_days_and_is_warned_of_7_days_before(self):
+        load = load_program()
+        seed, key = subprocess.run([load, "key"], capture_output=True, text=True, check=True).stdout.split()
+        model = self.new_token(self.node)
+        self.node.command("token", "issuer", "add", key, "ci")
+
+        def offline_token():
+            """Made with the key of the issuer, by the clock of the mesh and without the mesh."""
+            path = os.path.join(self.folder(), "offline.token")
+            made = subprocess.run([load, "mint", seed, model, "1"], capture_output=True, text=True, check=True,
+                                  env=self.mesh.environment)
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write(made.stdout)
+            return path
+
+        def used():
+            return self.guest(offline_token(), "run", "--yes", "--", "true")
+
+        def later(days):
+            self.stop_hosts([self.node])
+            self.set_clocks(days * DAY)
+            self.start_hosts([self.node])
+            self.mesh.wait_alive(self.node, 1)
+
+        def state():
+            return self.node.command_json("token", "issuer", "ls")["issuers"][0]["ends"]
+
+        def warning():
+            return self.mesh.attempt(self.node, "members").stderr
+
+        added = state()
+        self.assertEqual(used().returncode, 0)
+        self.assertEqual(state(), added, "it has nearly all of its time")
+        later(12)
+        last = offline_token()
+        done = self.guest(last, "run", "--yes", "--", "echo", "day 12")
+        self.assertEqual((done.returncode, done.stdout), (0, "day 12\n"), done.stderr)
+        self.assertGreater(state(), added)
+        later(34)
+        self.assertNotIn("issuer", warning())
+        later(36)
+        self.assertRegex(warning(), r"issuer ci ends in 5d[0-9]+h: .* swarmlet token issuer add KEY ci")
+        self.assertIn("issuer ci", self.mesh.attempt(self.node, "doctor").stdout)
+        later(43)
+        self.assert_refused(used(), 125, "token.issuer_expired")
+        self.assertRegex(warning(), r"issuer ci ended [0-9hm]+d?[0-9hms]* ago")
+        self.node.command("token", "issuer", "add", key, "ci")
+        self.assertEqual(used().returncode, 0)
+        self.assertNotIn("issuer", warning())
 
 
 if __name__ == "__main__":

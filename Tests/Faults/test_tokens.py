@@ -96,5 +96,11 @@ class Tokens(MeshCase):
         self.node.command("token", "issuer", "add", key, "ci", "--max-ttl", "1h")
         issuer = self.node.command_json("token", "issuer", "ls")["issuers"][0]
         self.assertEqual((issuer["name"], issuer["max_ttl_seconds"], issuer["revoked"]), ("ci", 3600, False))
+        self.assertEqual(issuer["ttl_seconds"], 30 * 86_400, "it ends by itself where nothing is said")
+        for seconds in ("59m", "401d"):
+            refused = self.mesh.attempt(self.node, "token", "issuer", "add", key, "ci", "--ttl", seconds)
+            self.assert_refused(refused, 2, "usage.bad_value")
+        self.node.command("token", "issuer", "add", key, "ci", "--ttl", "1h")
+        self.assertEqual(self.node.command_json("token", "issuer", "ls")["issuers"][0]["ttl_seconds"], 3600)
         self.node.command("token", "issuer", "revoke", key)
         self.assertTrue(self.node.command_json("token", "issuer", "ls")["issuers"][0]["revoked"])

@@ -67,6 +67,10 @@ struct ModelTests {
         .revokeToken(TokenRevocation(.issuer("k4.pid.x"), by: "ana", issuedBefore: 5)),
         .addIssuer(
             IssuerRecord(id: "k4.pid.x", key: StateUnderTest.key(1), name: "ci", lifetimeSeconds: 60, by: "ana", at: 4)),
+        .addIssuer(
+            IssuerRecord(
+                id: "k4.pid.x", key: StateUnderTest.key(1), name: "ci", lifetimeSeconds: 60, by: "ana", at: 4,
+                ttlSeconds: 3_600, expires: 5)),
         .raiseTokenEpoch(by: "ana"),
         .revoke(NodeID(3), by: "sam"), .label(NodeID(3), set: [Label(name: "rack", value: "b")], removed: ["gpu"]),
         .moveGang(key), .absent(NodeID(3), Absence(id: .max, nanoseconds: 5, since: 7)), .back(NodeID(3), absence: 9),

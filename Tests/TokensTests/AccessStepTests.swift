@@ -230,6 +230,17 @@ import Testing
             try step {
                 $0.ledger.issuers[issuer.id] = AccessIssuer(key: issuer, name: "a", limits: AccessLimits([.gpu: 0]))
             } == .meaning)
+        // It is over with its issuer, and says whose end it was.
+        let end = AccessIssuer(key: issuer, name: "ci", expires: world.now + 60)
+        for (late, code) in [(90, nil), (91, "token.issuer_expired")] as [(Int64, String?)] {
+            var other = world
+            other.ledger.issuers[issuer.id] = end
+            other.now = world.now + late
+            #expect(try other.refusal()?.answer.code == code)
+            // An end of the token that comes first is told first.
+            other.offer.expires = world.now + 60
+            #expect(try other.refusal()?.answer.code == code.map { _ in "token.expired" })
+        }
         // Signed by the issuer, but said to be by another.
         let altered = replaced(try world.payload(), issuer.id.text, testKey(9).publicKey.id.text)
         #expect(try world.refusal(payload: altered)?.step == .meaning)

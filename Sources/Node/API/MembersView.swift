@@ -8,16 +8,19 @@ public struct MembersView: Hashable, Sendable {
     /// Nodes that wait for `approve`.
     public var waiting: [WaitingView]
     public var staleMilliseconds: UInt64?
+    /// What ends soon, or has ended, and does not renew itself.
+    public var endings: [EndingView]
 
     public init(
         meshName: String, meshFingerprint: String, members: [MemberView], waiting: [WaitingView],
-        staleMilliseconds: UInt64? = nil
+        staleMilliseconds: UInt64? = nil, endings: [EndingView] = []
     ) {
         self.meshName = meshName
         self.meshFingerprint = meshFingerprint
         self.members = members
         self.waiting = waiting
         self.staleMilliseconds = staleMilliseconds
+        self.endings = endings
     }
 }
 
@@ -29,6 +32,7 @@ extension MembersView: CBORCodable {
         members = try map.require(3)
         waiting = try map.require(4)
         staleMilliseconds = try map.optional(5)
+        endings = try map.optional(6) ?? []
     }
 
     public var cbor: CBOR {
@@ -38,6 +42,7 @@ extension MembersView: CBORCodable {
         map.set(3, members)
         map.set(4, waiting)
         map.set(5, staleMilliseconds)
+        map.set(6, endings)
         return .map(map)
     }
 }

@@ -24,11 +24,16 @@ public struct MemberReport: Hashable, Sendable, CBORCodable {
     /// Processes that ran or waited for a processor, the mean of the last minute, in hundredths.
     public var loadHundredths: UInt64
     public var labels: [Label]
+    /// Until when outsiders take it for a member, in seconds since the Unix epoch; nil: it has not said.
+    public var certificateExpires: Int64?
 
     private static let versionLengthMax = 32
     private static let devicesMax = 64
 
-    public init(role: NodeRole, version: String, capacity: Capacity, loadHundredths: UInt64, labels: [Label]) {
+    public init(
+        role: NodeRole, version: String, capacity: Capacity, loadHundredths: UInt64, labels: [Label],
+        certificateExpires: Int64? = nil
+    ) {
         self.role = role
         self.version = String(version.prefix(MemberReport.versionLengthMax))
         cpuMillis = capacity.cpuMillis
@@ -43,6 +48,7 @@ public struct MemberReport: Hashable, Sendable, CBORCodable {
         }
         self.loadHundredths = loadHundredths
         self.labels = labels
+        self.certificateExpires = certificateExpires
     }
 
     /// At most `SwimConstants.factBytesMax`: with as many labels, then models of devices, as there is room for.
@@ -95,6 +101,7 @@ public struct MemberReport: Hashable, Sendable, CBORCodable {
         }
         labels = []
         for field in try map[7]?.requireArray() ?? [] { labels.append(try Label(cbor: field)) }
+        certificateExpires = try map.optional(8)
     }
 
     public var cbor: CBOR {
@@ -106,6 +113,7 @@ public struct MemberReport: Hashable, Sendable, CBORCodable {
         map.set(5, loadHundredths)
         map[6] = .array(devices.map { .array([$0.model.cbor, $0.count.cbor]) })
         map[7] = .array(labels.map(\.cbor))
+        map.set(8, certificateExpires)
         return .map(map)
     }
 }

@@ -20,7 +20,7 @@ struct StateLedger: AccessLedger {
         guard let record = state.issuer(id.text), record.key.array.count == PublicKey.byteCount else { return nil }
         return AccessIssuer(
             key: PublicKey(admitted: record.key.array), name: record.name,
-            lifetime: Int64(clamping: record.lifetimeSeconds))
+            lifetime: Int64(clamping: record.lifetimeSeconds), expires: record.expires.map { $0 / 1_000_000_000 })
     }
 
     func accepts(root: Digest, named name: String) -> Bool { state.accepts(root: root, named: name) }

@@ -87,6 +87,10 @@ struct TokenService {
         var issuer = issuer
         issuer.id = key.id.text
         issuer.by = caller.name
+        issuer.expires = nil
+        if issuer.ttlSeconds == nil, state.level >= SchedulerState.endsLevel {
+            issuer.ttlSeconds = SchedulerLimits.issuerSecondsDefault
+        }
         _ = try await node.driver.carryOut(.addIssuer(issuer), by: node.actor(caller.name))
     }
 

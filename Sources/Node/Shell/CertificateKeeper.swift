@@ -17,8 +17,6 @@ final class CertificateKeeper: @unchecked Sendable {
     private static let answerPatience = Interval.seconds(5)
     /// Members that are asked in one try.
     private static let askedMax = 8
-    /// From that level on every member understands certificates that have an end.
-    private static let level: UInt64 = 7
 
     init(node: MeshNode) { self.node = node }
 
@@ -40,6 +38,34 @@ final class CertificateKeeper: @unchecked Sendable {
         do { return try verified(node.membership.certificates).validity?.expires } catch { return 0 }
     }
 
+    /// What `doctor` says of it where it does not end soon; nil where `Endings` says it.
+    var check: CheckView? {
+        let check = "certificate"
+        let (validity, count): (CertificateValidity?, Int)
+        do {
+            let chain = node.membership.certificates
+            (validity, count) = (try verified(chain).validity, chain.certificates.count)
+        } catch {
+            return CheckView(check: check, result: "FAIL", detail: error.message, hint: error.hint)
+        }
+        guard let validity else {
+            return CheckView(
+                check: check, result: "warn", detail: "without an end, which guests and hosts that join do not take",
+                hint: "it is replaced when all members run this version: swarmlet upgrade")
+        }
+        let now = EventLoops.wallClock.nanoseconds
+        let text = { (seconds: Int64) in RFC3339.format(seconds * 1_000_000_000) }
+        guard validity.standing(now: Certifier.now) != .notYet else {
+            return CheckView(
+                check: check, result: "FAIL",
+                detail: "made at \(text(validity.issued)), which is to come by the clock of this host",
+                hint: "set the clock: sudo timedatectl set-ntp true")
+        }
+        guard Endings.certificate(of: "", expires: validity.expires, now: now) == nil else { return nil }
+        let detail = "good until \(text(validity.expires)), \(count) below the mesh key; it renews itself"
+        return CheckView(check: check, result: "ok", detail: detail)
+    }
+
     private var pause: Interval {
         guard renewal.failures > 0 else { return Self.interval }
         return min(max(renewal.nextTry - node.loop.now, .milliseconds(100)), Self.interval)
@@ -52,7 +78,7 @@ final class CertificateKeeper: @unchecked Sendable {
     private func isDue(_ chain: CertificateChain) throws -> Bool {
         CertificateRenewal.isDue(
             linkCount: chain.certificates.count, validity: try verified(chain).validity,
-            replacesEndless: node.state.level >= Self.level, now: Certifier.now)
+            replacesEndless: node.state.level >= SchedulerState.endsLevel, now: Certifier.now)
     }
 
     private func tryToRenew() async throws {

@@ -37,6 +37,7 @@ struct Doctor {
         checks += relays(node)
         checks.append(history(node))
         checks.append(audit(node))
+        checks += endings(node)
         checks += inactive(node)
         return checks
     }
@@ -98,6 +99,16 @@ struct Doctor {
                 check: name, result: "warn", detail: "\(size - min(size, node.audit.size)) events are not here yet",
                 hint: "they come from other members while these can be reached")
             : CheckView(check: name, result: "ok", detail: "\(size) events")
+    }
+
+    /// What this host shows to outsiders, and what else ends soon.
+    private func endings(_ node: MeshNode) -> [CheckView] {
+        let endings = MemberViews(node: node).endings().map { ending in
+            CheckView(
+                check: ending.what, result: ending.ends > EventLoops.wallClock.nanoseconds ? "warn" : "FAIL",
+                detail: ending.detail, hint: ending.hint)
+        }
+        return [node.certificates.check].compactMap { $0 } + endings
     }
 
     private func leader(_ node: MeshNode) -> CheckView {

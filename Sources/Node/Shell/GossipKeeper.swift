@@ -53,7 +53,8 @@ final class GossipKeeper: @unchecked Sendable {
         guard let record = node.state.node(node.id) else { return }
         let report = MemberReport(
             role: record.role, version: Version.text, capacity: node.host.capacity,
-            loadHundredths: Self.loadHundredths(), labels: record.labels)
+            loadHundredths: Self.loadHundredths(), labels: record.labels,
+            certificateExpires: node.certificates.expires)
         guard told.map(report.isNews) ?? true else { return }
         told = report
         node.driver.input(.facts(report.facts))

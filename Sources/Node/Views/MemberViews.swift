@@ -17,7 +17,28 @@ struct MemberViews {
                 WaitingView(
                     name: $0.name, shortID: $0.shortID, address: $0.addresses.first ?? "-", since: $0.knockedAt)
             },
-            staleMilliseconds: node.staleness.map { UInt64(max(0, $0.milliseconds)) })
+            staleMilliseconds: node.staleness.map { UInt64(max(0, $0.milliseconds)) }, endings: endings())
+    }
+
+    /// What ends soon in this mesh: certificates as each member says by gossip, this node's as it is, and issuers.
+    func endings() -> [EndingView] {
+        let now = EventLoops.wallClock.nanoseconds
+        let certificates = node.state.members.compactMap { member -> EndingView? in
+            let isOwn = member.id == node.id
+            guard
+                let expires = isOwn
+                    ? node.certificates.expires : node.gossip.report(of: member.id)?.certificateExpires
+            else { return nil }
+            // One that is away cannot renew anything, and does when it comes back.
+            guard isOwn || node.peers.isConnected(member.id) else { return nil }
+            return Endings.certificate(of: member.name, expires: expires, now: now)
+        }
+        return certificates
+            + node.state.issuers.compactMap { issuer in
+                let revocation = node.state.tokenRevocation(.issuer(issuer.id))
+                let isRevoked = revocation.map { $0.issuedBefore == nil } ?? false
+                return Endings.issuer(issuer, isRevoked: isRevoked, now: now)
+            }
     }
 
     func member(_ id: NodeID) -> MemberView? { node.state.node(id).map(view) }

@@ -14,8 +14,18 @@ public struct IssuerRecord: Hashable, Sendable, CBORCodable {
     public var by: String
     /// Nanoseconds since the Unix epoch.
     public var at: Int64
+    /// For how many seconds it is believed after it was added, or after a job was last started with a token of its; nil:
+    /// for ever, as those that were added below level 7.
+    public var ttlSeconds: UInt64?
+    /// When that is over, in nanoseconds since the Unix epoch; the state sets it.
+    public var expires: Int64?
 
-    public init(id: String, key: Bytes, name: String, lifetimeSeconds: UInt64, by: String, at: Int64 = 0) {
+    public init(
+        id: String, key: Bytes, name: String, lifetimeSeconds: UInt64, by: String, at: Int64 = 0,
+        ttlSeconds: UInt64? = nil, expires: Int64? = nil
+    ) {
+        self.ttlSeconds = ttlSeconds
+        self.expires = expires
         self.id = id
         self.key = key
         self.name = name
@@ -32,6 +42,8 @@ public struct IssuerRecord: Hashable, Sendable, CBORCodable {
         lifetimeSeconds = try map.require(4)
         by = try map.require(5)
         at = try map.require(6)
+        ttlSeconds = try map.optional(7)
+        expires = try map.optional(8)
     }
 
     public var cbor: CBOR {
@@ -42,6 +54,8 @@ public struct IssuerRecord: Hashable, Sendable, CBORCodable {
         map.set(4, lifetimeSeconds)
         map.set(5, by)
         map.set(6, at)
+        map.set(7, ttlSeconds)
+        map.set(8, expires)
         return .map(map)
     }
 }

@@ -54,6 +54,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
     /// Every use of a guest's token is spent, on these jobs.
     case guestTokenUsed(jobs: [JobID], uses: UInt64, at: String, madeBy: String)
     case guestTokenExpired(at: String)
+    case tokenIssuerExpired(name: String, at: String)
     case tokenRevoked(by: String, at: String)
     /// The token has as many unfinished jobs as one may have.
     case tooManyGuestJobs(max: Int)
@@ -116,6 +117,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .tooManySettings: return "config.too_many"
         case .guestTokenUsed: return "token.used"
         case .guestTokenExpired: return "token.expired"
+        case .tokenIssuerExpired: return "token.issuer_expired"
         case .tokenRevoked: return "token.revoked"
         case .tooManyGuestJobs: return "token.limit.jobs"
         case .tokenNotIssued: return "token.not_issued"
@@ -181,6 +183,8 @@ public enum SchedulerError: Error, Hashable, Sendable {
             }
             return "this token has started its \(uses) jobs, the last one \(jobs.last ?? 0) at \(at)"
         case .guestTokenExpired(let at): return "this token ran out at \(at)"
+        case .tokenIssuerExpired(let name, let at):
+            return "\(name), who made this token, could issue tokens until \(at)"
         case .tokenRevoked(let person, let at): return "this token was revoked by \(person) at \(at) UTC"
         case .tooManyGuestJobs(let max):
             return "this token has \(max) unfinished job\(max == 1 ? "" : "s"), as many as one may have"
@@ -248,6 +252,8 @@ public enum SchedulerError: Error, Hashable, Sendable {
                 + madeBy
         case .tooManyGuestJobs:
             return "nothing was started. Wait for one to end, or cancel some: swarmlet ps, then swarmlet cancel ID"
+        case .tokenIssuerExpired(let name, _):
+            return "ask an administrator of the mesh to add it again: swarmlet token issuer add KEY \(name)"
         case .guestTokenExpired, .tokenRevoked, .tokenNotIssued: return "ask whoever gave it to you for another"
         case .badToken: return "make another: swarmlet token create"
         case .tooManyTokens: return "wait until some have been over for 40 days, or ask for fewer"

@@ -48,6 +48,10 @@ public enum SchedulerLimits {
     public static let settingKeyBytesMax = 128
     /// Keys outside the members that may issue tokens.
     public static let issuersMax = 256
+    /// For how long an issuer may be believed without being used: an hour to 400 days.
+    public static let issuerSeconds: ClosedRange<UInt64> = 3_600...400 * 86_400
+    /// For how long it is where nothing is said: 30 days.
+    public static let issuerSecondsDefault: UInt64 = 30 * 86_400
     /// Tokens, and links below them, whose uses are counted.
     public static let tokensMax = 100_000
     public static let tokenRevocationsMax = 100_000

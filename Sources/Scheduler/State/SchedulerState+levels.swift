@@ -2,6 +2,9 @@ import Codec
 
 /// What entries may mean, and what a recovery changes.
 extension SchedulerState {
+    /// From that level on certificates and issuers have an end.
+    public static let endsLevel: UInt64 = 7
+
     mutating func setLevels(
         of id: NodeID, _ levels: ProtocolLevels, _ events: inout [StateEvent]
     ) throws(SchedulerError) {
@@ -74,7 +77,8 @@ extension Command {
         case .report(_, let reports): reports.reduce(1) { max($0, $1.level) }
         case .pause, .label, .rankReady: 3
         case .issueToken(let token): token.root == nil ? 4 : 6
-        case .revokeToken, .addIssuer, .raiseTokenEpoch: 4
+        case .addIssuer(let issuer): issuer.ttlSeconds == nil && issuer.expires == nil ? 4 : SchedulerState.endsLevel
+        case .revokeToken, .raiseTokenEpoch: 4
         case .absent, .back, .moveGang: 5
         case .refusals, .invitationMade: SchedulerState.auditLevel
         case .configure(let key, _, _): MeshSetting(rawValue: key)?.level ?? 1

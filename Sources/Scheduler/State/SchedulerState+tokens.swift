@@ -47,10 +47,26 @@ extension SchedulerState {
         guard issuerRows.count < SchedulerLimits.issuersMax || issuerRows.contains(issuer.id) else {
             throw .tooManyTokens
         }
+        if let seconds = issuer.ttlSeconds {
+            guard SchedulerLimits.issuerSeconds.contains(seconds) else { throw .badToken }
+        }
         var issuer = issuer
         issuer.at = time
+        issuer.expires = issuer.ttlSeconds.map { time + Int64($0) * 1_000_000_000 }
         issuerRows.set(issuer.id, issuer)
         events += [.tokensChanged, .tokenIssuerAdded(issuer.id)]
+    }
+
+    /// Who is used stays: from a third of its time on each job that its tokens start gives it all of the time again. Not at
+    /// each, so that the state does not change for nothing; and not after its end, when somebody has to add it again.
+    private mutating func renewIssuer(_ id: String) {
+        guard var issuer = issuerRows[id], let seconds = issuer.ttlSeconds, let expires = issuer.expires,
+            time <= expires
+        else { return }
+        let period = Int64(seconds) * 1_000_000_000
+        guard expires - time < period - period / 3 else { return }
+        issuer.expires = time + period
+        issuerRows.set(id, issuer)
     }
 
     mutating func raiseTokenEpoch(by person: String, _ events: inout [StateEvent]) {
@@ -77,6 +93,11 @@ extension SchedulerState {
         if let revocation = tokenRevocationRows[.issuer(pass.issuer)], revocation.issuedBefore == nil {
             throw .tokenRevoked(by: revocation.by, at: Wording.clock(revocation.at, seenAt: time))
         }
+        if let issuer = issuerRows[pass.issuer], let expires = issuer.expires {
+            guard time <= expires + SchedulerLimits.tokenSkewNanoseconds else {
+                throw .tokenIssuerExpired(name: issuer.name, at: Wording.clock(expires, seenAt: time) + " UTC")
+            }
+        }
         if wantsIssuedTokens {
             guard let root = pass.links.first, let name = pass.names.first,
                 accepts(root: BLAKE3.hash(Array(root.utf8)), named: name)
@@ -99,6 +120,7 @@ extension SchedulerState {
     /// Counts the job at every link that has a number of uses, in the entry that starts it.
     mutating func spend(_ pass: GuestPass, on job: JobID, _ events: inout [StateEvent]) throws(SchedulerError) {
         try makeRoom(forTokens: pass.counts.count)
+        renewIssuer(pass.issuer)
         for count in pass.counts {
             var record =
                 tokenRows[count.name]

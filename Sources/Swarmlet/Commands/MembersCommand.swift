@@ -55,6 +55,7 @@ enum MembersCommand {
     private static func steady(_ view: MembersView) -> MembersView {
         var view = view
         view.staleMilliseconds = view.staleMilliseconds.map { _ in 0 }
+        view.endings = []
         for index in view.members.indices {
             view.members[index].roundTripMicroseconds = nil
             view.members[index].notice = nil
@@ -82,6 +83,7 @@ enum MembersCommand {
                 terminal.warn(
                     "\(member.name) \(notice). If it will not come back: swarmlet node remove \(member.name)")
             }
+            for ending in view.endings { terminal.warn("\(ending.what) \(ending.detail). \(ending.hint)") }
             Staleness.tell(view.staleMilliseconds, terminal)
         }
     }

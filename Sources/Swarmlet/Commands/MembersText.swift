@@ -47,6 +47,16 @@ enum MembersText {
                         ])
                     })
             ),
+            (
+                "endings",
+                .array(
+                    view.endings.map {
+                        .object([
+                            ("what", .string($0.what)), ("ends", .time($0.ends)), ("detail", .string($0.detail)),
+                            ("hint", .string($0.hint)),
+                        ])
+                    })
+            ),
         ])
     }
 

@@ -57,11 +57,17 @@ enum TokenMaking {
     static let issuer = Command(
         "token issuer", summary: "Say which keys outside the members may issue tokens",
         operands: .words(placeholder: "add KEY NAME|ls|revoke KEY", least: 1, most: 3),
-        flags: [Flag("max-ttl", .duration, "with add: longest life of its tokens (default 24h)")],
+        flags: [
+            Flag("max-ttl", .duration, "with add: longest life of its tokens (default 24h)"),
+            Flag("ttl", .duration, "with add: how long it may issue without being used, 1h to 400d (default 30d)"),
+        ],
         details: [
             """
             KEY begins with k4.public. (or k4.pid., to revoke it) and NAME is what people will know it by. Members issue
             without being named here. What is revoked stays revoked, with all that it has issued.
+
+            An issuer ends by itself when nobody uses it: each job that its tokens start gives it the time of --ttl again.
+            Members and doctor warn a week before. To give it more time, add it again.
             """
         ],
         examples: [
@@ -272,9 +278,15 @@ enum TokenMaking {
                 example: "swarmlet token issuer add k4.public.Hrnbu7wEfAP9cGBOAHHwmH4Wsot1ciXBHwBBXQ4gsaI ci")
         }
         let seconds = invocation.interval("max-ttl").map { UInt64(max(1, $0.nanoseconds / 1_000_000_000)) }
+        let period = invocation.interval("ttl").map { UInt64(max(0, $0.nanoseconds / 1_000_000_000)) }
+        if let period, !SchedulerLimits.issuerSeconds.contains(period) {
+            throw .badValue(
+                flag: "--ttl", value: invocation.text("ttl") ?? "\(period)s", expectation: "1h to 400d",
+                command: invocation.command.name)
+        }
         let record = IssuerRecord(
             id: key.id.text, key: Bytes(key.bytes), name: invocation.operands[2],
-            lifetimeSeconds: seconds ?? UInt64(AccessConstants.lifetimeSeconds), by: "")
+            lifetimeSeconds: seconds ?? UInt64(AccessConstants.lifetimeSeconds), by: "", ttlSeconds: period)
         _ = try LocalClient.call(.token(.addIssuer(record)), try DataDirectory.chosen(invocation))
         terminal.note("\(record.name) may issue tokens. To end it: swarmlet token issuer revoke \(record.id)")
         return ExitCode.success
@@ -298,17 +310,24 @@ enum TokenMaking {
                                     ("max_ttl_seconds", .count(issuer.lifetimeSeconds)),
                                     ("added_by", .string(issuer.by)), ("added_at", .time(issuer.at)),
                                     ("revoked", .bool(isRevoked(issuer))),
+                                    ("ttl_seconds", issuer.ttlSeconds.map(JSON.count) ?? .null),
+                                    ("ends", .time(issuer.expires)),
                                 ])
                             })
                     ),
                 ]))
             return ExitCode.success
         }
-        var table = Table(["NAME", "MAX TTL", "ADDED", "BY", "STATE", "KEY"])
+        func standing(_ issuer: IssuerRecord) -> String {
+            if isRevoked(issuer) { return "revoked" }
+            return issuer.expires.map { $0 < view.time } ?? false ? "ended" : "good"
+        }
+        var table = Table(["NAME", "MAX TTL", "ADDED", "BY", "STATE", "ENDS", "KEY"])
         for issuer in view.issuers {
             table.add([
                 issuer.name, AccessLimit.wall.text(Int64(clamping: issuer.lifetimeSeconds)),
-                Timestamp.rfc3339(Instant(nanoseconds: issuer.at)), issuer.by, isRevoked(issuer) ? "revoked" : "good",
+                Timestamp.rfc3339(Instant(nanoseconds: issuer.at)), issuer.by, standing(issuer),
+                issuer.expires.map { Timestamp.rfc3339(Instant(nanoseconds: $0)) },
                 issuer.id,
             ])
         }

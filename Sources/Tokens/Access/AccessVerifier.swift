@@ -150,7 +150,7 @@ public enum AccessVerifier {
         try grant.add(opened[...], mesh: situation.mesh)
         // The ends of the other links, told as that of the root is.
         step = .meaning
-        if let request { try checkTimes(of: grant, request, situation.asked) }
+        if let request { try checkTimes(of: grant, issuer, request, situation.asked) }
         cache.keep(grant, of: hash)
         return grant
     }
@@ -174,7 +174,7 @@ public enum AccessVerifier {
     ) throws(TokenError) {
         step = .meaning
         try checkRoot(of: grant, issuer, situation)
-        try checkTimes(of: grant, request, situation.asked)
+        try checkTimes(of: grant, issuer, request, situation.asked)
     }
 
     private static func checkRoot(
@@ -197,9 +197,10 @@ public enum AccessVerifier {
         guard situation.ledger.accepts(root: grant.rootDigest, named: grant.names[0]) else { throw .accessNotIssued }
     }
 
-    /// Step 8, the times. What a token started stays its holder's until some time after: there its own end does not count.
+    /// Step 8, the times. A token is over with its issuer. What it started stays its holder's until some time after: there
+    /// neither end counts.
     private static func checkTimes(
-        of grant: AccessGrant, _ request: AccessRequest, _ asked: Int64
+        of grant: AccessGrant, _ issuer: AccessIssuer, _ request: AccessRequest, _ asked: Int64
     ) throws(TokenError) {
         let tolerance = TokenTime.toleranceSeconds
         guard asked + tolerance >= grant.root.notBefore else {
@@ -208,12 +209,14 @@ public enum AccessVerifier {
         for link in grant.links where link.issuedAt > asked + tolerance {
             throw .accessNotYet(id: grant.shortID, from: link.issuedAt)
         }
-        guard asked > grant.expires + tolerance else { return }
+        let end = min(grant.expires, issuer.expires ?? .max)
+        guard asked > end + tolerance else { return }
         guard let act = request.act else { return }
         if act != .run, let job = request.job, grant.started(job) {
             guard let ended = job.ended else { return }
             if asked <= ended + (grant.limits[.keep] ?? AccessConstants.keepSeconds) { return }
         }
+        guard end == grant.expires else { throw .accessIssuerExpired(name: issuer.name, expired: end) }
         throw .accessExpired(id: grant.shortID, expired: grant.expires)
     }
 

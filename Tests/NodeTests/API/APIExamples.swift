@@ -39,7 +39,12 @@ enum APIExamples {
                 starts: [TokenRecord.Start(job: 1, request: Bytes([1]), holder: "k4.pid.y", at: 3)])
         ],
         revocations: [TokenRevocation(.issuer("k4.pid.x"), by: "ana", at: 3, issuedBefore: 4)],
-        issuers: [IssuerRecord(id: "k4.pid.x", key: Bytes([1]), name: "ci", lifetimeSeconds: 60, by: "ana", at: 4)],
+        issuers: [
+            IssuerRecord(id: "k4.pid.x", key: Bytes([1]), name: "ci", lifetimeSeconds: 60, by: "ana", at: 4),
+            IssuerRecord(
+                id: "k4.pid.y", key: Bytes([1]), name: "ci", lifetimeSeconds: 60, by: "ana", at: 4, ttlSeconds: 3_600,
+                expires: 9),
+        ],
         time: 5)
 
     static let requests: [APIRequest] =
@@ -171,7 +176,8 @@ enum APIExamples {
                 MembersView(
                     meshName: "lab", meshFingerprint: "k7qd", members: [member],
                     waiting: [WaitingView(name: "newt", shortID: "x", address: "-", since: 1)],
-                    staleMilliseconds: 10)),
+                    staleMilliseconds: 10,
+                    endings: [EndingView(what: "issuer ci", ends: 4, detail: "ended 1s ago", hint: "add it again")])),
             .submitted(SubmittedView(job: 1, sentParts: 2)),
             .log(LogChunk(stream: 2, time: 5, bytes: Bytes([1]), next: cursor)),
             .jobs(JobsView(jobs: [job], staleMilliseconds: 3)), .job(detail),

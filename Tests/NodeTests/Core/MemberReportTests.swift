@@ -21,6 +21,10 @@ struct MemberReportTests {
     func reading() throws {
         let report = report()
         #expect(try MemberReport(encoded: report.facts) == report)
+        var ending = report
+        ending.certificateExpires = 1_795_000_000
+        #expect(try MemberReport(encoded: ending.facts) == ending)
+        #expect(ending.isNews(after: report))
         #expect(report.text == "load 3.2 of 8 CPUs, 2 H100, 1 A100, swarmlet 0.1.0, worker, name-0=value-0")
     }
 
