@@ -7,9 +7,9 @@ enum KeyCommand {
         group: "key", summary: "Keep a copy of the mesh key, or bring it to another host",
         details: [
             """
-            The mesh key certifies the hosts of a mesh; it is made by swarmlet up and lies on that host only. Running needs
-            it no more. Without it a mesh whose founding host is gone can still admit hosts, but not for ever: each host
-            admitted by another stands one link further from the key, and the eighth may admit nobody.
+            The mesh key certifies the hosts of a mesh; it is made by swarmlet up and lies on that host only. Members need
+            it for nothing that runs. But what shows guests and new hosts that somebody is a member ends after 30 days, and
+            is renewed while a host with the key is up now and then. Without it a mesh takes in nobody any more.
             """
         ],
         examples: [
