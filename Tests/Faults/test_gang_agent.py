@@ -170,5 +170,41 @@ def ask(path, message):
         return answer
 
 
+class AcrossVersions(MeshCase):
+    """A host whose program does not know what starts MPI programs yet."""
+    node_count = 2
+    joined = False
+
+    def levels(self, text):
+        self.mesh.environment["SWARMLET_LEVELS"] = text
+
+    def level(self):
+        return self.node.command_json("raft", "ls")["level"]
+
+    def test_an_mpi_program_is_refused_until_every_host_knows_it(self):
+        with open(os.path.join(self.folder(), "mpirun"), "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\necho started by mpirun\n")
+        os.chmod(file.name, 0o755)
+        mpi = ["--nodes", "2", "--cpus", "0.1", "--mpi", "-e", "PATH=/run/job:/usr/bin:/bin", "--", "true"]
+        other = self.mesh.nodes[1]
+        self.levels("1-6")
+        self.node.found("fault")
+        other.join(self.node.command("invite"))
+        self.mesh.wait_alive(self.node, 2, voters=1)
+        self.node.kill_daemon()
+        self.levels("1-7")
+        self.node.start_again()
+        meshes.wait_until(lambda: self.level() == 6, "level 6", seconds=40)
+        self.assert_refused(self.run_job(*mpi), 125, "mesh.level.not_reached")
+        self.assertIsNone(self.mesh.newest_job(self.node), "nothing was submitted")
+        done = self.run_job("--nodes", "2", "--cpus", "0.1", "--", "echo", "a gang", seconds=90)
+        self.assertEqual((done.returncode, done.stdout.count("a gang")), (0, 2), done.stderr)
+        other.kill_daemon()
+        other.start_again()
+        meshes.wait_until(lambda: self.level() == 7, "level 7", seconds=40)
+        done = self.run_job(*mpi, seconds=90)
+        self.assertEqual((done.returncode, done.stdout), (0, "[0] started by mpirun\n"), done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()

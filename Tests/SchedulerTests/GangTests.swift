@@ -293,6 +293,20 @@ struct GangTests {
         #expect(mesh.run(.submit(wrong)).code == "job.bad_gang")
     }
 
+    @Test("an MPI program waits for a level that every host knows it by, and survives encoding")
+    func encodedForMPI() throws {
+        let gang = try gang(2, 8)
+        var spec = spec(gang)
+        #expect(Command.submit(spec).level == 3)
+        spec.gang = gang.forMPI
+        spec.tasks = 2
+        #expect(Command.submit(spec).level == 7)
+        let read = try JobSpec(encoded: spec.encoded())
+        #expect(read == spec && read.gang?.usesMPI == true && read.gang?.tasksPerNode == 1)
+        // Who brings nothing new writes what was written before.
+        #expect(try GangSpec(encoded: gang.encoded()) == gang && gang.encoded().count < gang.forMPI.encoded().count)
+    }
+
     @Test("a gang is a matter of level 3, and survives encoding, snapshots and snapshots of before")
     func encoded() throws {
         var mesh = StateUnderTest("a", "b")

@@ -7,6 +7,9 @@ public struct GangSpec: Hashable, Sendable, CBORCodable {
     public let nodes: UInt32
     /// At least 1.
     public let tasksPerNode: UInt32
+    /// Each of its tasks holds the processes of an MPI program on that node, which `mpirun` starts: a program that does not
+    /// know how would not find the command.
+    public let usesMPI: Bool
 
     /// Ranks of a gang at most: all of them are placed by one entry.
     public static let ranksMax: UInt32 = 1_024
@@ -17,16 +20,18 @@ public struct GangSpec: Hashable, Sendable, CBORCodable {
         guard !overflow, (1...Self.ranksMax).contains(ranks) else { return nil }
         self.nodes = nodes
         self.tasksPerNode = tasksPerNode
+        usesMPI = false
     }
 
     public var ranks: UInt32 { nodes * tasksPerNode }
 
-    /// With one task on each of its nodes, in which something else starts the others.
-    public var whole: GangSpec { GangSpec(one: nodes) }
+    /// The same for an MPI program: one task on each of its nodes, which holds the processes there.
+    public var forMPI: GangSpec { GangSpec(self, tasksPerNode: 1, usesMPI: true) }
 
-    private init(one nodes: UInt32) {
-        self.nodes = nodes
-        tasksPerNode = 1
+    private init(_ gang: GangSpec, tasksPerNode: UInt32, usesMPI: Bool) {
+        nodes = gang.nodes
+        self.tasksPerNode = tasksPerNode
+        self.usesMPI = usesMPI
     }
 
     /// Which of the gang's nodes a rank is on, from 0.
@@ -55,13 +60,15 @@ public struct GangSpec: Hashable, Sendable, CBORCodable {
         guard let gang = GangSpec(nodes: try map.require(1), tasksPerNode: try map.require(2)) else {
             throw .invalid("a gang of no ranks, or of more than \(Self.ranksMax)")
         }
-        self = gang
+        let usesMPI: Bool? = try map.optional(3)
+        self = GangSpec(gang, tasksPerNode: gang.tasksPerNode, usesMPI: usesMPI ?? false)
     }
 
     public var cbor: CBOR {
         var map = CBORMap()
         map.set(1, nodes)
         map.set(2, tasksPerNode)
+        if usesMPI { map.set(3, true) }
         return .map(map)
     }
 }

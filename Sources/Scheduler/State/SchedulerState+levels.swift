@@ -62,6 +62,7 @@ extension AttemptReport {
 
 extension Command {
     private static func level(of spec: JobSpec) -> UInt64 {
+        if spec.gang?.usesMPI ?? false { return 7 }
         if spec.diskBytes != nil { return 6 }
         if spec.guest != nil || spec.hasInput || spec.sandbox?.needsLevel4 ?? false { return 4 }
         return spec.gang != nil ? 3 : spec.sandbox != nil ? 2 : 1

@@ -9,7 +9,7 @@ enum JobRequest {
     static func spec(_ invocation: Invocation) throws(CommandError) -> JobSpec {
         let array = invocation.count("array")
         let asked = try gang(invocation)
-        let gang = invocation.has("mpi") ? asked?.whole : asked
+        let gang = invocation.has("mpi") ? asked?.forMPI : asked
         let sandbox = try SandboxRequest.spec(invocation)
         let user = userName()
         let spec = JobSpec(
