@@ -36,7 +36,7 @@ extension StoreError: DescribedError {}
 extension TokenError: DescribedError {
     public var exitCode: Int32 {
         switch self {
-        case .accessDenied, .accessRevoked, .accessEpoch, .accessNotIssued, .accessScope: 4
+        case .accessDenied, .accessRevoked, .accessEpoch, .accessNotIssued, .accessKeyReplaced, .accessScope: 4
         default: 125
         }
     }

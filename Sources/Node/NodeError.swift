@@ -83,6 +83,14 @@ public enum NodeError: Error, Hashable, Sendable {
     /// An invitation shows the certificates of who made it, which end then, in seconds since the Unix epoch.
     case invitationTooLong(until: Int64)
     case approvalExpired
+    /// A rotation of this host's key has not ended; the members that have not used the new one.
+    case rotationUnderWay(node: String, waitsFor: [String])
+    /// It runs nothing and votes for nothing.
+    case rotationOfClient(node: String)
+    /// Nobody can certify its new key.
+    case noCertificate(node: String)
+    /// The key that signed the invitation has been replaced.
+    case invitationKeyReplaced(node: String)
     case userUnknown(String, node: String)
     case rootNotAsked
     /// This host lacks something that the profile needs.
@@ -200,6 +208,10 @@ public enum NodeError: Error, Hashable, Sendable {
         case .noAdmission: "mesh.join.no_admission"
         case .invitationTooLong: "mesh.invite.too_long"
         case .approvalExpired: "mesh.join.not_approved"
+        case .rotationUnderWay: "rotate.under_way"
+        case .rotationOfClient: "rotate.client"
+        case .noCertificate: "rotate.no_certificate"
+        case .invitationKeyReplaced: "mesh.join.issuer_key_replaced"
         case .userUnknown: "job.user_unknown"
         case .rootNotAsked: "job.root_not_asked"
         case .profileUnavailable: "host.sandbox.unavailable"
@@ -315,6 +327,12 @@ public enum NodeError: Error, Hashable, Sendable {
         case .invitationTooLong(let until):
             "no invitation of this host is good after \(RFC3339.format(until * 1_000_000_000)): its certificates end then"
         case .approvalExpired: "nobody approved this node within 10 minutes"
+        case .rotationUnderWay(let node, let members):
+            "the last rotation of the key of \(node) has not ended"
+                + (members.isEmpty ? "" : "; the old one is all that is known to \(members.joined(separator: ", "))")
+        case .rotationOfClient(let node): "\(node) is a client of the mesh, whose key is not rotated"
+        case .noCertificate(let node): "no member that may admit hosts can certify a new key of \(node)"
+        case .invitationKeyReplaced(let node): "\(node) made this invitation with a key that has been replaced"
         case .userUnknown(let user, let node): "there is no user \(user) on \(node)"
         case .rootNotAsked: "a job never runs as root unless root asks for it"
         case .profileUnavailable(let profile, let node, let reason):
@@ -420,6 +438,13 @@ public enum NodeError: Error, Hashable, Sendable {
         case .invitationTooLong: "make one for a shorter time: swarmlet invite --ttl 1d"
         case .noAdmission: "ask a node that may vote: swarmlet members"
         case .approvalExpired: "try again, and on a member: swarmlet approve NAME"
+        case .rotationUnderWay(_, let members):
+            members.isEmpty
+                ? "wait a moment, then see: swarmlet members"
+                : "start them, or remove those that are gone for good: swarmlet node remove NAME"
+        case .rotationOfClient: "swarmlet leave --forget gives it another key; then join again"
+        case .noCertificate: "nothing was changed. Try again when others are there: swarmlet members"
+        case .invitationKeyReplaced: "on a member, make another: swarmlet invite"
         case .userUnknown: "create the user there, or choose one that is: --run-as USER"
         case .rootNotAsked: "as root: swarmlet run --run-as root"
         case .profileUnavailable:

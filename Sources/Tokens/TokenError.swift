@@ -70,6 +70,8 @@ public enum TokenError: Error, Hashable, Sendable {
     case accessIssuerExpired(name: String, expired: Int64)
     /// Who withdrew it, as people know him, and when in seconds since the Unix epoch.
     case accessRevoked(by: String, at: Int64)
+    /// The key that signed it has been replaced, at that time in seconds since the Unix epoch.
+    case accessKeyReplaced(issuer: String, at: Int64)
     /// The mesh withdrew all tokens of its time.
     case accessEpoch
     /// What it allows is something else.
@@ -133,6 +135,7 @@ extension TokenError {
         case .accessNotYet: "token.not_yet"
         case .accessIssuerExpired: "token.issuer_expired"
         case .accessRevoked, .accessEpoch: "token.revoked"
+        case .accessKeyReplaced: "token.key_replaced"
         case .accessDenied: "auth.denied"
         case .accessLimit(let limit, _, _): "token.limit.\(limit.code)"
         case .accessScope(let kind): "token.scope.\(kind.rawValue)"
@@ -192,6 +195,8 @@ extension TokenError {
         case .accessNotYet(let id, let from): "token \(id) is good from \(TokenTime.text(from))"
         case .accessRevoked(let by, let at): "this token was revoked by \(by) at \(TokenTime.clock(at)) UTC"
         case .accessEpoch: "all tokens of the time of this one were revoked"
+        case .accessKeyReplaced(let issuer, let at):
+            "\(issuer) signed this token with a key that was replaced at \(TokenTime.clock(at)) UTC"
         case .accessDenied(let allowed): "denied: this token allows \(allowed) for its own jobs"
         case .accessLimit(let limit, let allowed, let asked):
             "the token allows \(limit.text(allowed)), the job asks for \(limit.text(asked, isShort: true))"
@@ -238,7 +243,7 @@ extension TokenError {
         case .accessRate(let milliseconds):
             "nothing was done and the token is not used. Try again in \((milliseconds + 999) / 1_000) s"
         case .accessCallsOpen: "end one of them, such as a logs -f; nothing was done and the token is not used"
-        case .accessInvalid, .accessExpired, .accessRevoked, .accessEpoch, .accessNotIssued:
+        case .accessInvalid, .accessExpired, .accessRevoked, .accessEpoch, .accessNotIssued, .accessKeyReplaced:
             "ask whoever gave it to you for another"
         case .accessIssuerExpired(let name, _):
             "ask an administrator of the mesh to add it again: swarmlet token issuer add KEY \(name)"

@@ -16,6 +16,7 @@ enum AccessFuzzing {
                 ? AccessIssuer(key: AccessFuzzing.issuer.publicKey, name: "ana", acts: .init([.run, .logs])) : nil
         }
         func revocation(_: AccessSubject) -> AccessRevocation? { nil }
+        func hasMade(root _: Digest, named _: String) -> Bool { true }
         func accepts(root _: Digest, named _: String) -> Bool { true }
     }
 

@@ -12,6 +12,7 @@ struct TestLedger: AccessLedger {
 
     func issuer(_ id: KeyID) -> AccessIssuer? { issuers[id] }
     func revocation(_ subject: AccessSubject) -> AccessRevocation? { revocations[subject] }
+    func hasMade(root: Digest, named name: String) -> Bool { issued?[name] == root }
     func accepts(root: Digest, named name: String) -> Bool { issued.map { $0[name] == root } ?? true }
 }
 

@@ -9,6 +9,8 @@ import Ring
 public final class Session: @unchecked Sendable {
     /// The other side's X25519 key, 32 bytes, proven by the handshake.
     public let remoteKey: [UInt8]
+    /// This side's X25519 key, 32 bytes, that the other one knows it by.
+    public let localKey: [UInt8]
     /// What the other side showed in the handshake.
     public let remotePayload: [UInt8]
     /// The hash over the handshake, 64 bytes, the same on both sides: for channel binding.
@@ -71,6 +73,7 @@ public final class Session: @unchecked Sendable {
         reader = handshake.reader
         channel = handshake.channel
         remoteKey = handshake.claim.remoteKey
+        localKey = handshake.localKey
         remotePayload = handshake.claim.payload
         handshakeHash = handshake.handshakeHash
         pattern = handshake.claim.pattern

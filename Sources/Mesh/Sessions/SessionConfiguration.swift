@@ -33,6 +33,9 @@ public enum SessionVerdict: Hashable, Sendable {
 public struct SessionConfiguration: Sendable {
     /// The node's X25519 key pair.
     public var staticKey: NoiseKeyPair
+    /// A listener answers members that know it by this key, too: the one before, or the one to come, while its key is being
+    /// rotated.
+    public var otherKey: NoiseKeyPair?
     /// The mesh that the handshake is bound to. nil: an initiator does not know it (first contact without an invitation),
     /// a listener belongs to none yet.
     public var meshID: [UInt8]?

@@ -11,6 +11,8 @@ struct SessionHandshake {
     /// What a finished handshake leaves behind.
     struct Result {
         var claim: SessionClaim
+        /// This side's public key in it.
+        var localKey: [UInt8]
         var handshakeHash: [UInt8]
         var channel: RecordChannel
         var reader: SocketReader
@@ -146,13 +148,8 @@ struct SessionHandshake {
     /// Runs the responder's side.
     func respond(_ knock: Knock) async throws(MeshError) -> Result {
         let (pattern, isBound) = (knock.pattern, knock.opening.isBound)
-        var noise = try SessionHandshake.noise {
-            () throws(NoiseError) in
-            try NoiseHandshake(
-                pattern, knock.suite, role: .responder,
-                prologue: knock.opening.encoded + (isBound ? configuration.meshID ?? [] : []),
-                staticKey: configuration.staticKey, ephemeralKey: .generate())
-        }
+        let key = responderKey(for: knock)
+        var noise = try SessionHandshake.noise { () throws(NoiseError) in try responder(knock, key) }
         try await send(SessionAnswer(.welcome).encoded)
         let firstPayload = try await read(knock.message, &noise)
         if pattern == .ik {
@@ -165,7 +162,7 @@ struct SessionHandshake {
             try await send(HandshakeFrame(.noise, second).encoded)
             var channel = try makeChannel(noise)
             try await awaitReady(&channel)
-            return try finish(noise, claim, channel, canRekey: true)
+            return try finish(noise, claim, channel, canRekey: true, key)
         }
         let second = HandshakeFrame(.noise, try write(&noise, configuration.payload)).encoded
         // A stranger gets no more bytes than it has sent.
@@ -181,7 +178,26 @@ struct SessionHandshake {
             throw .peerRejected(reason)
         }
         try await send(channel.seal(.ready))
-        return try finish(noise, claim, channel, canRekey: true)
+        return try finish(noise, claim, channel, canRekey: true, key)
+    }
+
+    private func responder(_ knock: Knock, _ key: NoiseKeyPair) throws(NoiseError) -> NoiseHandshake {
+        try NoiseHandshake(
+            knock.pattern, knock.suite, role: .responder,
+            prologue: knock.opening.encoded + (knock.opening.isBound ? configuration.meshID ?? [] : []),
+            staticKey: key, ephemeralKey: .generate())
+    }
+
+    /// By which of its keys a member knows this side: its first message is written for that one.
+    private func responderKey(for knock: Knock) -> NoiseKeyPair {
+        guard knock.pattern == .ik, let otherKey = configuration.otherKey else { return configuration.staticKey }
+        do throws(NoiseError) {
+            var trial = try responder(knock, otherKey)
+            _ = try trial.read(knock.message)
+            return otherKey
+        } catch {
+            return configuration.staticKey
+        }
     }
 
     // MARK: Both sides
@@ -200,10 +216,13 @@ struct SessionHandshake {
     }
 
     private func finish(
-        _ noise: NoiseHandshake, _ claim: SessionClaim, _ channel: RecordChannel, canRekey: Bool
+        _ noise: NoiseHandshake, _ claim: SessionClaim, _ channel: RecordChannel, canRekey: Bool,
+        _ key: NoiseKeyPair? = nil
     ) throws(MeshError) -> Result {
         guard let hash = noise.handshakeHash else { throw .protocolViolation("the handshake is not finished") }
-        return Result(claim: claim, handshakeHash: hash, channel: channel, reader: reader, canRekey: canRekey)
+        return Result(
+            claim: claim, localKey: (key ?? configuration.staticKey).publicKey, handshakeHash: hash, channel: channel,
+            reader: reader, canRekey: canRekey)
     }
 
     private func awaitReady(_ channel: inout RecordChannel) async throws(MeshError) {

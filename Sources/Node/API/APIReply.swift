@@ -38,6 +38,7 @@ public enum APIReply: Hashable, Sendable {
     case planned(PlanView)
     case upgrade(UpgradeView)
     case audit(AuditReply)
+    case rotated(RotatedView)
 }
 
 extension APIReply: CBORCodable {
@@ -74,6 +75,7 @@ extension APIReply: CBORCodable {
         case 61: self = .planned(try PlanView(cbor: content))
         case 32: self = .upgrade(try UpgradeView(cbor: content))
         case 70: self = .audit(try AuditReply(cbor: content))
+        case 75: self = .rotated(try RotatedView(cbor: content))
         default: throw .invalid("reply \(number) is not known to this version")
         }
     }
@@ -110,6 +112,7 @@ extension APIReply: CBORCodable {
         case .planned(let view): numbered(61, view.cbor)
         case .upgrade(let view): numbered(32, view.cbor)
         case .audit(let reply): numbered(70, reply.cbor)
+        case .rotated(let view): numbered(75, view.cbor)
         }
     }
 }

@@ -73,6 +73,7 @@ public enum APIRequest: Hashable, Sendable {
     case gang(GangRequest)
     /// About the log of what happened.
     case audit(AuditRequest)
+    case rotate(RotateRequest)
 
     /// Whether the caller has more to send before the answer is complete.
     var isConversation: Bool {
@@ -144,6 +145,7 @@ extension APIRequest: CBORCodable {
         case 44: self = .put(try PutRequest(cbor: content))
         case 46: self = .gang(try GangRequest(cbor: content))
         case 70: self = .audit(try AuditRequest(cbor: content))
+        case 75: self = .rotate(try RotateRequest(cbor: content))
         default: throw .invalid("request \(number) is not known to this version")
         }
     }
@@ -194,6 +196,7 @@ extension APIRequest: CBORCodable {
         case .put(let request): numbered(44, request.cbor)
         case .gang(let request): numbered(46, request.cbor)
         case .audit(let request): numbered(70, request.cbor)
+        case .rotate(let request): numbered(75, request.cbor)
         }
     }
 }

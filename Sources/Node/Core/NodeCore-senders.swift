@@ -50,6 +50,7 @@ private struct Standing {
             .back(let about, _), .refusals(let about, _):
             own(about)
         case .submit(let spec): own(spec.submitNode)
+        case .rotateKey(let rotation): own(rotation.node)
         case .checkpoint(let key, _), .results(let key, _), .rankReady(let key, _), .moveGang(let key): runs(key)
         case .holders(let job, let task, let checkpoint, let added):
             added == node.id ? nil : made(checkpoint, TaskKey(job: job, index: task))

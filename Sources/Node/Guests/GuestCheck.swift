@@ -9,8 +9,10 @@ final class GuestCheck: @unchecked Sendable {
     private var cache = AccessCache()
     /// The latest time that was seen: what has run out does not become good again where the clock is set back.
     private var latest: Int64 = 0
-    /// The numbers of nodes by the ids of their keys, as far as `lastKnown`: hashes, and so not worked out for each request.
-    private var nodes: [KeyID: NodeID] = [:]
+    /// The keys of nodes by their ids, as far as `lastKnown` and `knownRotations`: hashes, and so not worked out for each
+    /// request.
+    private var nodes: [KeyID: StateLedger.NodeKey] = [:]
+    private var knownRotations: UInt64 = 0
     private var lastKnown = NodeID(0)
 
     /// Bytes that were fetched here, by the names of the tokens.
@@ -82,10 +84,16 @@ final class GuestCheck: @unchecked Sendable {
     }
 
     private func situation(asked: Int64?) -> AccessVerifier.Situation {
+        if node.state.keyRotations != knownRotations {
+            knownRotations = node.state.keyRotations
+            lastKnown = NodeID(0)
+        }
         if let newest = node.state.newestNode, newest > lastKnown {
-            for node in node.state.nodes
-            where node.id > lastKnown && node.identityKey.array.count == PublicKey.byteCount {
-                nodes[PublicKey(admitted: node.identityKey.array).id] = node.id
+            for node in node.state.nodes where node.id > lastKnown {
+                for key in node.formerKeys.map(\.key) + [node.identityKey] where key.array.count == PublicKey.byteCount
+                {
+                    nodes[PublicKey(admitted: key.array).id] = StateLedger.NodeKey(node: node.id, key: key)
+                }
             }
             lastKnown = newest
         }

@@ -4,18 +4,31 @@ import Tokens
 
 /// What the replicated state says of issuers and revocations, for a verification.
 struct StateLedger: AccessLedger {
+    /// A key that is or was a node's.
+    struct NodeKey: Hashable {
+        let node: NodeID
+        let key: Bytes
+    }
+
     let state: SchedulerState
     /// Which nodes have had which keys, by the ids of these.
-    let nodes: [KeyID: NodeID]
+    let nodes: [KeyID: NodeKey]
 
     var epochMin: Int64 { Int64(clamping: state.tokenEpoch) }
 
     /// A member that may admit others may let guests in, too; whoever was removed or revoked may not.
     func issuer(_ id: KeyID) -> AccessIssuer? {
-        if let number = nodes[id] {
-            guard let node = state.node(number), node.presence != .left, node.revocation == nil, node.role == .auto
+        if let known = nodes[id] {
+            guard let node = state.node(known.node), node.presence != .left, node.revocation == nil, node.role == .auto
             else { return nil }
-            return AccessIssuer(key: PublicKey(admitted: node.identityKey.array), name: node.name)
+            let key = PublicKey(admitted: known.key.array)
+            if node.identityKey == known.key { return AccessIssuer(key: key, name: node.name) }
+            guard let former = node.formerKeys.first(where: { $0.key == known.key }) else { return nil }
+            return AccessIssuer(
+                key: key, name: node.name,
+                replacement: AccessIssuer.Replacement(
+                    at: former.replacedAt / 1_000_000_000, until: former.believedUntil / 1_000_000_000,
+                    isRecordedOnly: true))
         }
         guard let record = state.issuer(id.text), record.key.array.count == PublicKey.byteCount else { return nil }
         return AccessIssuer(
@@ -23,6 +36,7 @@ struct StateLedger: AccessLedger {
             lifetime: Int64(clamping: record.lifetimeSeconds), expires: record.expires.map { $0 / 1_000_000_000 })
     }
 
+    func hasMade(root: Digest, named name: String) -> Bool { state.hasMade(root: root, named: name) }
     func accepts(root: Digest, named name: String) -> Bool { state.accepts(root: root, named: name) }
 
     func revocation(_ subject: AccessSubject) -> AccessRevocation? {

@@ -114,6 +114,7 @@ struct RequestHandler {
             try await reply(.done)
         case .token(let request): try await token(request)
         case .audit(let request): try await audit(request)
+        case .rotate(let request): try await rotate(request)
         case .revoke(let name):
             try requireAdministrator()
             try await reply(.member(try await RemovalService(node: node, user: caller.name).revoke(name)))
@@ -240,7 +241,7 @@ struct RequestHandler {
         try await reply(.member(view))
     }
 
-    private func requireAdministrator() throws {
+    func requireAdministrator() throws {
         guard caller.isAdministrator else {
             node.refusals.count(NodeError.denied(user: "", what: "").code)
             throw NodeError.notAdministrator(user: caller.name, node: node.views.nodeName(node.id))

@@ -71,7 +71,7 @@ struct UpgradeService {
 
     /// Asks the mesh to wait for this host longer than a lease, so that its jobs run on however long the start takes, or that
     /// of the old program after it. Where it does not, they freeze until the new daemon is there.
-    private static func sayAbsence(_ node: MeshNode) async {
+    static func sayAbsence(_ node: MeshNode) async {
         guard node.state.level >= 5 else {
             return node.log.note(
                 "the mesh is at level \(node.state.level) of its protocol and waits for this host no longer than a lease"

@@ -118,11 +118,14 @@ struct MemberCredentials: Hashable, Sendable, CBORCodable {
     var noiseBinding: NoiseKeyBinding
     /// How often the mesh was recovered, as far as the member knows.
     var epoch: UInt64
+    /// For those who know the member by the key that it had before.
+    var rotation: KeyRotation?
 
     init(
         meshName: String, meshKey: PublicKey, certificates: CertificateChain, noiseBinding: NoiseKeyBinding,
-        epoch: UInt64 = 0
+        epoch: UInt64 = 0, rotation: KeyRotation? = nil
     ) {
+        self.rotation = rotation
         self.meshName = meshName
         self.meshKey = meshKey
         self.certificates = certificates
@@ -137,6 +140,7 @@ struct MemberCredentials: Hashable, Sendable, CBORCodable {
         certificates = try map.require(3)
         noiseBinding = try map.require(4)
         epoch = try map.optional(5) ?? 0
+        rotation = try map.optional(6)
     }
 
     var cbor: CBOR {
@@ -146,6 +150,7 @@ struct MemberCredentials: Hashable, Sendable, CBORCodable {
         map.set(3, certificates)
         map.set(4, noiseBinding)
         map.set(5, epoch)
+        map.set(6, rotation)
         return .map(map)
     }
 }

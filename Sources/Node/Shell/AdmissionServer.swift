@@ -151,7 +151,14 @@ final class AdmissionServer: @unchecked Sendable {
         guard
             let member = try node.state.members.first(where: { try PublicKey(bytes: $0.identityKey.array).id == issuer }
             )
-        else { throw TokenError.issuerMayNotAdmit(issuer: issuer.short) }
+        else {
+            // A thief of the old key could make an invitation now: nothing that it signed admits anybody any more.
+            for member in node.state.members
+            where try member.formerKeys.contains(where: { try PublicKey(bytes: $0.key.array).id == issuer }) {
+                throw NodeError.invitationKeyReplaced(node: member.name)
+            }
+            throw TokenError.issuerMayNotAdmit(issuer: issuer.short)
+        }
         return try token.verify(
             signer: try PublicKey(bytes: member.identityKey.array), mayAdmit: member.role == .auto,
             mesh: node.membership.meshKey.id, now: Certifier.now)

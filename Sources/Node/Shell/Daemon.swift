@@ -65,8 +65,8 @@ public final class Daemon: @unchecked Sendable {
             loop.stop()
         }
         loop.run()
-        if let failure = outcome.failure { throw failure }
         if let program = daemon.nextProgram { throw daemon.goOn(as: program) }
+        if let failure = outcome.failure { throw failure }
     }
 
     /// What the first task of the loop leaves for `run`, which reads it after the loop has ended.
@@ -187,9 +187,11 @@ public final class Daemon: @unchecked Sendable {
             }
         }
         let peers = node.peers
-        return SessionConfiguration(
+        var configuration = SessionConfiguration(
             staticKey: identity.noiseKey, meshID: node.membership.meshID,
             payload: node.membership.credentials(identity).encoded(), validate: { claim in peers.judge(claim) })
+        configuration.otherKey = peers.otherKey
+        return configuration
     }
 
     // MARK: Entering and leaving a mesh
@@ -198,6 +200,12 @@ public final class Daemon: @unchecked Sendable {
         let node = try await MeshNode(
             loop: loop, directory: directory, identity: identity, membership: membership, host: host, levels: levels,
             datagramPort: datagramPort, log: log)
+        if try node.keys.takeBeforeStart() {
+            // It died before it did. Nothing has begun but the log.
+            log.note("this node has other keys in the mesh: goes on with them")
+            nextProgram = Executable.path
+            throw NodeError.stopping
+        }
         let admission = AdmissionServer(node: node)
         node.peers.onStranger = { session in admission.accept(session) }
         node.peers.onRelayed = { [self] socket, address in
@@ -205,7 +213,7 @@ public final class Daemon: @unchecked Sendable {
         }
         node.onLogFailed = { [self, unowned node] in logFailed(node) }
         node.onRestart = { [self] in restart(into: $0) }
-        node.onCertified = { [self, unowned node] in
+        node.onKeysChanged = { [self, unowned node] in
             if self.node === node { listener?.configuration = sessionConfiguration }
         }
         node.onLaterEpoch = { [self] epoch in startAnew(inEpoch: epoch) }

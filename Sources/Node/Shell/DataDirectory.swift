@@ -4,7 +4,7 @@ import Glibc
 
 /// Where a daemon keeps what must outlive it. One daemon at a time holds it, by a lock on `lock`.
 ///
-/// `keys/identity` the node's key · `keys/noise` its session key · `keys/mesh` the mesh key, at the founder · `mesh` which
+/// `keys/identity` the node's key · `keys/noise` its session key · `keys/other` both while they are rotated · `keys/mesh` the mesh key, at the founder · `mesh` which
 /// mesh, which number, whose certificates · `peers` where members were last · `gossip` what was known of them · `raft.db` the log · `snapshots/` what it
 /// begins with · `history.db` finished jobs · `audit.db` what happened · `blobs/` files by content · `supervisors/JOB/` jobs
 /// under way · `doors/` sockets for ranks of gangs · `work/` their
@@ -30,6 +30,8 @@ public struct DataDirectory: Hashable, Sendable {
     var identity: String { keys + "/identity" }
     var noise: String { keys + "/noise" }
     var meshKey: String { keys + "/mesh" }
+    /// A second set of this node's keys, while they are being rotated (`OtherKeys`).
+    var otherKeys: String { keys + "/other" }
     var mesh: String { path + "/mesh" }
     var peers: String { path + "/peers" }
     var gossip: String { path + "/gossip" }
@@ -126,7 +128,7 @@ public struct DataDirectory: Hashable, Sendable {
                 throw HostError.system(operation: "unlink", path: file, errorNumber: errno)
             }
         }
-        for directory in [snapshots, blobs, supervisors, work, logs, setups, images, doors] {
+        for directory in [otherKeys, snapshots, blobs, supervisors, work, logs, setups, images, doors] {
             try HostFiles.removeTree(directory)
         }
         if keys { try HostFiles.removeTree(self.keys) }

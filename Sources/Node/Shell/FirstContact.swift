@@ -12,8 +12,8 @@ struct FirstContact {
     let meshKey: PublicKey?
     /// Seconds since the Unix epoch, to look at certificates by.
     let now: Int64
-    /// What else has to be true of the member's key.
-    var check: @Sendable (PublicKey) throws -> Void = { _ in }
+    /// What else has to be true of the member's key and of what it shows.
+    var check: @Sendable (PublicKey, MemberCredentials) throws -> Void = { _, _ in }
 
     private static let connectDeadline = Interval.seconds(5)
 
@@ -62,7 +62,7 @@ struct FirstContact {
         let member = try credentials.certificates.verify(meshKey: credentials.meshKey, now: now).subject
         guard credentials.noiseBinding.noiseKey == noiseKey else { throw TokenError.proofInvalid }
         try credentials.noiseBinding.verify(identity: member)
-        try check(member)
+        try check(member, credentials)
         return (credentials, member)
     }
 

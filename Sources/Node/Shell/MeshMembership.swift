@@ -23,6 +23,8 @@ struct MeshMembership: Hashable, Sendable {
     var discardsLog = false
     /// This node has had a log: when there is none it was lost, and is not just to come.
     var hasLog = false
+    /// How this node got the key that it has, for those who know it by the one before; nil where it is its first.
+    var rotation: KeyRotation?
     /// Where this daemon listens, as others reach it; not kept, each start says it anew.
     var addresses: [String] = []
 
@@ -50,7 +52,7 @@ struct MeshMembership: Hashable, Sendable {
     func credentials(_ identity: NodeIdentity) -> MemberCredentials {
         MemberCredentials(
             meshName: meshName, meshKey: meshKey, certificates: certificates, noiseBinding: identity.noiseBinding,
-            epoch: epoch)
+            epoch: epoch, rotation: rotation)
     }
 
     /// The id that handshakes are bound to, of the mesh with this key.
@@ -99,6 +101,7 @@ extension MeshMembership: CBORCodable {
         epoch = try map.optional(8) ?? 0
         discardsLog = try map.optional(9) ?? false
         hasLog = try map.optional(10) ?? false
+        rotation = try map.optional(11)
     }
 
     var cbor: CBOR {
@@ -113,6 +116,7 @@ extension MeshMembership: CBORCodable {
         map.set(8, epoch)
         map.set(9, discardsLog)
         map.set(10, hasLog)
+        map.set(11, rotation)
         return .map(map)
     }
 }

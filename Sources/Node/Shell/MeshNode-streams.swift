@@ -22,6 +22,7 @@ extension MeshNode {
                 case .hands: try await HandService(node: self).serve(stream)
                 case .audit: try await AuditExchange(node: self).serve(stream, from: sender)
                 case .certificates: try await Certifier(node: self).serve(stream, from: sender)
+                case .rotation: try await RotationService(node: self).serve(stream, from: sender)
                 case .admission, .guest: stream.cancel()
                 }
             } catch {
@@ -37,7 +38,7 @@ extension MeshNode {
         case .relay: message = RelayAnswer.refused(failure.message).encoded
         case .certificates: message = CertificateAnswer.refused(failure).encoded()
         case .relayed, .logCopy, .guest, .audit: return stream.cancel()
-        case .log, .files, .admission, .raft, .history, .doctor, .hands, .upgrade:
+        case .log, .files, .admission, .raft, .history, .doctor, .hands, .upgrade, .certificate:
             message = APIReply.failure(failure).encoded()
         }
         do {

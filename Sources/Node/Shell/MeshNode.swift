@@ -35,6 +35,7 @@ final class MeshNode: @unchecked Sendable {
     private(set) var guests: GuestCheck!
     private(set) var auditKeeper: AuditKeeper!
     private(set) var certificates: CertificateKeeper!
+    private(set) var keys: KeyKeeper!
     /// What this daemon has refused and the mesh does not know yet.
     var refusals = RefusalMeter()
     private var nextDenialNote = Instant.zero
@@ -47,10 +48,10 @@ final class MeshNode: @unchecked Sendable {
     var onLaterEpoch: ((UInt64) -> Void)?
     /// The log could not be written: this node takes no part any more.
     var onLogFailed: (() -> Void)?
-    /// What this node shows at a first contact is new.
-    var onCertified: (() -> Void)?
     /// This daemon is to go on as the program at that path.
     var onRestart: ((String) -> Void)?
+    /// This node has other keys beside its own, or has them no more.
+    var onKeysChanged: (() -> Void)?
     private(set) var isRunning = true
     private(set) var failure: String?
     private var announced = false
@@ -135,6 +136,7 @@ final class MeshNode: @unchecked Sendable {
         guests = GuestCheck(node: self)
         auditKeeper = AuditKeeper(node: self)
         certificates = CertificateKeeper(node: self)
+        keys = KeyKeeper(node: self)
     }
 
     /// Where the members were last. A damaged list is not the end: the log knows them, too.
@@ -213,6 +215,7 @@ final class MeshNode: @unchecked Sendable {
         driver.start(adopted: adopted)
         driver.input(.closed(host.owner.wantsHostAlone))
         peers.start()
+        keys.check()
         shipper.start()
         gossip.start()
         Housekeeping(node: self).start()
@@ -316,6 +319,7 @@ final class MeshNode: @unchecked Sendable {
             audit.keep(lines)
         case .membersChanged:
             updatePeers()
+            keys.check()
             relays.isWilling = state.node(id)?.role != .client
         case .gossip(let peer, let message, let path): peers.gossip(message, to: peer, over: path)
         case .membership(let event): note(event)
@@ -452,7 +456,7 @@ final class MeshNode: @unchecked Sendable {
         renewed.certificates = certificates
         try renewed.write(directory)
         membership = renewed
-        onCertified?()
+        onKeysChanged?()
     }
 
     /// This host has other addresses than before. What was seen of the old ones is void.

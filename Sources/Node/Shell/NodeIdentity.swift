@@ -7,9 +7,12 @@ import Tokens
 struct NodeIdentity: Sendable {
     let signingKey: SigningKey
     let noiseKey: NoiseKeyPair
+    /// While they are being rotated: those to come, or those of before.
+    let other: OtherKeys?
 
     /// Reads the keys of the data directory, and makes them on the first start.
     init(_ directory: DataDirectory) throws {
+        try OtherKeys.finishTaking(directory)
         if !HostFiles.exists(directory.identity) {
             try SigningKeyFile.save(.generate(), to: directory.identity)
         }
@@ -20,6 +23,7 @@ struct NodeIdentity: Sendable {
             try HostFiles.replace(directory.noise, with: secret)
         }
         noiseKey = try NoiseKeyPair(secretBytes: try HostFiles.read(directory.noise))
+        other = try OtherKeys.read(directory)
     }
 
     var publicKey: PublicKey { signingKey.publicKey }

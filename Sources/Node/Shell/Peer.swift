@@ -22,6 +22,8 @@ final class Peer: @unchecked Sendable {
     /// Until then no other member is asked to reach it, after so many times in vain.
     var relayAgain = Instant.zero
     var relayFailures = 0
+    /// Whether it is dialled with the other key of this node, where there is one.
+    var knowsOtherKey = false
     /// Why it did not want this node, when it was dialled last.
     var refusal: String?
     /// When anything was last received from it.

@@ -84,8 +84,7 @@ extension Peers {
             stream.cancel()
             throw error
         }
-        var configuration = identity.configuration(for: membership, purpose)
-        configuration.suites = peer.suites
+        let configuration = configuration(for: peer, purpose)
         do {
             let session = try await Session.connect(
                 loop, over: socket, to: Peers.address(ofRelay: relay), remoteKey: peer.noiseKey, configuration,

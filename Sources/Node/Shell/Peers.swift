@@ -36,6 +36,10 @@ final class Peers: @unchecked Sendable {
     let identity: NodeIdentity
     let membership: MeshMembership
     let log: DaemonLog
+    /// While the keys of this node are rotated: some members know it by this one.
+    var otherKey: NoiseKeyPair?
+    /// A member has taken this node's key for its own in a session.
+    var onKnown: ((NodeID, [UInt8]) -> Void)?
     /// nil where the port was not free for UDP.
     let datagrams: DatagramService?
     var peers: [NodeID: Peer] = [:]
@@ -68,6 +72,7 @@ final class Peers: @unchecked Sendable {
         self.identity = identity
         self.membership = membership
         self.log = log
+        otherKey = identity.other?.noiseKey
         datagrams = datagramPort.map { port in
             DatagramService(
                 loop, port: port, id: membership.node, key: identity.noiseKey, binding: membership.datagramBinding)
@@ -122,6 +127,7 @@ final class Peers: @unchecked Sendable {
             if peer.noiseKey != record.noiseKey.array {
                 ids[peer.noiseKey] = nil
                 peer.noiseKey = record.noiseKey.array
+                endOldSession(of: peer)
             }
         } else {
             peers[record.id] = Peer(id: record.id, noiseKey: record.noiseKey.array, addresses: addresses)
@@ -129,6 +135,16 @@ final class Peers: @unchecked Sendable {
         ids[record.noiseKey.array] = record.id
         learnForDatagrams(record)
     }
+
+    /// A member has another key: it may take a moment until it goes by that.
+    private func endOldSession(of peer: Peer) {
+        guard let session = peer.session else { return }
+        _ = loop.schedule(at: loop.after(Peers.oldKeyPatience)) { [weak session] in
+            guard let session, peer.session === session, session.remoteKey != peer.noiseKey else { return }
+            session.close("this key has been replaced")
+        }
+    }
+    private static let oldKeyPatience = Interval.seconds(5)
 
     /// Each once, and not more than a host has: a member says by itself where it is, and could name somebody else's address
     /// a hundred times.
@@ -232,7 +248,11 @@ final class Peers: @unchecked Sendable {
             } catch {
                 peer.isDialling = false
                 peer.failures += 1
-                if case MeshError.refusedByPeer(let reason) = error { peer.refusal = reason }
+                if case MeshError.refusedByPeer(let reason) = error {
+                    peer.refusal = reason
+                    // It may know this node by the other key.
+                    peer.knowsOtherKey.toggle()
+                }
                 let pause = min(Peers.dialPauseMin * (1 << Int64(min(peer.failures, 6))), Peers.dialPauseMax)
                 // Between half of it and all: nodes that lost the same peer together do not come back together.
                 let jitter = Int64(clamping: jitterSource.next() % 500)
@@ -268,8 +288,7 @@ final class Peers: @unchecked Sendable {
         for text in peer.addresses {
             do {
                 let address = try await loop.resolve(text, defaultPort: MeshMembership.defaultPort)
-                var configuration = identity.configuration(for: membership, purpose)
-                configuration.suites = peer.suites
+                let configuration = configuration(for: peer, purpose)
                 let session = try await Session.connect(
                     loop, to: address, remoteKey: peer.noiseKey, configuration,
                     deadline: loop.after(Peers.dialDeadline))
@@ -282,6 +301,13 @@ final class Peers: @unchecked Sendable {
             }
         }
         throw failure
+    }
+
+    func configuration(for peer: Peer, _ purpose: SessionPurpose) -> SessionConfiguration {
+        var configuration = identity.configuration(for: membership, purpose)
+        configuration.suites = peer.suites
+        if peer.knowsOtherKey, let otherKey { configuration.staticKey = otherKey }
+        return configuration
     }
 
     /// The session just dialled, unless its member lives in another epoch of the mesh.
@@ -362,6 +388,7 @@ final class Peers: @unchecked Sendable {
         resume(peer, on: session)
         session.ping()
         if !isDialled, isDirect(id) { tellSeen(session) }
+        onKnown?(id, session.localKey)
     }
 
     /// Posts what an ended session had not begun to send, unless it is too old to be worth anything.

@@ -30,4 +30,6 @@ enum StreamKind: UInt16 {
     case audit = 14
     /// A member that wants new certificates (answered by `CertificateAnswer`).
     case certificates = 16
+    /// A member that is about to have another key (`KeyRotation`, answered by `APIReply`).
+    case rotation = 17
 }

@@ -18,6 +18,8 @@ public struct AuditEvent: Hashable, Sendable {
         case nodeDrained = "node.drained"
         case nodeUncordoned = "node.uncordoned"
         case nodeVersion = "node.version"
+        /// A node, or an issuer of tokens, has another key.
+        case keyRotated = "key.rotated"
         case settingChanged = "setting.changed"
         case jobSubmitted = "job.submitted"
         case jobCancelled = "job.cancelled"

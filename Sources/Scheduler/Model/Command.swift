@@ -1,4 +1,5 @@
 import Codec
+import Tokens
 
 /// What can be asked of the state of a mesh.
 public enum Command: Hashable, Sendable, CBORCodable {
@@ -70,6 +71,8 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case refusals(NodeID, [RefusalCount])
     /// An invitation is about to be handed out.
     case invitationMade(InvitationMade)
+    /// A node has another key from here on.
+    case rotateKey(KeyRotation)
     /// Of a version newer than ours; it is refused when applied. Kept as it came.
     case unrecognised(CBOR)
 
@@ -122,6 +125,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 52: self = .moveGang(try map.require(1))
         case 60: self = .refusals(try map.require(1), try map.require(2))
         case 61: self = .invitationMade(try map.require(1))
+        case 70: self = .rotateKey(try map.require(1))
         default: self = .unrecognised(cbor)
         }
     }
@@ -192,6 +196,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case .moveGang(let attempt): return .kind(52) { $0.set(1, attempt) }
         case .refusals(let node, let counts): return Command.pair(60, node, counts)
         case .invitationMade(let invitation): return .kind(61) { $0.set(1, invitation) }
+        case .rotateKey(let rotation): return .kind(70) { $0.set(1, rotation) }
         case .unrecognised(let cbor): return cbor
         }
     }

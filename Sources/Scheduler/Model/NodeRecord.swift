@@ -31,6 +31,8 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
     public var revocation: Revocation?
     /// Its daemon is away by its own word.
     public var absence: Absence?
+    /// What its identity was before, the oldest first. They are never admitted again.
+    public var formerKeys: [FormerKey] = []
 
     public init(
         id: NodeID = NodeID(0), name: String, identityKey: Bytes, noiseKey: Bytes, role: NodeRole = .auto,
@@ -88,6 +90,7 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         drain = try map.optional(14)
         revocation = try map.optional(15)
         absence = try map.optional(16)
+        formerKeys = try map.optional(17) ?? []
     }
 
     public var cbor: CBOR {
@@ -108,6 +111,7 @@ public struct NodeRecord: Hashable, Sendable, CBORCodable {
         map.set(14, drain)
         map.set(15, revocation)
         map.set(16, absence)
+        map.set(17, formerKeys.isEmpty ? nil : formerKeys)
         return .map(map)
     }
 }

@@ -15,8 +15,8 @@ public struct ProtocolLevels: Hashable, Sendable, CBORCodable {
     /// a job may read what its submitter gives it. Level 5: a node may say that its daemon will be away,
     /// and the ranks of a gang that has to move are told together. Level 6: the state has the tree of a log of what happened,
     /// what a token may have at once is bounded, and a mesh may want to have issued each token itself. Level 7: the
-    /// certificates of members have an end, and so have issuers; a node may get another key, and the tasks of a job may
-    /// hold the processes of an MPI program.
+    /// certificates of members have an end, and so have issuers; the key of a node and that of an issuer can be rotated, and
+    /// the tasks of a job may hold the processes of an MPI program.
     public static let current = ProtocolLevels(lowest: 1, highest: 7)
 
     public init(lowest: UInt64, highest: UInt64) {

@@ -70,6 +70,12 @@ public enum SchedulerError: Error, Hashable, Sendable {
     case notItsWord(String)
     /// An administrator's command came from a host that can never vote.
     case administratorsElsewhere(node: String, role: String, others: [String])
+    /// It was a member's key, which has another one now.
+    case keyReplaced(name: String)
+    /// The key of this node was rotated a moment ago.
+    case rotatedJustNow(name: String, at: String, again: String)
+    /// A rotation of keys that cannot be, and why.
+    case badRotation(String)
     /// The node's program is older than what the mesh speaks.
     case levelTooOld(node: ProtocolLevels, mesh: UInt64)
     /// The node's program no longer speaks what the mesh still speaks.
@@ -126,6 +132,9 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .notAMember: return "mesh.not_a_member"
         case .notItsWord: return "mesh.not_its_word"
         case .administratorsElsewhere: return "auth.denied"
+        case .keyReplaced: return "mesh.join.key_replaced"
+        case .rotatedJustNow: return "rotate.just_now"
+        case .badRotation: return "rotate.refused"
         case .levelTooOld: return "mesh.level.too_old"
         case .levelTooNew: return "mesh.level.too_new"
         case .levelNotReached: return "mesh.level.not_reached"
@@ -195,6 +204,9 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .notItsWord(let node): return "host \(node) spoke for another host, or as if it led"
         case .administratorsElsewhere(let node, let role, _):
             return "denied: \(node) joined as a \(role), and administrators act on hosts that may vote"
+        case .keyReplaced(let name): return "the key of this host was \(name)'s, which has another one now"
+        case .rotatedJustNow(let name, let at, _): return "the key of \(name) was rotated at \(at)"
+        case .badRotation(let what): return "the mesh does not take this key: \(what)"
         case .levelTooOld(let node, let mesh):
             return "this swarmlet speaks the protocol up to level \(node.highest), the mesh is at level \(mesh)"
         case .levelTooNew(let node, let mesh):
@@ -262,6 +274,11 @@ public enum SchedulerError: Error, Hashable, Sendable {
             return "its program is broken or not ours. Look at that host; to put it out: swarmlet node revoke \(node)"
         case .administratorsElsewhere(_, _, let others):
             return others.isEmpty ? "do it on a host that may vote" : "do it on \(others.joined(separator: " or "))"
+        case .keyReplaced:
+            return
+                "if this host is another one: swarmlet leave --forget here, which gives it a key of its own; then join"
+        case .rotatedJustNow(_, _, let again): return "nothing was changed. Rotate it again after \(again)"
+        case .badRotation: return "nothing was changed. Try again: swarmlet rotate"
         case .levelTooOld: return "upgrade swarmlet on that host"
         case .levelTooNew: return "upgrade the members of the mesh first: swarmlet members --json shows their versions"
         case .levelNotReached: return "upgrade swarmlet on every host of the mesh: swarmlet members --json"

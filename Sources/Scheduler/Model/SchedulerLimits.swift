@@ -38,6 +38,11 @@ public enum SchedulerLimits {
     public static let checkpointsMax = 100
     /// An encoded `JobSpec`.
     public static let specBytesMax = 256 << 10
+    /// For how long what a node's former key has signed is believed, and how long the next rotation has to wait: 10 min in
+    /// nanoseconds.
+    public static let rotationNanoseconds: Int64 = 600_000_000_000
+    /// Former keys of a node that are remembered, the newest ones.
+    public static let formerKeysMax = 32
     /// Characters of the name of a node or a mesh.
     public static let nameMax = 63
     /// Addresses, labels or GPUs of one node.

@@ -117,6 +117,10 @@ extension SchedulerState {
             // What users keep under their own keys is theirs, and may be secret or come a thousand times a second.
             guard MeshSetting(rawValue: key) != nil else { return nil }
             return AuditEvent(.settingChanged, actor: actor ?? person, about: "\(key)=\(value ?? "")")
+        case .rotateKey(let rotation):
+            return AuditEvent(
+                .keyRotated, actor: actor, node: nodeName(rotation.node),
+                about: "key \(Hex.encode(rotation.newKey.array)) was \(Hex.encode(rotation.oldKey.array))")
         case .revokeToken(let revocation): return revoked(revocation, actor)
         case .addIssuer(let issuer):
             return AuditEvent(.issuerAdded, actor: actor ?? issuer.by, about: "\(issuer.id) \(issuer.name)")

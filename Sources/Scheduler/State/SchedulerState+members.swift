@@ -206,6 +206,7 @@ extension SchedulerState {
         while departedOrder.count > SchedulerLimits.departedMax, let first = departedOrder.first,
             !sweeps.contains(first)
         {
+            if let record = nodeRows[first]?.record { forgetKeys(of: record) }
             nodeRows.remove(first)
             departedOrder.removeFirst()
         }
@@ -260,8 +261,9 @@ extension SchedulerState {
         guard !node.name.isEmpty, node.name.count <= SchedulerLimits.nameMax else {
             throw .badNode("its name has \(node.name.count) characters")
         }
-        if let id = revokedKeys[node.identityKey], let revoked = self.node(id)?.revocation {
-            throw .revoked(name: self.node(id)?.name ?? "\(id)", at: Wording.clock(revoked.at, seenAt: time) + " UTC")
+        if let id = revokedKeys[node.identityKey], let owner = self.node(id) {
+            guard let revoked = owner.revocation else { throw .keyReplaced(name: owner.name) }
+            throw .revoked(name: owner.name, at: Wording.clock(revoked.at, seenAt: time) + " UTC")
         }
         guard node.identityKey.count == 32, node.noiseKey.count == 32 else {
             throw .badNode("its keys are not 32 bytes")

@@ -20,8 +20,11 @@ extension SchedulerState {
     /// Whether a root may start anything: where the mesh wants to have made each, whether it has made exactly this one.
     /// Its name alone would not do, because whoever has the key can sign another of the same name.
     public func accepts(root digest: Digest, named name: String) -> Bool {
-        !wantsIssuedTokens || tokenRows[name]?.root == digest
+        !wantsIssuedTokens || hasMade(root: digest, named: name)
     }
+
+    /// Whether exactly this root was made through the mesh.
+    public func hasMade(root digest: Digest, named name: String) -> Bool { tokenRows[name]?.root == digest }
 
     /// A job of a guest begins to count, or has ended.
     mutating func countGuestJob(_ spec: JobSpec, _ change: Int) {

@@ -18,6 +18,7 @@ extension SchedulerState {
         map.set(12, recoveryLog)
         if tokenEpoch > 0 { map.set(13, tokenEpoch) }
         if auditSize > 0 { map.set(14, auditFrontier) }
+        if keyRotations > 0 { map.set(15, keyRotations) }
     }
 
     mutating func readHeader(_ map: CBORMap) throws(CodecError) {
@@ -35,6 +36,7 @@ extension SchedulerState {
         archivedCount = try map.require(11)
         recoveryLog = try map.require(12)
         tokenEpoch = try map.optional(13) ?? 0
+        keyRotations = try map.optional(15) ?? 0
         audit = AuditTree(try map.optional(14) ?? MerkleFrontier())
     }
 

@@ -28,7 +28,7 @@ public struct SchedulerState: Sendable {
     var nodeRows = PagedTable<NodeID, NodeRow>()
     var memberNames = PagedTable<String, NodeID>()
     var memberKeys = PagedTable<Bytes, NodeID>()
-    /// Keys that are never admitted again, and the node that each was of.
+    /// Keys that are never admitted again, and the node that each was of: those of revoked nodes, and former ones.
     var revokedKeys = PagedTable<Bytes, NodeID>()
     /// Nodes that left, in that order; the oldest are forgotten.
     var departedOrder: [NodeID] = []
@@ -53,6 +53,8 @@ public struct SchedulerState: Sendable {
     var tokenRevocationRows = PagedTable<TokenRevocation.Subject, TokenRevocation>()
     /// Tokens of an earlier one are believed no more.
     public internal(set) var tokenEpoch: UInt64 = 0
+    /// How often nodes have got other keys: whoever keeps what follows from the keys looks at it.
+    public internal(set) var keyRotations: UInt64 = 0
     /// What entries may mean (`ProtocolLevels`).
     public internal(set) var level: UInt64 = 1
     /// How often the mesh was recovered from one node.
@@ -146,6 +148,7 @@ public struct SchedulerState: Sendable {
         case .refusals(let node, _): _ = try memberPosition(node)
         case .invitationMade(let invitation):
             guard invitation.jti.utf8.count <= SchedulerLimits.tokenNameBytesMax else { throw .badToken }
+        case .rotateKey(let rotation): try rotate(rotation, &events)
         case .tick: break
         case .unrecognised: throw .unrecognised
         }

@@ -12,6 +12,7 @@ enum CommandTable {
         TokenCommand.declaration, AuditCommand.declaration, UpgradeCommand.declaration, LeaveCommand.declaration,
         NodeCommand.declaration,
         ConfigCommand.declaration, RaftCommand.declaration, KeyCommand.declaration,
+        RotateCommand.declaration,
         PingCommand.declaration,
         DoctorCommand.declaration,
         VersionCommand.declaration,

@@ -7,6 +7,10 @@ public protocol AccessLedger: Sendable {
     /// Who may issue under this name; nil for whoever may not.
     func issuer(_ id: KeyID) -> AccessIssuer?
     func revocation(_ subject: AccessSubject) -> AccessRevocation?
+    /// Whether the mesh has made this root itself.
+    ///
+    /// - Parameter root: BLAKE3 of the text of the root.
+    func hasMade(root: Digest, named name: String) -> Bool
     /// Whether a root may be used: where the mesh wants to have made each, whether it has made this one.
     ///
     /// - Parameter root: BLAKE3 of the text of the root.

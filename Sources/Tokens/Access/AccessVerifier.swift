@@ -191,6 +191,14 @@ public enum AccessVerifier {
         guard link.acts?.isSubset(of: issuer.acts) == true, link.limits.first(above: issuer.limits) == nil else {
             throw .malformed("it allows more than its issuer may")
         }
+        if let replacement = issuer.replacement {
+            guard situation.asked <= replacement.until,
+                link.issuedAt <= replacement.at + TokenTime.toleranceSeconds
+            else { throw .accessKeyReplaced(issuer: issuer.name, at: replacement.at) }
+            guard
+                !replacement.isRecordedOnly || situation.ledger.hasMade(root: grant.rootDigest, named: grant.names[0])
+            else { throw .accessKeyReplaced(issuer: issuer.name, at: replacement.at) }
+        }
         guard grant.root.epoch >= situation.ledger.epochMin else {
             throw .accessEpoch
         }

@@ -70,7 +70,7 @@ enum APIExamples {
             .token(.watch("9f3c")),
             .token(.revoke(tokens.revocations[0])), .token(.addIssuer(tokens.issuers[0])),
             .audit(.list(since: 1, tail: 2, token: "9f3c")), .audit(.verify(checkpoint: "a\n1\nb\n")),
-            .audit(.proofOfJob(17)), .audit(.proof(214)),
+            .audit(.proofOfJob(17)), .audit(.proof(214)), .rotate(.node),
             .revoke("owl"), .remove("owl"), .ping(PingRequest(node: "owl", count: 3, pauseMilliseconds: 10)),
             .events(EventsRequest(follow: true)), .doctorPeer("owl"), .doctorReport,
             .pause(PauseRequest(job: 1, isPaused: true)),
@@ -159,6 +159,9 @@ enum APIExamples {
         [
             .failure(failure), .done, .version("0.1"), .status(status),
             .audit(.lines([Bytes([123, 125])])), .audit(.verdict(verdict)),
+            .rotated(
+                RotatedView(
+                    name: "owl", oldKey: "k4.pid.x", newKey: "k4.pid.y", believedUntil: 5, tokens: 2)),
             .tokenEvents(
                 TokenEventsView(
                     missed: 3,

@@ -1,0 +1,15 @@
+import Scheduler
+
+/// Requests for other keys in the place of those that there are.
+extension RequestHandler {
+    func rotate(_ request: RotateRequest) async throws {
+        try requireAdministrator()
+        let service = RotationService(node: node)
+        switch request {
+        case .node:
+            try node.keys.begin()
+            defer { node.keys.answered() }
+            try await reply(.rotated(try await service.rotateNode(by: node.actor(caller.name))))
+        }
+    }
+}

@@ -1,0 +1,133 @@
+import Codec
+import GPUBackend
+import Mesh
+import Ring
+import Scheduler
+import Tokens
+
+/// Puts other keys in the place of those of this host. Confined to its loop.
+///
+/// The new keys are durable, and certified, before the mesh is asked; one entry of the log makes them the node's. The
+/// rest is `KeyKeeper`'s.
+struct RotationService {
+    let node: MeshNode
+
+    private static let readPatience = Interval.seconds(10)
+    /// For another member to sign.
+    private static let signPatience = Interval.seconds(3)
+
+    private var state: SchedulerState { node.state }
+    private var name: String { node.views.nodeName(node.id) }
+
+    // MARK: The node's own key
+
+    /// `KeyKeeper.begin` comes before, `answered` after the answer has been sent.
+    func rotateNode(by actor: String) async throws -> RotatedView {
+        guard state.level >= SchedulerState.rotationLevel else {
+            throw SchedulerError.levelNotReached(needed: SchedulerState.rotationLevel, mesh: state.level)
+        }
+        guard try await node.driver.read(patience: RotationService.readPatience) else {
+            throw node.driver.nobodyLeads(for: RotationService.readPatience)
+        }
+        guard let record = state.node(node.id), record.identityKey.array == node.identity.publicKey.bytes else {
+            throw NodeError.rotationUnderWay(node: name, waitsFor: [])
+        }
+        guard record.role != .client else { throw NodeError.rotationOfClient(node: name) }
+        try state.checkRotation(of: node.id)
+        let (keys, rotation) = try await keysToCome(record)
+        let answer = try await node.driver.propose(.rotateKey(rotation), by: actor)
+        if let failure = APIFailure(refusal: answer) {
+            if state.node(node.id)?.identityKey != rotation.newKey { try node.keys.drop() }
+            throw failure
+        }
+        let old = node.identity.publicKey.id
+        let former = state.node(node.id)?.formerKeys.last
+        return RotatedView(
+            name: name, oldKey: old.text, newKey: keys.signingKey.publicKey.id.text,
+            believedUntil: former?.believedUntil ?? state.time, tokens: outstanding(of: old))
+    }
+
+    /// Tokens that were made here with this key and have not run out.
+    private func outstanding(of key: KeyID) -> UInt64 {
+        UInt64(state.tokens.count { $0.issuer == key.text && $0.expires > state.time })
+    }
+
+    /// New ones, or those of a try whose end nobody knows: it may still be decided.
+    private func keysToCome(_ record: NodeRecord) async throws -> (OtherKeys, KeyRotation) {
+        if let keys = node.keys.other, let rotation = keys.rotation, rotation.oldKey == record.identityKey {
+            return (keys, rotation)
+        }
+        let key = SigningKey.generate()
+        let noiseKey = NoiseKeyPair.generate()
+        let rotation = KeyRotation(
+            of: node.id, from: node.identity.signingKey, to: key, noiseKey: noiseKey.publicKey, mesh: state.meshKeyID)
+        let keys = OtherKeys(
+            signingKey: key, noiseKey: noiseKey,
+            certificates: try await certificates(for: key.publicKey, rotation, record), rotation: rotation)
+        try node.keys.keep(keys)
+        return (keys, rotation)
+    }
+
+    // MARK: Certificates
+
+    /// From the mesh key where it is here, else from a member that may admit, the oldest first because it stands nearest
+    /// to the mesh key; where none can be asked, from the key that goes.
+    private func certificates(
+        for key: PublicKey, _ rotation: KeyRotation, _ record: NodeRecord
+    ) async throws -> CertificateChain {
+        let membership = node.membership
+        if HostFiles.exists(node.directory.meshKey) {
+            let meshKey = try SigningKeyFile.load(node.directory.meshKey)
+            guard meshKey.publicKey == membership.meshKey else {
+                throw NodeError.foreignMeshKey(mesh: membership.meshName)
+            }
+            return try .founding(key, name: record.name, meshKey: meshKey, now: Certifier.now)
+        }
+        for member in state.members
+        where member.id != node.id && member.role == .auto && node.peers.isConnected(member.id) {
+            do {
+                let chain = try await ask(member.id, rotation)
+                if try chain.verify(meshKey: membership.meshKey).subject == key { return chain }
+                node.log.warning("\(member.name) has certified another key than that of this node")
+            } catch {
+                node.log.note("\(member.name) does not certify this node: \(APIFailure(error).message)")
+            }
+        }
+        guard try membership.certificates.verify(meshKey: membership.meshKey).mayAdmit else {
+            throw NodeError.noCertificate(node: name)
+        }
+        return try Certifier(node: node).chain(for: key, name: record.name, role: record.role)
+    }
+
+    private func ask(_ member: NodeID, _ rotation: KeyRotation) async throws -> CertificateChain {
+        let stream = try await node.peers.openStream(.rotation, to: member)
+        let timer = node.loop.schedule(at: node.loop.after(RotationService.signPatience)) { stream.cancel() }
+        defer {
+            node.loop.cancel(timer)
+            stream.cancel()
+        }
+        try await stream.send(rotation.encoded())
+        guard let bytes = try await stream.receive() else { throw MeshError.disconnected }
+        switch try APIReply(encoded: bytes) {
+        case .bytes(let chain): return try CertificateChain(encoded: chain.array)
+        case .failure(let failure): throw failure
+        default: throw NodeError.malformedRequest("another answer than certificates")
+        }
+    }
+
+    /// Serves another member that is about to have another key.
+    func serve(_ stream: any MessageStream, from member: NodeID) async throws {
+        guard let bytes = try await stream.receive() else { return stream.cancel() }
+        let rotation = try KeyRotation(encoded: bytes)
+        guard let record = state.node(member), rotation.node == member, rotation.oldKey == record.identityKey,
+            record.presence != .left, record.revocation == nil
+        else { throw TokenError.proofInvalid }
+        try rotation.verify(mesh: state.meshKeyID)
+        let certifier = Certifier(node: node)
+        try certifier.requireRight()
+        let chain = try certifier.chain(
+            for: try PublicKey(bytes: rotation.newKey.array), name: record.name, role: record.role)
+        try await stream.send(APIReply.bytes(Bytes(chain.encoded())).encoded())
+        await stream.finish()
+    }
+}

@@ -1,0 +1,58 @@
+import Codec
+import Tokens
+
+/// Other keys in the place of those that there are. What names a key by its owner goes on; what a key has signed is
+/// believed for a while.
+extension SchedulerState {
+    /// From this level of the protocol on keys can be rotated.
+    public static let rotationLevel: UInt64 = 7
+
+    /// Whether the key of this node may be rotated now.
+    public func checkRotation(of id: NodeID) throws(SchedulerError) {
+        let record = nodeRows[try memberPosition(id)].record
+        if let revoked = record.revocation {
+            throw .revoked(name: record.name, at: Wording.clock(revoked.at, seenAt: time) + " UTC")
+        }
+        if let last = record.formerKeys.last, time < last.believedUntil {
+            throw .rotatedJustNow(
+                name: record.name, at: Wording.clock(last.replacedAt, seenAt: time) + " UTC",
+                again: Wording.clock(last.believedUntil, seenAt: time) + " UTC")
+        }
+    }
+
+    /// The node has another identity from here on. Both signatures are looked at by everybody who applies it, so that
+    /// nobody has to be trusted for them.
+    mutating func rotate(_ rotation: KeyRotation, _ events: inout [StateEvent]) throws(SchedulerError) {
+        let position = try memberPosition(rotation.node)
+        var record = nodeRows[position].record
+        // Asked again, because the answer was lost.
+        if record.identityKey == rotation.newKey, record.noiseKey == rotation.noiseKey { return }
+        try checkRotation(of: rotation.node)
+        guard record.identityKey == rotation.oldKey else {
+            throw .badRotation("the old key is not that of \(record.name)")
+        }
+        do throws(TokenError) { try rotation.verify(mesh: meshKeyID) } catch { throw .badRotation(error.message) }
+        guard memberKeys[rotation.newKey] == nil, revokedKeys[rotation.newKey] == nil, rotation.newKey != meshKey,
+            !issuerRows.contains(where: { $0.row.key == rotation.newKey }),
+            !nodeRows.contains(where: { $0.row.record.noiseKey == rotation.noiseKey })
+        else { throw .badRotation("the new key is in use, or was") }
+        memberKeys.remove(rotation.oldKey)
+        memberKeys.set(rotation.newKey, rotation.node)
+        knocks.removeAll { $0.identityKey == rotation.newKey }
+        revokedKeys.set(rotation.oldKey, rotation.node)
+        record.formerKeys.append(FormerKey(key: rotation.oldKey, replacedAt: time))
+        while record.formerKeys.count > SchedulerLimits.formerKeysMax {
+            revokedKeys.remove(record.formerKeys.removeFirst().key)
+        }
+        record.identityKey = rotation.newKey
+        record.noiseKey = rotation.noiseKey
+        nodeRows[position].record = record
+        keyRotations += 1
+        events += [.nodeChanged(rotation.node), .tokensChanged]
+    }
+
+    /// What a node has had as its keys is forgotten with it.
+    mutating func forgetKeys(of record: NodeRecord) {
+        for former in record.formerKeys where revokedKeys[former.key] == record.id { revokedKeys.remove(former.key) }
+    }
+}

@@ -1,0 +1,162 @@
+"""Other keys in the place of those that there are, while jobs run and daemons die."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+
+from base import MeshCase, meshes
+from test_guests import GuestCase
+
+LINES = 'n=0; while [ ! -e "$0" ]; do echo $n; n=$((n+1)); sleep 0.01; done; exit 7'
+
+
+class RotateCase(MeshCase):
+    """What is asked of hosts whose keys are rotated."""
+
+    def ids(self, seen_from=None):
+        return {member["name"]: member["id"] for member in self.mesh.members(seen_from or self.node)}
+
+    def rotate(self, node):
+        return json.loads(self.mesh.command(node, "rotate", "node", "--json"))
+
+    def keys(self, node):
+        return os.path.join(node.data, "keys")
+
+    def wait_over(self, node):
+        """Until the node has only one key, and every member knows that one."""
+        meshes.wait_until(lambda: not os.path.exists(os.path.join(self.keys(node), "other")),
+                          "the old key is deleted once all have used the new one", 60)
+        self.assertEqual(len({self.ids(host)[node.name] for host in self.mesh.nodes}), 1)
+
+
+class RotateNode(RotateCase):
+    node_count = 3
+
+    def test_a_host_gets_another_key_and_its_job_notices_nothing(self):
+        host, other = self.mesh.nodes[1], self.mesh.nodes[2]
+        before, process = self.ids(), host.daemon_pid()
+        copy = os.path.join(self.folder(), "old-keys")
+        shutil.copytree(self.keys(host), copy)
+        gate = os.path.join(self.folder(), "gate")
+        runs = [self.mesh.run(asked, "--no-send", "--profile", "none", "--", "sh", "-c", LINES, gate, cwd=self.folder())
+                for asked in (host, other, self.node)]
+        for run in runs:
+            run.wait_line(lambda line: line == "20", "it counts", 30)
+        view = self.rotate(host)
+        self.assertEqual((view["name"], view["old_key_id"][7:15]), (host.name, before[host.name]))
+        self.assertEqual(host.daemon_pid(), process)
+        after = self.ids()
+        self.assertEqual(after[host.name], view["key_id"][7:15])
+        self.assertNotEqual(after[host.name], before[host.name])
+        self.assertEqual({**after, host.name: ""}, {**before, host.name: ""}, "the others are who they were")
+        self.wait_over(host)
+        for run in runs:
+            seen = len(run.out)
+            meshes.wait_until(lambda: len(run.out) > seen + 20, "it goes on counting")
+        with open(gate, "w", encoding="utf-8"):
+            pass
+        for run in runs:
+            self.assertEqual(run.finish(60), 7, run.said())
+            lines = [line for _, line in run.out]
+            self.assertEqual(lines, [str(number) for number in range(len(lines))])
+            self.assertFalse([line for _, line in run.err if "attempt 2" in line], run.err)
+        # A second time at once: the mesh says when.
+        self.assert_refused(self.mesh.attempt(host, "rotate", "node"), 125, "rotate.just_now")
+        # What is in the log, and what the host says of itself.
+        events = json.loads(self.mesh.command(self.node, "audit", "ls", "--json"))["events"]
+        rotated = [event for event in events if event["act"] == "key.rotated"]
+        self.assertEqual([event["node"] for event in rotated], [host.name])
+        # Whoever has the old key is nobody any more.
+        self.assert_old_key_is_refused(copy, host)
+        # And with the new one it admits others.
+        newcomer = meshes.Node(self.mesh, 5)
+        self.mesh.nodes.append(newcomer)
+        newcomer.join(host.command("invite"))
+        self.mesh.wait_alive(self.node, 4, voters=3)
+
+    def assert_old_key_is_refused(self, keys, host):
+        thief = meshes.Node(self.mesh, 4)
+        os.makedirs(thief.data, mode=0o700)
+        shutil.copytree(keys, self.keys(thief))
+        os.chmod(self.keys(thief), 0o700)
+        done = self.mesh.attempt(thief, "join", "-", "--name", "thief", *thief._flags(),
+                                 stdin=self.node.command("invite"))
+        self.mesh.nodes.append(thief)
+        self.assert_refused(done, 125, "mesh.join.key_replaced")
+        self.assertIn(host.name, done.stderr)
+        thief.kill_daemon()
+        self.mesh.nodes.remove(thief)
+
+
+class RotateAndDie(RotateCase):
+    node_count = 3
+
+    def die_while_rotating(self, host, wait_seconds):
+        """SIGKILL to the daemon so long after its new keys are durable, whatever it is doing then."""
+        other = os.path.join(self.keys(host), "other")
+        asked = subprocess.Popen([self.mesh.binary, *self.mesh.arguments(host, ["rotate", "node"])],
+                                 env=self.mesh.environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self.addCleanup(asked.wait)
+        self.addCleanup(asked.kill)
+        meshes.wait_until(lambda: os.path.exists(other), "the new keys are there", every=0.001)
+        deadline = time.monotonic() + wait_seconds
+        while time.monotonic() < deadline:
+            pass
+        host.kill_daemon()
+        asked.kill()
+
+    def assert_comes_back(self, host, before):
+        host.start_again()
+        self.mesh.wait_alive(self.node, 3, voters=3)
+        if self.ids()[host.name] == before[host.name]:
+            # It died before the mesh knew; what it had made is used now.
+            self.rotate(host)
+        self.assertNotEqual(self.ids()[host.name], before[host.name])
+        self.wait_over(host)
+        self.assertEqual(self.run_job("--no-send", "--", "true", node=host).returncode, 0)
+
+    def test_a_daemon_that_dies_before_or_after_the_mesh_knows_comes_back_with_the_right_key(self):
+        before = self.ids()
+        for host, wait_seconds in zip(self.mesh.nodes, (0.03, 0, 0.09)):
+            with self.subTest(host=host.name, after=wait_seconds):
+                self.die_while_rotating(host, wait_seconds)
+                self.assert_comes_back(host, before)
+
+
+class RotateAway(RotateCase):
+    """One voter, and a host that is away while the voter's key is rotated."""
+
+    node_count = 1
+
+    def test_a_host_that_was_away_finds_the_mesh_by_the_key_that_it_knew(self):
+        worker = meshes.Node(self.mesh, 2)
+        self.mesh.nodes.append(worker)
+        worker.join(self.node.command("invite", "--role", "worker"))
+        self.mesh.wait_alive(self.node, 2)
+        worker.kill_daemon()
+        view = self.rotate(self.node)
+        self.assertTrue(os.path.exists(os.path.join(self.keys(self.node), "other")), "the worker knows the old key only")
+        self.assert_refused(self.mesh.attempt(self.node, "rotate", "node"), 125, "rotate.under_way")
+        worker.start_again()
+        self.mesh.wait_alive(self.node, 2)
+        meshes.wait_until(lambda: self.ids(worker)[self.node.name] == view["key_id"][7:15], "it knows the new key")
+        self.wait_over(self.node)
+        self.assertEqual(self.run_job("--no-send", "--", "true", node=worker).returncode, 0)
+
+
+class RotateWithGuests(GuestCase):
+    node_count = 1
+
+    def test_tokens_of_before_are_good_for_a_while_and_new_ones_are_good(self):
+        old = self.token("--uses", "9")
+        self.assertEqual(self.ok(self.run_as_guest(old, "--", "echo", "before")), "before\n")
+        view = json.loads(self.node.command("rotate", "node", "--json"))
+        self.assertGreaterEqual(view["tokens"], 1)
+        # The host answers with another key than the token names, and shows how it got it.
+        self.assertEqual(self.ok(self.run_as_guest(old, "--", "echo", "in the grace")), "in the grace\n")
+        new = self.token("--uses", "1")
+        self.assertEqual(self.ok(self.run_as_guest(new, "--", "echo", "after")), "after\n")
+        self.node.command("token", "revoke", f"file:{old}")
+        self.assertIn("[token.revoked]", self.run_as_guest(old, "--", "true").stderr)
