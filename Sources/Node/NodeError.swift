@@ -89,6 +89,8 @@ public enum NodeError: Error, Hashable, Sendable {
     case rotationOfClient(node: String)
     /// Nobody can certify its new key.
     case noCertificate(node: String)
+    /// More than one issuer of tokens has this name.
+    case issuerAmbiguous(name: String, keys: [String])
     /// The key that signed the invitation has been replaced.
     case invitationKeyReplaced(node: String)
     case userUnknown(String, node: String)
@@ -211,6 +213,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .rotationUnderWay: "rotate.under_way"
         case .rotationOfClient: "rotate.client"
         case .noCertificate: "rotate.no_certificate"
+        case .issuerAmbiguous: "token.issuer_ambiguous"
         case .invitationKeyReplaced: "mesh.join.issuer_key_replaced"
         case .userUnknown: "job.user_unknown"
         case .rootNotAsked: "job.root_not_asked"
@@ -332,6 +335,7 @@ public enum NodeError: Error, Hashable, Sendable {
                 + (members.isEmpty ? "" : "; the old one is all that is known to \(members.joined(separator: ", "))")
         case .rotationOfClient(let node): "\(node) is a client of the mesh, whose key is not rotated"
         case .noCertificate(let node): "no member that may admit hosts can certify a new key of \(node)"
+        case .issuerAmbiguous(let name, let keys): "\(keys.count) issuers have the name \(name)"
         case .invitationKeyReplaced(let node): "\(node) made this invitation with a key that has been replaced"
         case .userUnknown(let user, let node): "there is no user \(user) on \(node)"
         case .rootNotAsked: "a job never runs as root unless root asks for it"
@@ -444,6 +448,7 @@ public enum NodeError: Error, Hashable, Sendable {
                 : "start them, or remove those that are gone for good: swarmlet node remove NAME"
         case .rotationOfClient: "swarmlet leave --forget gives it another key; then join again"
         case .noCertificate: "nothing was changed. Try again when others are there: swarmlet members"
+        case .issuerAmbiguous(_, let keys): "name one by its key: \(keys.joined(separator: ", "))"
         case .invitationKeyReplaced: "on a member, make another: swarmlet invite"
         case .userUnknown: "create the user there, or choose one that is: --run-as USER"
         case .rootNotAsked: "as root: swarmlet run --run-as root"

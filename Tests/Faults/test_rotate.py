@@ -1,5 +1,6 @@
 """Other keys in the place of those that there are, while jobs run and daemons die."""
 
+import base64
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import time
 
 from base import MeshCase, meshes
+from raft_bench import load_program
 from test_guests import GuestCase
 
 LINES = 'n=0; while [ ! -e "$0" ]; do echo $n; n=$((n+1)); sleep 0.01; done; exit 7'
@@ -81,7 +83,7 @@ class RotateNode(RotateCase):
         os.makedirs(thief.data, mode=0o700)
         shutil.copytree(keys, self.keys(thief))
         os.chmod(self.keys(thief), 0o700)
-        done = self.mesh.attempt(thief, "join", "-", "--name", "thief", *thief._flags(),
+        done = self.mesh.attempt(thief, "join", "-", "--name", "thief", *thief._flags,
                                  stdin=self.node.command("invite"))
         self.mesh.nodes.append(thief)
         self.assert_refused(done, 125, "mesh.join.key_replaced")
@@ -107,14 +109,25 @@ class RotateAndDie(RotateCase):
         host.kill_daemon()
         asked.kill()
 
+    def id_of(self, host, asked):
+        """As the daemon that is asked sees it; None while that goes on as itself with other keys."""
+        done = self.mesh.attempt(asked, "members", "--json")
+        members = json.loads(done.stdout)["members"] if done.returncode == 0 else []
+        return next((member["id"] for member in members if member["name"] == host.name), None)
+
     def assert_comes_back(self, host, before):
         host.start_again()
+
+        def knows_its_keys():
+            """Where it died before the mesh knew, what it had made is used by the next try."""
+            seen = {self.id_of(host, asked) for asked in self.mesh.nodes}
+            if seen == {before[host.name]}:
+                self.mesh.attempt(host, "rotate", "node")
+            other = os.path.join(self.keys(host), "other")
+            return len(seen) == 1 and None not in seen and before[host.name] not in seen and not os.path.exists(other)
+
+        meshes.wait_until(knows_its_keys, "all know it by its new key, and the old one is deleted", 60)
         self.mesh.wait_alive(self.node, 3, voters=3)
-        if self.ids()[host.name] == before[host.name]:
-            # It died before the mesh knew; what it had made is used now.
-            self.rotate(host)
-        self.assertNotEqual(self.ids()[host.name], before[host.name])
-        self.wait_over(host)
         self.assertEqual(self.run_job("--no-send", "--", "true", node=host).returncode, 0)
 
     def test_a_daemon_that_dies_before_or_after_the_mesh_knows_comes_back_with_the_right_key(self):
@@ -149,14 +162,69 @@ class RotateAway(RotateCase):
 class RotateWithGuests(GuestCase):
     node_count = 1
 
-    def test_tokens_of_before_are_good_for_a_while_and_new_ones_are_good(self):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.load = load_program()
+
+    def loaded(self, *arguments):
+        done = subprocess.run([self.load, *arguments], capture_output=True, text=True, timeout=300, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout.strip()
+
+    def minted(self, seed, model):
+        """A token that somebody makes with that key, without the mesh."""
+        path = f"{model}.minted"
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(self.loaded("mint", seed, model, "9"))
+        return path
+
+    def identity_seed(self):
+        with open(os.path.join(self.node.data, "keys", "identity"), encoding="ascii") as stream:
+            text = stream.read().strip().removeprefix("swarmlet.seed.1.")
+        return base64.urlsafe_b64decode(text + "=").hex()
+
+    def test_tokens_of_before_are_good_for_a_while_and_a_stolen_key_makes_none(self):
         old = self.token("--uses", "9")
-        self.assertEqual(self.ok(self.run_as_guest(old, "--", "echo", "before")), "before\n")
+        stolen = self.identity_seed()
+        offline = self.minted(stolen, old)
+        for token in (old, offline):
+            self.assertEqual(self.ok(self.run_as_guest(token, "--", "echo", "before")), "before\n")
         view = json.loads(self.node.command("rotate", "node", "--json"))
         self.assertGreaterEqual(view["tokens"], 1)
         # The host answers with another key than the token names, and shows how it got it.
         self.assertEqual(self.ok(self.run_as_guest(old, "--", "echo", "in the grace")), "in the grace\n")
+        # What the mesh does not know may have been made a moment ago, whatever date it has.
+        self.assert_refused(self.run_as_guest(offline, "--", "true"), 125, "token.key_replaced")
         new = self.token("--uses", "1")
+        self.assert_refused(self.run_as_guest(self.minted(stolen, new), "--", "true"), 125, "token.key_replaced")
         self.assertEqual(self.ok(self.run_as_guest(new, "--", "echo", "after")), "after\n")
+        self.assertNotEqual(self.identity_seed(), stolen)
         self.node.command("token", "revoke", f"file:{old}")
         self.assertIn("[token.revoked]", self.run_as_guest(old, "--", "true").stderr)
+
+    def issuers(self):
+        return {issuer["id"]: issuer for issuer in self.node.command_json("token", "issuer", "ls")["issuers"]}
+
+    def test_an_issuer_gets_another_key_and_what_the_old_one_made_runs_out_by_itself(self):
+        (old_seed, old_key), (seed, key) = self.loaded("key").split(), self.loaded("key").split()
+        self.node.command("token", "issuer", "add", old_key, "ci", "--max-ttl", "2h")
+        old = self.minted(old_seed, self.token("--uses", "1"))
+        self.assertEqual(self.ok(self.run_as_guest(old, "--", "echo", "before")), "before\n")
+        view = json.loads(self.node.command("rotate", "issuer", "ci", key, "--json"))
+        known = self.issuers()
+        self.assertEqual(known[view["old_key_id"]]["replaced_by"], view["key_id"])
+        self.assertEqual((known[view["key_id"]]["name"], known[view["key_id"]]["max_ttl_seconds"]), ("ci", 7200))
+        self.assertIn("replaced", self.node.command("token", "issuer", "ls"))
+        for token in (old, self.minted(seed, self.token("--uses", "1"))):
+            self.assertEqual(self.ok(self.run_as_guest(token, "--", "echo", "after")), "after\n")
+        # The name leads to the new key, and no old one comes back.
+        for arguments, exit_code, code in (
+                (("rotate", "issuer", "ci", old_key), 125, "rotate.refused"),
+                (("rotate", "issuer", old_key, self.loaded("key").split()[1]), 125, "rotate.refused"),
+                (("token", "issuer", "add", old_key, "ci"), 125, "rotate.refused"),
+                (("rotate", "issuer", "nobody", old_key), 3, "token.issuer_not_found"),
+                (("rotate", "issuer", "ci", "k4.public.x"), 2, None)):
+            self.assert_refused(self.mesh.attempt(self.node, *arguments), exit_code, code)
+        self.node.command("token", "issuer", "revoke", view["old_key_id"])
+        self.assert_refused(self.run_as_guest(old, "--", "true"), 125, "token.invalid")

@@ -72,6 +72,9 @@ struct ModelTests {
                 id: "k4.pid.x", key: StateUnderTest.key(1), name: "ci", lifetimeSeconds: 60, by: "ana", at: 4,
                 ttlSeconds: 3_600, expires: 5)),
         .raiseTokenEpoch(by: "ana"), .rotateKey(RotationTests.rotation(to: 11)),
+        .rotateIssuer(
+            "k4.pid.x",
+            IssuerRecord(id: "k4.pid.y", key: StateUnderTest.key(1), name: "ci", lifetimeSeconds: 60, by: "ana", at: 4)),
         .revoke(NodeID(3), by: "sam"), .label(NodeID(3), set: [Label(name: "rack", value: "b")], removed: ["gpu"]),
         .moveGang(key), .absent(NodeID(3), Absence(id: .max, nanoseconds: 5, since: 7)), .back(NodeID(3), absence: 9),
         .rankReady(key, nil), .rankReady(key, MeetingPoint(address: "10.0.0.1", port: 21_000)),

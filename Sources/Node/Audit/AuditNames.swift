@@ -20,12 +20,19 @@ struct AuditNames {
         var leader: NodeRecord?
         var witnesses: [NodeRecord] = []
         for node in nodes {
-            // A node whose key is none is no signer.
-            guard let key = AuditNames.key(of: node) else { continue }
-            if leader == nil, note.isSigned(by: origin, key) { leader = node }
-            if note.cosigned(by: witness(key), key) != nil { witnesses.append(node) }
+            let keys = AuditNames.keys(of: node)
+            if leader == nil, keys.contains(where: { note.isSigned(by: origin, $0) }) { leader = node }
+            if keys.contains(where: { note.cosigned(by: witness($0), $0) != nil }) { witnesses.append(node) }
         }
         return (leader, witnesses)
+    }
+
+    /// The key of a node, and those that it had before: what they have signed is signed. Bytes that are no key sign nothing.
+    private static func keys(of node: NodeRecord) -> [PublicKey] {
+        let former = node.formerKeys.reversed().compactMap { former -> PublicKey? in
+            do { return try PublicKey(bytes: former.key.array) } catch { return nil }
+        }
+        return (key(of: node).map { [$0] } ?? []) + former
     }
 
     static func key(of node: NodeRecord) -> PublicKey? {

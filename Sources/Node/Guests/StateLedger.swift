@@ -33,7 +33,11 @@ struct StateLedger: AccessLedger {
         guard let record = state.issuer(id.text), record.key.array.count == PublicKey.byteCount else { return nil }
         return AccessIssuer(
             key: PublicKey(admitted: record.key.array), name: record.name,
-            lifetime: Int64(clamping: record.lifetimeSeconds), expires: record.expires.map { $0 / 1_000_000_000 })
+            lifetime: Int64(clamping: record.lifetimeSeconds), expires: record.expires.map { $0 / 1_000_000_000 },
+            replacement: record.replaced.map {
+                // What it has issued by then runs out by itself.
+                AccessIssuer.Replacement(at: $0.at / 1_000_000_000, until: .max, isRecordedOnly: false)
+            })
     }
 
     func hasMade(root: Digest, named name: String) -> Bool { state.hasMade(root: root, named: name) }

@@ -10,6 +10,8 @@ extension RequestHandler {
             try node.keys.begin()
             defer { node.keys.answered() }
             try await reply(.rotated(try await service.rotateNode(by: node.actor(caller.name))))
+        case .issuer(let old, let key):
+            try await reply(.rotated(try await service.rotateIssuer(old, to: key, by: caller.name)))
         }
     }
 }

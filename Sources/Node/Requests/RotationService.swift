@@ -68,6 +68,28 @@ struct RotationService {
         return (keys, rotation)
     }
 
+    // MARK: Issuers
+
+    /// - Parameter old: the name or the id of the key that goes.
+    func rotateIssuer(_ old: String, to key: Bytes, by person: String) async throws -> RotatedView {
+        guard try await node.driver.read(patience: RotationService.readPatience) else {
+            throw node.driver.nobodyLeads(for: RotationService.readPatience)
+        }
+        // A name stays with the newest key; older ones are to be had by their ids.
+        let named = state.issuers.filter { $0.name == old && $0.replaced == nil }
+        guard named.count <= 1 else { throw NodeError.issuerAmbiguous(name: old, keys: named.map(\.id)) }
+        guard let former = state.issuer(old) ?? named.first else { throw SchedulerError.issuerNotFound(old) }
+        let new = try PublicKey(bytes: key.array)
+        let record = IssuerRecord(
+            id: new.id.text, key: key, name: former.name, lifetimeSeconds: former.lifetimeSeconds, by: person)
+        _ = try await node.driver.carryOut(.rotateIssuer(former.id, record), by: node.actor(person))
+        let replaced = state.issuer(former.id)?.replaced?.at ?? state.time
+        let lifetime = Int64(clamping: former.lifetimeSeconds) * 1_000_000_000
+        return RotatedView(
+            name: former.name, oldKey: former.id, newKey: record.id, believedUntil: replaced + lifetime,
+            tokens: outstanding(of: try KeyID(text: former.id)))
+    }
+
     // MARK: Certificates
 
     /// From the mesh key where it is here, else from a member that may admit, the oldest first because it stands nearest

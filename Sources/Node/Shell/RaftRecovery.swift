@@ -156,7 +156,9 @@ public final class RaftRecovery {
         guard header.meshKey.array == membership.meshKey.bytes, state.meshKey == header.meshKey else {
             throw NodeError.recoverOtherMesh(file: header.meshName, here: membership.meshName)
         }
-        guard let own = state.member(identityKey: Bytes(identity.publicKey.bytes)) else {
+        // While its keys are rotated the file may know it by either.
+        let keys = [identity.publicKey] + (identity.other.map { [$0.signingKey.publicKey] } ?? [])
+        guard let own = keys.lazy.compactMap({ state.member(identityKey: Bytes($0.bytes)) }).first else {
             throw NodeError.recoverNotMember(path: file)
         }
         var membership = membership

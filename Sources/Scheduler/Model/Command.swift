@@ -73,6 +73,8 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case invitationMade(InvitationMade)
     /// A node has another key from here on.
     case rotateKey(KeyRotation)
+    /// A key outside the members that may issue tokens, by its id, has another one in its place, with its name and bounds.
+    case rotateIssuer(String, IssuerRecord)
     /// Of a version newer than ours; it is refused when applied. Kept as it came.
     case unrecognised(CBOR)
 
@@ -126,6 +128,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 60: self = .refusals(try map.require(1), try map.require(2))
         case 61: self = .invitationMade(try map.require(1))
         case 70: self = .rotateKey(try map.require(1))
+        case 71: self = .rotateIssuer(try map.require(1), try map.require(2))
         default: self = .unrecognised(cbor)
         }
     }
@@ -197,6 +200,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case .refusals(let node, let counts): return Command.pair(60, node, counts)
         case .invitationMade(let invitation): return .kind(61) { $0.set(1, invitation) }
         case .rotateKey(let rotation): return .kind(70) { $0.set(1, rotation) }
+        case .rotateIssuer(let old, let issuer): return Command.pair(71, old, issuer)
         case .unrecognised(let cbor): return cbor
         }
     }

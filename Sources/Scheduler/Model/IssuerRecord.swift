@@ -19,6 +19,8 @@ public struct IssuerRecord: Hashable, Sendable, CBORCodable {
     public var ttlSeconds: UInt64?
     /// When that is over, in nanoseconds since the Unix epoch; the state sets it.
     public var expires: Int64?
+    /// nil: it is the one of now.
+    public var replaced: IssuerReplacement?
 
     public init(
         id: String, key: Bytes, name: String, lifetimeSeconds: UInt64, by: String, at: Int64 = 0,
@@ -44,6 +46,7 @@ public struct IssuerRecord: Hashable, Sendable, CBORCodable {
         at = try map.require(6)
         ttlSeconds = try map.optional(7)
         expires = try map.optional(8)
+        replaced = try map.optional(10)
     }
 
     public var cbor: CBOR {
@@ -56,6 +59,7 @@ public struct IssuerRecord: Hashable, Sendable, CBORCodable {
         map.set(6, at)
         map.set(7, ttlSeconds)
         map.set(8, expires)
+        map.set(10, replaced)
         return .map(map)
     }
 }

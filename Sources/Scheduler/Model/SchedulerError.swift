@@ -74,6 +74,8 @@ public enum SchedulerError: Error, Hashable, Sendable {
     case keyReplaced(name: String)
     /// The key of this node was rotated a moment ago.
     case rotatedJustNow(name: String, at: String, again: String)
+    /// No key of this name or id may issue tokens.
+    case issuerNotFound(String)
     /// A rotation of keys that cannot be, and why.
     case badRotation(String)
     /// The node's program is older than what the mesh speaks.
@@ -135,6 +137,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .keyReplaced: return "mesh.join.key_replaced"
         case .rotatedJustNow: return "rotate.just_now"
         case .badRotation: return "rotate.refused"
+        case .issuerNotFound: return "token.issuer_not_found"
         case .levelTooOld: return "mesh.level.too_old"
         case .levelTooNew: return "mesh.level.too_new"
         case .levelNotReached: return "mesh.level.not_reached"
@@ -206,6 +209,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
             return "denied: \(node) joined as a \(role), and administrators act on hosts that may vote"
         case .keyReplaced(let name): return "the key of this host was \(name)'s, which has another one now"
         case .rotatedJustNow(let name, let at, _): return "the key of \(name) was rotated at \(at)"
+        case .issuerNotFound(let who): return "no key \(who) was added to issue tokens"
         case .badRotation(let what): return "the mesh does not take this key: \(what)"
         case .levelTooOld(let node, let mesh):
             return "this swarmlet speaks the protocol up to level \(node.highest), the mesh is at level \(mesh)"
@@ -278,7 +282,9 @@ public enum SchedulerError: Error, Hashable, Sendable {
             return
                 "if this host is another one: swarmlet leave --forget here, which gives it a key of its own; then join"
         case .rotatedJustNow(_, _, let again): return "nothing was changed. Rotate it again after \(again)"
-        case .badRotation: return "nothing was changed. Try again: swarmlet rotate"
+        case .badRotation: return "nothing was changed. See what there is: swarmlet token issuer ls"
+        case .issuerNotFound:
+            return "see what there is: swarmlet token issuer ls; add one: swarmlet token issuer add KEY NAME"
         case .levelTooOld: return "upgrade swarmlet on that host"
         case .levelTooNew: return "upgrade the members of the mesh first: swarmlet members --json shows their versions"
         case .levelNotReached: return "upgrade swarmlet on every host of the mesh: swarmlet members --json"
@@ -294,7 +300,9 @@ public enum SchedulerError: Error, Hashable, Sendable {
             "config.too_large", "node.labels.invalid":
             return 2
         case "token.revoked", "token.not_issued", "auth.denied": return 4
-        case "job.not_found", "job.task_not_found", "node.not_found", "mesh.approve.not_found": return 3
+        case "job.not_found", "job.task_not_found", "node.not_found", "mesh.approve.not_found",
+            "token.issuer_not_found":
+            return 3
         default: return 125
         }
     }

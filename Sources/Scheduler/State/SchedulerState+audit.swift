@@ -121,6 +121,10 @@ extension SchedulerState {
             return AuditEvent(
                 .keyRotated, actor: actor, node: nodeName(rotation.node),
                 about: "key \(Hex.encode(rotation.newKey.array)) was \(Hex.encode(rotation.oldKey.array))")
+        case .rotateIssuer(let old, let issuer):
+            let name = issuerRows[issuer.id]?.name ?? ""
+            return AuditEvent(
+                .keyRotated, actor: actor ?? issuer.by, about: "issuer \(name) key \(issuer.id) was \(old)")
         case .revokeToken(let revocation): return revoked(revocation, actor)
         case .addIssuer(let issuer):
             return AuditEvent(.issuerAdded, actor: actor ?? issuer.by, about: "\(issuer.id) \(issuer.name)")

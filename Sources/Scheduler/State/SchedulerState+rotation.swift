@@ -51,6 +51,40 @@ extension SchedulerState {
         events += [.nodeChanged(rotation.node), .tokensChanged]
     }
 
+    /// The key of this id issues nothing more from here on; what it has issued is good until it runs out.
+    mutating func rotate(
+        _ old: String, to issuer: IssuerRecord, _ events: inout [StateEvent]
+    ) throws(SchedulerError) {
+        guard var former = issuerRows[old] else { throw .issuerNotFound(old) }
+        // Asked again, because the answer was lost.
+        if former.replaced?.by == issuer.id, issuerRows[issuer.id] != nil { return }
+        guard former.replaced == nil else { throw .badRotation("\(former.name) has another key already") }
+        guard !isRevoked(issuer: old) else { throw .badRotation("the key of \(former.name) is revoked") }
+        guard issuerRows[issuer.id] == nil, !isRevoked(issuer: issuer.id), memberKeys[issuer.key] == nil,
+            revokedKeys[issuer.key] == nil, issuer.key != meshKey
+        else { throw .badRotation("the new key is in use, or was") }
+        var issuer = issuer
+        issuer.name = former.name
+        issuer.lifetimeSeconds = former.lifetimeSeconds
+        issuer.ttlSeconds = former.ttlSeconds
+        try add(issuer, &events)
+        former.replaced = IssuerReplacement(at: time, by: issuer.id)
+        issuerRows.set(old, former)
+    }
+
+    private func isRevoked(issuer: String) -> Bool {
+        tokenRevocationRows[.issuer(issuer)].map { $0.issuedBefore == nil } ?? false
+    }
+
+    /// One that was replaced long ago has issued nothing that could still be good.
+    mutating func forgetReplacedIssuers() {
+        guard issuerRows.count >= SchedulerLimits.issuersMax else { return }
+        let oldest = time - SchedulerLimits.tokenKeptNanoseconds
+        for (id, row) in issuerRows.map({ ($0.key, $0.row) }) {
+            if let replaced = row.replaced, replaced.at < oldest { issuerRows.remove(id) }
+        }
+    }
+
     /// What a node has had as its keys is forgotten with it.
     mutating func forgetKeys(of record: NodeRecord) {
         for former in record.formerKeys where revokedKeys[former.key] == record.id { revokedKeys.remove(former.key) }

@@ -44,14 +44,19 @@ extension SchedulerState {
         guard issuer.key.array.count == 32, issuer.id.utf8.count <= SchedulerLimits.tokenNameBytesMax,
             (1...SchedulerLimits.nameMax).contains(issuer.name.count)
         else { throw .badToken }
+        forgetReplacedIssuers()
         guard issuerRows.count < SchedulerLimits.issuersMax || issuerRows.contains(issuer.id) else {
             throw .tooManyTokens
         }
         if let seconds = issuer.ttlSeconds {
             guard SchedulerLimits.issuerSeconds.contains(seconds) else { throw .badToken }
         }
+        guard issuerRows[issuer.id]?.replaced == nil else {
+            throw .badRotation("the key \(issuer.id) has been replaced, and comes back no more")
+        }
         var issuer = issuer
         issuer.at = time
+        issuer.replaced = nil
         issuer.expires = issuer.ttlSeconds.map { time + Int64($0) * 1_000_000_000 }
         issuerRows.set(issuer.id, issuer)
         events += [.tokensChanged, .tokenIssuerAdded(issuer.id)]

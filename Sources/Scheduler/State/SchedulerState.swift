@@ -149,6 +149,7 @@ public struct SchedulerState: Sendable {
         case .invitationMade(let invitation):
             guard invitation.jti.utf8.count <= SchedulerLimits.tokenNameBytesMax else { throw .badToken }
         case .rotateKey(let rotation): try rotate(rotation, &events)
+        case .rotateIssuer(let old, let issuer): try rotate(old, to: issuer, &events)
         case .tick: break
         case .unrecognised: throw .unrecognised
         }

@@ -12,7 +12,51 @@ enum RotateCommand {
             the whole mesh at once. Administrators only.
             """
         ],
-        examples: [.init("sudo swarmlet rotate node", "this host gets another key")], subcommands: [node])
+        examples: [
+            .init("sudo swarmlet rotate node", "this host gets another key"),
+            .init("sudo swarmlet rotate issuer ci k4.public.Hrnbu7wEfAP9cGBOAHHwmH4Wsot1ciXBHwBBXQ4gsaI", "ci does"),
+        ], subcommands: [node, issuer])
+
+    private static let issuer = Command(
+        "rotate issuer", summary: "Put another key in the place of one that issues tokens",
+        operands: .words(placeholder: "NAME|OLD NEW", least: 2, most: 2),
+        details: [
+            """
+            NAME or OLD is a key that was added with swarmlet token issuer add, NEW a public key that begins with
+            k4.public. The new one has its name and its longest life of tokens. What the old one issued by now is good until it
+            runs out, and nothing that it issues later. Where somebody else has the old key, end all that it issued:
+            swarmlet token issuer revoke OLD.
+            """
+        ],
+        examples: [
+            .init(
+                "sudo swarmlet rotate issuer ci k4.public.Hrnbu7wEfAP9cGBOAHHwmH4Wsot1ciXBHwBBXQ4gsaI",
+                "the new key of ci")
+        ], run: rotateIssuer)
+
+    private static func rotateIssuer(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
+        let key: PublicKey
+        do { key = try PublicKey(text: invocation.operands[1]) } catch {
+            throw .badOperand(
+                value: invocation.operands[1], expectation: "a key that begins with k4.public.",
+                example: "swarmlet rotate issuer ci k4.public.Hrnbu7wEfAP9cGBOAHHwmH4Wsot1ciXBHwBBXQ4gsaI")
+        }
+        var old = invocation.operands[0]
+        // An old key is as good as its id.
+        if old.hasPrefix("k4.public.") {
+            do { old = try PublicKey(text: old).id.text } catch { throw .refused(APIFailure(error)) }
+        }
+        let request = APIRequest.rotate(.issuer(old, key: Bytes(key.bytes)))
+        guard case .rotated(let view) = try LocalClient.call(request, try DataDirectory.chosen(invocation)) else {
+            throw .badAnswer(reason: "another reply than to a rotation")
+        }
+        try show(view, terminal)
+        let known = view.tokens > 0 ? " The mesh knows of \(view.tokens)." : ""
+        terminal.note(
+            "what the old one issued is good until it runs out, at \(clock(view.believedUntil)) UTC at the latest.\(known) "
+                + "To end it now: swarmlet token issuer revoke \(view.oldKey)")
+        return ExitCode.success
+    }
 
     private static let node = Command(
         "rotate node", summary: "Give this host another key; its jobs run on",

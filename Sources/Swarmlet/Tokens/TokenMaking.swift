@@ -312,6 +312,8 @@ enum TokenMaking {
                                     ("revoked", .bool(isRevoked(issuer))),
                                     ("ttl_seconds", issuer.ttlSeconds.map(JSON.count) ?? .null),
                                     ("ends", .time(issuer.expires)),
+                                    ("replaced_at", .time(issuer.replaced?.at)),
+                                    ("replaced_by", .optional(issuer.replaced?.by)),
                                 ])
                             })
                     ),
@@ -320,6 +322,7 @@ enum TokenMaking {
         }
         func standing(_ issuer: IssuerRecord) -> String {
             if isRevoked(issuer) { return "revoked" }
+            if issuer.replaced != nil { return "replaced" }
             return issuer.expires.map { $0 < view.time } ?? false ? "ended" : "good"
         }
         var table = Table(["NAME", "MAX TTL", "ADDED", "BY", "STATE", "ENDS", "KEY"])

@@ -71,6 +71,7 @@ enum APIExamples {
             .token(.revoke(tokens.revocations[0])), .token(.addIssuer(tokens.issuers[0])),
             .audit(.list(since: 1, tail: 2, token: "9f3c")), .audit(.verify(checkpoint: "a\n1\nb\n")),
             .audit(.proofOfJob(17)), .audit(.proof(214)), .rotate(.node),
+            .rotate(.issuer("ci", key: Bytes([1]))),
             .revoke("owl"), .remove("owl"), .ping(PingRequest(node: "owl", count: 3, pauseMilliseconds: 10)),
             .events(EventsRequest(follow: true)), .doctorPeer("owl"), .doctorReport,
             .pause(PauseRequest(job: 1, isPaused: true)),
