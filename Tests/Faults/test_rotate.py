@@ -159,6 +159,28 @@ class RotateAway(RotateCase):
         self.assertEqual(self.run_job("--no-send", "--", "true", node=worker).returncode, 0)
 
 
+class NotYet(MeshCase):
+    """What is refused changes nothing."""
+
+    node_count = 1
+    joined = False
+
+    def test_a_mesh_below_the_level_rotates_nothing_and_a_host_without_one_neither(self):
+        keys = os.path.join(self.node.data, "keys")
+        self.mesh.environment["SWARMLET_LEVELS"] = "1-6"
+        self.node.found("fault")
+        del self.mesh.environment["SWARMLET_LEVELS"]
+        before = self.mesh.members(self.node)[0]["id"]
+        self.assert_refused(self.mesh.attempt(self.node, "rotate", "node"), 125, "mesh.level.not_reached")
+        key = "k4.public.Hrnbu7wEfAP9cGBOAHHwmH4Wsot1ciXBHwBBXQ4gsaI"
+        self.node.command("token", "issuer", "add", key, "ci")
+        self.assert_refused(self.mesh.attempt(self.node, "rotate", "issuer", "ci", key), 125, "mesh.level.not_reached")
+        self.assertEqual(self.mesh.members(self.node)[0]["id"], before)
+        self.assertEqual(sorted(os.listdir(keys)), ["identity", "mesh", "noise"])
+        self.node.command("leave", "--forget", "--yes")
+        self.assert_refused(self.mesh.attempt(self.node, "rotate", "node"), 125, "mesh.none")
+
+
 class RotateWithGuests(GuestCase):
     node_count = 1
 

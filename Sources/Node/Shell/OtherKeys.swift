@@ -87,7 +87,11 @@ struct OtherKeys: Sendable {
         if HostFiles.exists(taken) {
             let keys = try OtherKeys(at: taken)
             guard var membership = try MeshMembership.read(directory) else {
-                throw NodeError.dataDirectoryDamaged(path: directory.mesh, reason: "it is missing")
+                // It has left its mesh meanwhile, which admits the key of before no more.
+                try put("\(taken)/\(files.identity)", at: directory.identity)
+                try put("\(taken)/\(files.noise)", at: directory.noise)
+                try HostFiles.removeTree(former)
+                return try HostFiles.removeTree(taken)
             }
             // The certificates last: where they are, the rest is, too, and what is in use may be replaced.
             if !HostFiles.exists("\(former)/\(files.certificates)") {

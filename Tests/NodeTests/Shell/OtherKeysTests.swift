@@ -122,6 +122,16 @@ struct OtherKeysTests {
         try #require(try MeshMembership.read(directory)).check(identity, directory)
     }
 
+    @Test("a node that has left its mesh meanwhile goes by the new keys, and keeps none of before")
+    func left() throws {
+        let (_, keys) = try member()
+        try OtherKeys.beginTaking(directory)
+        try HostFiles.removeTree(directory.mesh)
+        let identity = try NodeIdentity(directory)
+        #expect(identity.publicKey == keys.signingKey.publicKey && identity.other == nil)
+        #expect(try HostFiles.names(in: directory.keys) == ["identity", "noise"])
+    }
+
     @Test("keys of which a part is missing are not silently done without")
     func damaged() throws {
         _ = try member()
