@@ -1,6 +1,8 @@
 """Jobs that write without end: each is held to what it may keep on disk, and its neighbour and its host go on."""
 
 import os
+import shutil
+import tempfile
 import unittest
 
 from test_disk import SmallDisks, meshes
@@ -31,6 +33,25 @@ class DiskLimit(GuestCase):
         with open(os.path.join(self.node.data, "work", f"{neighbour}.0.1", "go"), "w", encoding="utf-8"):
             pass
         self.node.command("wait", str(neighbour))
+
+    def test_a_checkpoint_directory_elsewhere_counts_by_whatever_name(self):
+        place = tempfile.mkdtemp(prefix="swarmlet-disk-", dir="/var/tmp")
+        self.addCleanup(shutil.rmtree, place)
+        os.chmod(place, 0o755)
+        os.makedirs(os.path.join(place, "real"))
+        if os.geteuid() == 0:
+            os.chown(os.path.join(place, "real"), 65534, 65534)
+        os.symlink("real", os.path.join(place, "link"))
+        for name in ("made", "link"):
+            with self.subTest(name):
+                folder = os.path.join(place, name)
+                flags = ["--no-send", "--disk", "32M", "--checkpoint", folder, "--", "sh", "-c"]
+                done = self.run_job(*flags, 'head -c 8M /dev/zero > "$SWARMLET_CHECKPOINT_DIR/a.pt"; sleep 2', seconds=120)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                done = self.run_job(*flags, 'cat /dev/zero > "$SWARMLET_CHECKPOINT_DIR/big"', seconds=120)
+                self.assertEqual(done.returncode, 153, done.stderr)
+                self.assertIn("[job.disk_limit]", done.stderr)
+                os.remove(os.path.join(folder, "big"))
 
     def test_output_without_end_is_no_matter_of_the_directory(self):
         done = self.run_job("--no-send", "--disk", "8M", "--", "sh", "-c", "head -c 64M /dev/zero | tr '\\0' 'x'; echo")

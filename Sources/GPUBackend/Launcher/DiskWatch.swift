@@ -2,7 +2,8 @@ import Codec
 import Glibc
 
 /// What an attempt keeps on the disk of its host, looked at again and again in steps that take no longer than the supervisor
-/// has: everything below its working directory, and what its processes have deleted and keep open.
+/// has: everything below its working directory and below those that it was given elsewhere, and what its processes have
+/// deleted there and keep open.
 ///
 /// It is somebody's who may try to hide it. No link is followed, each directory is opened from the one above it, names are
 /// bytes, and a directory that cannot be looked into counts as too much.
@@ -16,14 +17,22 @@ final class DiskWatch {
     /// Bytes that may be kept.
     private let bytesMax: UInt64
     private let filesMax: UInt64
-    private let root: String
+    /// Descriptors of the directories that count, the working directory first: by another name they would be the same. Those
+    /// that could not be opened are negative.
+    private let roots: [Int32]
+    private let workingDirectory: String
     private var reading: OpaquePointer?
-    /// Of the directory that is read: its names below the root, and its device.
+    /// Of the directory that is read: which root it is below, its names from there, and its device.
+    private var root = 0
     private var path: [[CChar]] = []
     private var device: dev_t = 0
     /// Directories that have been seen and not been read, with how deep they are.
-    private var pending: [(depth: Int, name: [CChar])] = []
+    private var pending: [(root: Int, depth: Int, name: [CChar])] = []
+    /// Those of the roots.
+    private var devices: [Int: dev_t] = [:]
     private var bytes: UInt64 = 0
+    /// The part of them that lies with the working directory.
+    private var bytesBeside: UInt64 = 0
     private var files: UInt64 = 0
     private var isUnderWay = false
     private var nextLook = Instant.zero
@@ -44,15 +53,22 @@ final class DiskWatch {
     private static let reserveBytes: UInt64 = 64 << 20
 
     /// - Parameters:
-    ///   - root: absolute.
+    ///   - root: the working directory, absolute.
+    ///   - others: directories elsewhere that count as well, with all that is in them.
     ///   - limit: in bytes.
-    init(_ root: String, limit: UInt64) {
-        self.root = root
+    init(_ root: String, others: [String] = [], limit: UInt64) {
+        workingDirectory = root
+        roots = ([root] + others.filter { !SandboxPlanner.holds(root, $0) }).map {
+            open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        }
         bytesMax = limit
         filesMax = max(DiskWatch.leastFiles, limit / DiskWatch.bytesPerFile)
     }
 
-    deinit { close() }
+    deinit {
+        close()
+        for root in roots where root >= 0 { Glibc.close(root) }
+    }
 
     /// Takes the next step, where it is time for one.
     ///
@@ -66,7 +82,7 @@ final class DiskWatch {
         if bytes > bytesMax || files > filesMax { return .above }
         if isDone {
             let free = freeBytes
-            if bytes > DiskWatch.reserveBytes, free < DiskWatch.reserveBytes { return .above }
+            if bytesBeside > DiskWatch.reserveBytes, free < DiskWatch.reserveBytes { return .above }
             isUnderWay = false
             nextLook = now + pause(room: min(bytesMax - bytes, free), at: now)
         } else {
@@ -88,8 +104,9 @@ final class DiskWatch {
     private func begin() {
         close()
         isUnderWay = true
-        (bytes, files, path) = (0, 0, [])
-        pending = [(0, [])]
+        (bytes, bytesBeside, files, path) = (0, 0, 0, [])
+        devices = [:]
+        pending = roots.indices.reversed().map { ($0, 0, []) }
     }
 
     private func close() {
@@ -106,6 +123,7 @@ final class DiskWatch {
                 if let entry = readdir(reading) { count(entry, in: dirfd(reading)) } else { close() }
                 if bytes > bytesMax || files > filesMax { return false }
             } else if let next = pending.popLast() {
+                root = next.root
                 path = next.depth == 0 ? [] : Array(path.prefix(next.depth - 1)) + [next.name]
                 left -= path.count + 1
                 openDirectory()
@@ -117,7 +135,8 @@ final class DiskWatch {
     }
 
     private func openDirectory() {
-        var directory = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+        var directory = openat(roots[root], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if directory < 0 { bytes = .max }
         for name in path where directory >= 0 {
             let below = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
             let error = errno
@@ -133,6 +152,7 @@ final class DiskWatch {
             return
         }
         device = facts.st_dev
+        if path.isEmpty { devices[root] = device }
         reading = stream
     }
 
@@ -147,13 +167,16 @@ final class DiskWatch {
         // One of several names of it: each counts its part.
         add(facts, parts: UInt64(max(1, facts.st_mode & S_IFMT == S_IFDIR ? 1 : facts.st_nlink)))
         // What is mounted there is not on this disk, or is its owner's.
-        if facts.st_mode & S_IFMT == S_IFDIR, facts.st_dev == device { pending.append((path.count + 1, name)) }
+        if facts.st_mode & S_IFMT == S_IFDIR, facts.st_dev == device { pending.append((root, path.count + 1, name)) }
     }
 
     private func add(_ facts: stat, parts: UInt64) {
         files += 1
         // Of 512 bytes each, whatever the file system has (stat(2)).
-        bytes = bytes.addingReportingOverflow(UInt64(max(0, facts.st_blocks)) * 512 / parts).partialValue
+        let taken = UInt64(max(0, facts.st_blocks)) * 512 / parts
+        let (sum, overflow) = bytes.addingReportingOverflow(taken)
+        bytes = overflow ? .max : sum
+        if facts.st_dev == devices[0] { bytesBeside += taken }
     }
 
     /// Files without a name, that go with the last descriptor on them.
@@ -169,17 +192,17 @@ final class DiskWatch {
                 let offset = MemoryLayout<dirent>.offset(of: \.d_name)!
                 let name = UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: CChar.self)
                 guard fstatat(dirfd(directory), name, &facts, 0) == 0, facts.st_mode & S_IFMT == S_IFREG,
-                    facts.st_nlink == 0, facts.st_dev == device, counted.insert(facts.st_ino).inserted
+                    facts.st_nlink == 0, devices.values.contains(facts.st_dev), counted.insert(facts.st_ino).inserted
                 else { continue }
                 add(facts, parts: 1)
             }
         }
     }
 
-    /// What its file system has left; where that does not say so, its limit alone counts.
+    /// What the file system of the working directory has left; where that does not say so, its limit alone counts.
     private var freeBytes: UInt64 {
         var room = statvfs()
-        guard statvfs(root, &room) == 0 else { return .max }
+        guard statvfs(workingDirectory, &room) == 0 else { return .max }
         return UInt64(room.f_bavail) * UInt64(room.f_frsize)
     }
 }

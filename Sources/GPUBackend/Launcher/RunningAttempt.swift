@@ -49,7 +49,9 @@ final class RunningAttempt {
         self.process = process
         self.group = group
         input = AttemptInput(process.input)
-        disk = spec.diskBytes > 0 ? DiskWatch(spec.workingDirectory, limit: spec.diskBytes) : nil
+        disk =
+            spec.diskBytes > 0
+            ? DiskWatch(spec.workingDirectory, others: spec.writableDirectories, limit: spec.diskBytes) : nil
         log = LogWriter(path: spec.logPath)
     }
 
