@@ -1,3 +1,4 @@
+import CLinux
 import Codec
 import Foundation
 import Scheduler
@@ -236,5 +237,52 @@ struct SupervisorLifeTests {
         try harness.send(.resume(spec.key))
         #expect(moves(harness))
         #expect(try harness.waitForEnd(spec.key).outcome == .timeLimit)
+    }
+
+    @Test("who has closed his end of the control socket is not listened to until he can be reaped")
+    func silence() throws {
+        let harness = try SupervisorHarness(launch: false)
+        var spec = harness.spec(["/bin/sh", "-c", "while [ ! -e go ]; do sleep 0.01; done; exit 4"])
+        spec.isolation = .group
+        try FileManager.default.createDirectory(atPath: harness.directory.path, withIntermediateDirectories: true)
+        let process = try AttemptProcess.clone(spec)
+        let attempt = RunningAttempt(spec: spec, process: process, group: nil)
+        process.send(CLINUX_ORDER_GO)
+        #expect(eventually { attempt.readMessages(now: HostClock.sinceBoot()) })
+        _ = attempt.readMessages(now: HostClock.sinceBoot())
+        #expect(!attempt.isSilent, "it may say more")
+        #expect(FileManager.default.createFile(atPath: harness.work + "/go", contents: nil))
+        #expect(
+            eventually {
+                _ = attempt.readMessages(now: HostClock.sinceBoot())
+                return attempt.isSilent
+            })
+        #expect(attempt.hasReported, "its last word is heard all the same")
+        var status: Int32 = 0
+        #expect(waitpid(process.process, &status, 0) == process.process)
+        process.closeAll()
+    }
+
+    @Test("a command may use the processors that its supervisor may, and no others")
+    func processors() throws {
+        func mask(_ status: String) -> Substring? {
+            status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") }
+        }
+        let harness = try SupervisorHarness()
+        let own = try String(contentsOfFile: "/proc/thread-self/status", encoding: .utf8)
+        #expect(try mask(harness.shell("cat /proc/self/status").1) == mask(own) && mask(own) != nil)
+        let process = try #require(harness.directory.runningProcess)
+        let supervisor = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+        let list = try #require(supervisor.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") })
+        let first = try #require(list.split { !$0.isNumber }.first)
+        let taskset = Process()
+        taskset.executableURL = URL(fileURLWithPath: "/usr/bin/taskset")
+        taskset.arguments = ["-p", "-c", String(first), "\(process)"]
+        taskset.standardOutput = FileHandle.nullDevice
+        try taskset.run()
+        taskset.waitUntilExit()
+        try #require(taskset.terminationStatus == 0)
+        let narrow = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+        #expect(try mask(harness.shell("cat /proc/self/status").1) == mask(narrow) && mask(narrow) != nil)
     }
 }

@@ -158,7 +158,7 @@ def spawn_rates(folder, count, parallel):
         done = subprocess.run([program, str(count), str(parallel), *flags, "/bin/true"], capture_output=True, text=True)
         if done.returncode != 0:
             note(f"spawn loop {' '.join(flags)}: {done.stderr.strip()}")
-        rates.append(float(done.stdout) if done.returncode == 0 else None)
+        rates.append(float(done.stdout.split()[0]) if done.returncode == 0 else None)
     return rates
 
 

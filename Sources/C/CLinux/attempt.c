@@ -185,6 +185,7 @@ static int run_job(void *context) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    if (job->processors && clinux_processors_restore(job->processors) < 0) fail(job, CLINUX_LAYER_LIMITS, errno);
     if (sandbox) confine(job);
     // As execvp(3) searches: what is missing is passed over, what may not be executed is remembered.
     const char *const *environment = job->environment ? job->environment : attempt->environment;
@@ -361,8 +362,13 @@ static void disarm(const struct clinux_attempt *attempt) {
 
 pid_t clinux_job_start(struct job *job) {
     static char stack[JOB_STACK] __attribute__((aligned(16)));
+    static struct clinux_processors processors;
+    job->processors = clinux_processors_stay(&processors) ? &processors : NULL;
     pid_t pid = clone(run_job, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, job);
-    if (pid < 0) return -errno;
+    int error = errno;
+    // If this fails it failed in the child as well, which then has not run.
+    if (job->processors) clinux_processors_restore(job->processors);
+    if (pid < 0) return -error;
     // Memory was shared until the command replaced it: what it wrote is visible here.
     if (!job->failure.layer) return pid;
     waitpid(pid, NULL, 0);

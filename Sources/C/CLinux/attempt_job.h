@@ -17,6 +17,11 @@ struct failure {
     int error;
 };
 
+/// A bit for each processor, as many as the kernel can have.
+struct clinux_processors {
+    unsigned long words[1024 / sizeof(unsigned long)];
+};
+
 struct job {
     const struct clinux_attempt *attempt;
     const char *const *arguments;
@@ -29,6 +34,8 @@ struct job {
     const int *streams;
     /// 1: its standard input is the terminal of its session.
     int has_terminal;
+    /// Where it may run; NULL: where the one who starts it may.
+    const struct clinux_processors *processors;
     struct failure failure;
 };
 
@@ -37,6 +44,13 @@ _Noreturn void clinux_first_process(const struct clinux_attempt *attempt, int co
 
 /// Returns when the command runs: its process, or 0 with the reason in `failure`, or -errno.
 pid_t clinux_job_start(struct job *job);
+
+/// Keeps this process, and what it starts, on the processor where it is, until it may again run where it could before.
+/// 1, or 0 where that is not possible and nothing has changed.
+int clinux_processors_stay(struct clinux_processors *before);
+
+/// 0, or -1 with errno.
+int clinux_processors_restore(const struct clinux_processors *before);
 
 /// Tells the supervisor.
 void clinux_tell(const struct clinux_message *message);

@@ -154,17 +154,25 @@ static int make_parents(const char *path) {
 }
 
 static int make_directory(const char *path) {
+    // Mostly it is missing, and what is above it is there.
+    if (mkdir(path, 0755) == 0) return 0;
+    if (errno == ENOENT) {
+        int error = make_parents(path);
+        if (error) return error;
+        if (mkdir(path, 0755) == 0) return 0;
+    }
+    int error = errno;
     struct stat facts;
-    if (stat(path, &facts) == 0) return S_ISDIR(facts.st_mode) ? 0 : ENOTDIR;
-    int error = make_parents(path);
-    if (error) return error;
-    return mkdir(path, 0755) < 0 && errno != EEXIST ? errno : 0;
+    if (error != EEXIST && error != EROFS) return error;
+    if (stat(path, &facts) < 0) return error == EROFS ? EROFS : errno;
+    return S_ISDIR(facts.st_mode) ? 0 : ENOTDIR;
 }
 
 static int make_file(const char *path, const char *content) {
-    int error = make_parents(path);
+    const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (content ? O_TRUNC : 0);
+    int error = 0, file = open(path, flags, 0644);
+    if (file < 0 && errno == ENOENT && (error = make_parents(path)) == 0) file = open(path, flags, 0644);
     if (error) return error;
-    int file = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (content ? O_TRUNC : 0), 0644);
     if (file < 0) return errno;
     if (content && write(file, content, strlen(content)) < 0) error = errno;
     close(file);
@@ -197,6 +205,8 @@ static int make_tmpfs(const char *target, const char *options) {
 }
 
 static int make_link(const char *target, const char *text) {
+    if (symlink(text, target) == 0) return 0;
+    if (errno != ENOENT) return errno;
     int error = make_parents(target);
     if (error) return error;
     return symlink(text, target) < 0 ? errno : 0;

@@ -133,11 +133,26 @@ struct AttemptProcess {
         return sent < 0 ? Int32(-sent) : nil
     }
 
-    /// What it said since the last look.
-    func nextMessage() -> clinux_message? {
+    /// What is to be heard of it.
+    enum News {
+        case message(clinux_message)
+        case nothingYet
+        /// It has closed its end, and says nothing more.
+        case silence
+    }
+
+    func news() -> News {
         var message = clinux_message()
         let size = MemoryLayout<clinux_message>.size
-        return recv(control, &message, size, 0) == size ? message : nil
+        while true {
+            switch recv(control, &message, size, 0) {
+            case size: return .message(message)
+            case 0: return .silence
+            case let result where result < 0 && errno == EINTR: continue
+            case let result where result < 0 && errno != EAGAIN: return .silence
+            default: return .nothingYet
+            }
+        }
     }
 
     /// Makes users known inside the new user namespace: to root's supervisor all that it knows itself, since its jobs run
@@ -185,7 +200,7 @@ struct AttemptProcess {
         var polled = pollfd(fd: control, events: Int16(POLLIN), revents: 0)
         if poll(&polled, 1, Self.tryMilliseconds) > 0 {
             answer = "its first process ended early"
-            if let message = nextMessage() {
+            if case .message(let message) = news() {
                 let isRefused = message.kind == CLINUX_MESSAGE_REFUSED.rawValue
                 answer = isRefused ? SandboxLayer.text(message, sandbox) : nil
             }

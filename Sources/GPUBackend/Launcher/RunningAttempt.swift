@@ -39,6 +39,9 @@ final class RunningAttempt {
     var frozenTold = false
     /// Its descriptors are closed, and their numbers may already be those of another attempt.
     private(set) var isFinished = false
+    /// Its first process has closed the control socket. That stays readable until the process can be reaped, which takes
+    /// the kernel many milliseconds when namespaces go with it: who polled it meanwhile would not sleep.
+    private(set) var isSilent = false
     /// What became of its setup and of what somebody does beside it, not told yet.
     private var news: [SupervisorEvent] = []
     private var openStreams: Set<LogStream> = [.output, .error]
@@ -65,7 +68,15 @@ final class RunningAttempt {
     /// Reads its messages; true when the command began to run just now.
     func readMessages(now: Instant) -> Bool {
         var began = false
-        while let message = process.nextMessage() {
+        while true {
+            let message: clinux_message
+            switch process.news() {
+            case .message(let next): message = next
+            case .nothingYet: return began
+            case .silence:
+                isSilent = true
+                return began
+            }
             switch clinux_message_kind(message.kind) {
             case CLINUX_MESSAGE_STARTED:
                 startedAt = message.at_nanoseconds
@@ -87,7 +98,6 @@ final class RunningAttempt {
             default: report = message
             }
         }
-        return began
     }
 
     // -- Beside it --

@@ -164,8 +164,11 @@ final class Supervisor {
             sources.append(.connection)
         }
         for attempt in running {
-            polled.append(pollfd(fd: attempt.process.control, events: Int16(POLLIN), revents: 0))
-            sources.append(.control(attempt))
+            // A signal comes when it can be reaped.
+            if !attempt.isSilent {
+                polled.append(pollfd(fd: attempt.process.control, events: Int16(POLLIN), revents: 0))
+                sources.append(.control(attempt))
+            }
             if attempt.input.wantsWriting {
                 polled.append(pollfd(fd: attempt.input.descriptor, events: Int16(POLLOUT), revents: 0))
                 sources.append(.input(attempt))
@@ -197,7 +200,6 @@ final class Supervisor {
             if attempt.isFinished { return }
             if attempt.readMessages(now: HostClock.sinceBoot()) { try tellStarted(attempt) }
             unsent += attempt.takeNews()
-            // A closed control socket stays readable; its end is near, and the signal of it comes.
             try reap(attempt)
         case .input(let attempt): if attempt.input.write() { tellInput(attempt) }
         case .output(let attempt, let stream): attempt.readOutput(stream, buffer: buffer, limit: 4)
