@@ -38,7 +38,7 @@ extension MeshNode {
         case .relay: message = RelayAnswer.refused(failure.message).encoded
         case .certificates: message = CertificateAnswer.refused(failure).encoded()
         case .relayed, .logCopy, .guest, .audit: return stream.cancel()
-        case .log, .files, .admission, .raft, .history, .doctor, .hands, .upgrade, .certificate:
+        case .log, .files, .admission, .raft, .history, .doctor, .hands, .upgrade, .rotation:
             message = APIReply.failure(failure).encoded()
         }
         do {
