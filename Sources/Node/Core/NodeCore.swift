@@ -388,10 +388,11 @@ public struct NodeCore: Sendable {
         // What was replaced is stopped before the lease that would let it go on moves.
         for case .stop(let key, let stop) in steps { effects.append(.stop(key, stop)) }
         if let extended { effects.append(.extendLease(until: extended, heldBack: ledger.jobsHeldBack)) }
-        if let until = absence.takeGranted() {
+        let isLeased = now < lease.deadline
+        if let until = absence.takeGranted(leased: isLeased) {
             effects.append(.extendLease(until: until, heldBack: ledger.jobsHeldBack))
         }
-        if let over = absence.takeOver(leased: now < lease.deadline, now: now) {
+        if let over = absence.takeOver(leased: isLeased, now: now) {
             effects.append(.shortenLease(to: lease.deadline))
             proposals.add(Entry(request: requestIDs.next(), time: 0, command: .back(id, absence: over)))
         }

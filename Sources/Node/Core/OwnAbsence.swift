@@ -32,8 +32,11 @@ struct OwnAbsence: Sendable {
     }
 
     /// Until when what this node runs may go on without its daemon; once for each absence.
-    mutating func takeGranted() -> Instant? {
-        guard isGranted else { return nil }
+    ///
+    /// - Parameter leased: whether what runs here has a lease as that of any node. Without one the node may have been given
+    ///   up: by an entry right behind that of its absence, that the leader wrote before it knew of that.
+    mutating func takeGranted(leased: Bool) -> Instant? {
+        guard isGranted, leased else { return nil }
         isGranted = false
         return end
     }

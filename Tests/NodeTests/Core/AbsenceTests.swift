@@ -80,4 +80,18 @@ struct AbsenceTests {
         mesh.isolated = [third]
         #expect(mesh.run(seconds: 6) { mesh[1].state.node(third)?.presence != .present })
     }
+
+    @Test("gives what it runs that lease only while it has one as any other, because it may have been given up")
+    func leased() {
+        let absence = Absence(id: 7, nanoseconds: 20_000_000_000)
+        var own = OwnAbsence()
+        own.asked(absence, now: .zero + .seconds(100))
+        own.noticed(absence)
+        #expect(own.takeGranted(leased: false) == nil)
+        var givenUp = own
+        givenUp.noticed(nil)
+        #expect(givenUp.takeGranted(leased: true) == nil)
+        #expect(own.takeGranted(leased: true) == .zero + .seconds(120), "from when it asked")
+        #expect(own.takeGranted(leased: true) == nil, "once")
+    }
 }

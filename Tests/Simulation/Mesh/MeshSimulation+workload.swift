@@ -57,6 +57,7 @@ extension MeshSimulation {
         addChangesOfVoters()
         addOwners()
         addAbsences()
+        addUpgrades()
         addGangs()
         if settings.tokens > 0 { addGuests() }
     }
@@ -149,7 +150,7 @@ extension MeshSimulation {
     }
 
     func answered(_ request: RequestID, _ answer: Answer, by machine: Int) {
-        if machines[machine - 1].daemon?.absenceRequest == request { return mayGo(machine, answer) }
+        if machines[machine - 1].daemon?.leave?.request == request { return mayGo(machine, answer) }
         if machines[machine - 1].daemon?.readyRequests.contains(request) == true {
             machines[machine - 1].daemon?.readyRequests.removeAll { $0 == request }
             return startMet(machine)
@@ -179,6 +180,7 @@ extension MeshSimulation {
                 let endedAt = machines[machine - 1].daemon?.core.state.job(job)?.endedAt ?? 0
                 if let broken = truth.jobEnded(job, at: endedAt) { give(broken) }
             case .gangChanged: startMet(machine)
+            case .nodeChanged(let id): checkPromise(id, machine)
             case .attemptLost(let key, let node):
                 tell("host \(machine) sees \(key.job)_\(key.task) attempt \(key.attempt) lost with \(node)")
             default: break

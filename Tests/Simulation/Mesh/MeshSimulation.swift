@@ -175,7 +175,7 @@ public final class MeshSimulation {
         case .killed(let machine): if isChaos { kill(machine) }
         case .owner(let machine, let isThere): owner(machine, isThere: isThere && isChaos)
         case .announce(let machine): announce(machine)
-        case .goAway(let machine): goAway(machine)
+        case .goAway(let machine, let length): goAway(machine, for: length)
         case .gone(let machine, let boot): if isCurrent(machine, boot) { gone(machine) }
         }
     }

@@ -12,6 +12,8 @@ struct MeshTruth {
     /// When a job ended, as the first member said that applied its end.
     private var jobEnds: [JobID: Int64] = [:]
     private(set) var startCount = 0
+    /// Until when a host that is away is waited for, in true time, and up to where the log was applied when it heard that.
+    private var promises: [NodeID: (until: Instant, index: UInt64)] = [:]
 
     /// A process begins to run or goes on; `others` are the processes of the same task that run now elsewhere.
     func running(_ key: AttemptKey, on machine: Int, beside others: [(machine: Int, key: AttemptKey)]) -> String? {
@@ -31,6 +33,16 @@ struct MeshTruth {
     }
 
     mutating func ended(_ key: AttemptKey, _ outcome: Outcome) { ends[key] = outcome }
+
+    mutating func promised(_ id: NodeID, until: Instant, at index: UInt64) { promises[id] = (until, index) }
+
+    /// Somebody who has applied the log up to here sees that a host is not away, or given up.
+    mutating func noLongerAway(_ id: NodeID, isGivenUp: Bool, appliedIndex: UInt64, now: Instant) -> String? {
+        guard let promise = promises[id], appliedIndex > promise.index else { return nil }
+        promises[id] = nil
+        guard isGivenUp, now < promise.until else { return nil }
+        return "host \(id) is given up \((promise.until - now).milliseconds) ms before its absence is over"
+    }
 
     mutating func jobEnded(_ job: JobID, at time: Int64) -> String? {
         if let known = jobEnds[job], known != time { return "job \(job) ended twice, at \(known) and at \(time)" }

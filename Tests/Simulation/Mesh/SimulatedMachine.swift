@@ -44,11 +44,19 @@ struct SimulatedMachine {
         var lease = Instant(nanoseconds: .min)
         var heldBack: [JobID] = []
         /// It has asked the mesh to wait for it while it is away.
-        var absenceRequest: RequestID?
+        var leave: Leave?
         /// When the core is woken next.
         var wakesAt = Instant.distantFuture
         /// How often it was woken in a row and wanted to be woken at once again.
         var restlessWakes = 0
+
+        /// What it asked for.
+        struct Leave {
+            let request: RequestID
+            let absence: Absence
+            /// True time.
+            let askedAt: Instant
+        }
     }
 
     var isUp: Bool { daemon != nil }
@@ -80,6 +88,6 @@ enum MeshEvent {
     case owner(Int, isThere: Bool)
     case announce(Int)
     /// The daemon of this host is to be away for a while, as for an upgrade; it goes.
-    case goAway(Int)
+    case goAway(Int, Interval)
     case gone(Int, boot: UInt64)
 }
