@@ -24,12 +24,22 @@ final class CertificateKeeper: @unchecked Sendable {
     func run() async {
         while node.isRunning {
             do {
-                if try isDue(node.membership.certificates) { try await tryToRenew() }
+                await look()
                 try await node.loop.sleep(for: pause)
             } catch {
-                guard node.isRunning else { return }
-                note("cannot look after the certificates of this node", error)
+                return
             }
+        }
+    }
+
+    private func look() async {
+        do {
+            guard try isDue(node.membership.certificates) else { return renewal.succeeded() }
+            try await tryToRenew()
+        } catch {
+            // A disk that is full, or a key file that is damaged: said once, and tried again later and later.
+            if renewal.failures == 0 { note("the certificates of this node cannot be renewed", error) }
+            renewal.failed(at: node.loop.now)
         }
     }
 
@@ -86,7 +96,8 @@ final class CertificateKeeper: @unchecked Sendable {
         if connected.contains(where: { !self.connected.contains($0) }) { renewal.metSomebody() }
         self.connected = connected
         guard renewal.mayTry(at: node.loop.now) else { return }
-        let found = HostFiles.exists(node.directory.meshKey) ? try withMeshKey() : try await fromMembers()
+        var found = withMeshKey()
+        if found == nil { found = try await fromMembers() }
         if let found {
             try node.take(found)
             let until = try verified(found).validity.map { RFC3339.format($0.expires * 1_000_000_000) } ?? "-"
@@ -102,12 +113,19 @@ final class CertificateKeeper: @unchecked Sendable {
         }
     }
 
-    private func withMeshKey() throws -> CertificateChain? {
+    /// nil where the mesh key is not here, or cannot be used: other members may renew all the same.
+    private func withMeshKey() -> CertificateChain? {
+        guard HostFiles.exists(node.directory.meshKey) else { return nil }
         let membership = node.membership
-        let key = try SigningKeyFile.load(node.directory.meshKey)
-        guard key.publicKey == membership.meshKey else { throw NodeError.foreignMeshKey(mesh: membership.meshName) }
-        return try .founding(
-            node.identity.publicKey, name: membership.nodeName, meshKey: key, now: Certifier.now)
+        do {
+            let key = try SigningKeyFile.load(node.directory.meshKey)
+            guard key.publicKey == membership.meshKey else { throw NodeError.foreignMeshKey(mesh: membership.meshName) }
+            return try .founding(
+                node.identity.publicKey, name: membership.nodeName, meshKey: key, now: Certifier.now)
+        } catch {
+            if renewal.failures == 0 { note("the mesh key here cannot be used", error) }
+            return nil
+        }
     }
 
     /// The chain that lasts longest, of those that are better than the one that is there; nil where there is none.
