@@ -21,7 +21,9 @@ enum Endings {
 
     /// - Parameter isRevoked: whether its tokens are believed no more anyway.
     static func issuer(_ issuer: IssuerRecord, isRevoked: Bool, now: Int64) -> EndingView? {
-        guard !isRevoked, issuer.replaced == nil, let ends = issuer.expires, let period = issuer.ttlSeconds else { return nil }
+        guard !isRevoked, issuer.replaced == nil, let ends = issuer.expires, let period = issuer.ttlSeconds else {
+            return nil
+        }
         // One that lives for a day is no news for all of it.
         let third = Interval.seconds(Int64(clamping: min(period, UInt64(Int32.max)) / 3))
         guard let time = span(to: ends, now: now, notice: min(notice, third)) else { return nil }

@@ -26,7 +26,8 @@ struct OtherKeysTests {
         let identity = try NodeIdentity(directory)
         try MeshMembership(
             meshName: "lab", meshKey: meshKey.publicKey, node: NodeID(3), nodeName: "owl",
-            certificates: try .founding(identity.publicKey, name: "owl", meshKey: meshKey), isFounder: false
+            certificates: try .founding(identity.publicKey, name: "owl", meshKey: meshKey, now: 1_795_271_400),
+            isFounder: false
         ).write(directory)
         let (key, noiseKey) = (SigningKey.generate(), NoiseKeyPair.generate())
         let rotation = KeyRotation(
@@ -34,7 +35,8 @@ struct OtherKeysTests {
             mesh: meshKey.publicKey.id.text)
         let keys = OtherKeys(
             signingKey: key, noiseKey: noiseKey,
-            certificates: try .founding(key.publicKey, name: "owl", meshKey: meshKey), rotation: rotation)
+            certificates: try .founding(key.publicKey, name: "owl", meshKey: meshKey, now: 1_795_271_400),
+            rotation: rotation)
         try keys.save(directory)
         return (identity, keys)
     }
