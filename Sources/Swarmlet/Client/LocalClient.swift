@@ -82,12 +82,13 @@ final class LocalClient {
     /// Lets a thread that waits for a reply find the end of the connection.
     func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
-    private func flush() throws(CommandError) {
+    private func flush() {
         let count = outgoing.withUnsafeBytes {
             Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
         }
         if count > 0 { outgoing.removeFirst(count) }
-        if count < 0, errno != EAGAIN, errno != EINTR { throw try refusalBeforeLoss() }
+        // Nobody hears it any more. What was said before that is still to be read, and then that the connection is closed.
+        if count < 0, errno != EAGAIN, errno != EINTR { outgoing.removeAll() }
     }
 
     /// Waits for the next reply. A failure, the end of the connection and what cannot be understood are thrown.
@@ -119,7 +120,7 @@ final class LocalClient {
         while true {
             if let signal = signals?.next() { return .signal(signal) }
             if let reply = try decoded() { return .reply(reply) }
-            if isSending { try flush() }
+            if isSending { flush() }
             let input = isSending ? nil : input
             switch Self.wait(for: descriptor, signals: signals, until: deadline, input: input, sends: isSending) {
             case .deadline: return .deadline
