@@ -113,6 +113,27 @@ class TokenLimits(GuestCase):
         self.node.command("config", "unset", "tokens.issued-only")
         self.ok(self.run_as_guest(offline, "--", "true"))
 
+    def test_what_no_setting_can_be_is_refused_and_changes_nothing(self):
+        for key, value in (("tokens.jobs", "0"), ("tokens.jobs", "many"), ("tokens.issued-only", "maybe")):
+            before = self.node.command("config", "get", key)
+            self.assert_refused(self.mesh.attempt(self.node, "config", "set", key, value), 2, "config.bad_value")
+            self.assertEqual(self.node.command("config", "get", key), before)
+
+    def patient(self, token, *arguments):
+        """A command of a guest, again while his token is asked with too often."""
+        done = []
+
+        def answered():
+            done[:] = [self.guest(token, *arguments)]
+            return "[token.rate]" not in done[0].stderr
+
+        self.wait(answered, "the token is heard again")
+        return done[0]
+
+
+class Watched(GuestCase):
+    """A mesh of its own: a host says once a second at most that it refused somebody."""
+
     def test_whoever_watches_a_token_sees_it_made_used_refused_and_withdrawn(self):
         # Seen by the host that is asked.
         watched = self.token("--uses", "1", "--address", f"127.0.0.1:{self.node.port}")
@@ -139,23 +160,6 @@ class TokenLimits(GuestCase):
         self.assertTrue(seen[2]["detail"].startswith("token.used"))
         unknown = self.mesh.attempt(self.node, "token", "watch", "zzzz")
         self.assert_refused(unknown, 3, "token.not_found")
-
-    def test_what_no_setting_can_be_is_refused_and_changes_nothing(self):
-        for key, value in (("tokens.jobs", "0"), ("tokens.jobs", "many"), ("tokens.issued-only", "maybe")):
-            before = self.node.command("config", "get", key)
-            self.assert_refused(self.mesh.attempt(self.node, "config", "set", key, value), 2, "config.bad_value")
-            self.assertEqual(self.node.command("config", "get", key), before)
-
-    def patient(self, token, *arguments):
-        """A command of a guest, again while his token is asked with too often."""
-        done = []
-
-        def answered():
-            done[:] = [self.guest(token, *arguments)]
-            return "[token.rate]" not in done[0].stderr
-
-        self.wait(answered, "the token is heard again")
-        return done[0]
 
 
 if __name__ == "__main__":
