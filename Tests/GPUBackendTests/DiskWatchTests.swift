@@ -103,24 +103,24 @@ import Testing
     @Test("a directory elsewhere counts together with the working directory, by whatever name it was given")
     func elsewhere() throws {
         try made {
-            for name in ["work", "work/inside", "there", "there/deep"] {
+            for name in ["directory", "directory/inside", "there", "there/deep"] {
                 try FileManager.default.createDirectory(atPath: "\(root)/\(name)", withIntermediateDirectories: true)
             }
             try FileManager.default.createSymbolicLink(atPath: "\(root)/link", withDestinationPath: "\(root)/there")
-            try write("work/file", mebibytes: 2)
-            try write("work/inside/file", mebibytes: 1)
+            try write("directory/file", mebibytes: 2)
+            try write("directory/inside/file", mebibytes: 1)
             try write("there/deep/file", mebibytes: 3)
             func isAbove(_ limit: UInt64, _ others: [String]) -> Bool {
-                finding(DiskWatch("\(root)/work", others: others.map { "\(root)/\($0)" }, limit: limit)) == .above
+                finding(DiskWatch("\(root)/directory", others: others.map { "\(root)/\($0)" }, limit: limit)) == .above
             }
             #expect(isAbove(5 << 20, ["there"]) && !isAbove(7 << 20, ["there"]))
             #expect(isAbove(5 << 20, ["link"]) && !isAbove(7 << 20, ["link"]))
             #expect(!isAbove(5 << 20, []))
-            #expect(!isAbove(4 << 20, ["work/inside"]), "what is below the working directory counts once")
+            #expect(!isAbove(4 << 20, ["directory/inside"]), "what is below the working directory counts once")
             // Whatever else there is on top of it.
-            let file = open("\(root)/work/gone", O_RDWR | O_CREAT, 0o600)
+            let file = open("\(root)/directory/gone", O_RDWR | O_CREAT, 0o600)
             #expect(ftruncate(file, 0) == 0 && Glibc.write(file, [1, 2, 3], 3) == 3 && fsync(file) == 0)
-            unlink("\(root)/work/gone")
+            unlink("\(root)/directory/gone")
             #expect(isAbove(1 << 40, ["missing"]), "what cannot be looked into counts as too much")
             close(file)
         }
@@ -130,11 +130,11 @@ import Testing
     func deletedElsewhere() throws {
         try made {
             try FileManager.default.createDirectory(atPath: "\(root)/there", withIntermediateDirectories: true)
-            try FileManager.default.createDirectory(atPath: "\(root)/work", withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(atPath: "\(root)/directory", withIntermediateDirectories: true)
             try write("there/file", mebibytes: 4)
             let file = open("\(root)/there/file", O_RDWR)
             unlink("\(root)/there/file")
-            let watch = DiskWatch("\(root)/work", others: ["\(root)/there"], limit: 3 << 20)
+            let watch = DiskWatch("\(root)/directory", others: ["\(root)/there"], limit: 3 << 20)
             #expect(finding(watch) == .above)
             close(file)
         }

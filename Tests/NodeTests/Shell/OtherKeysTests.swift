@@ -80,16 +80,20 @@ struct OtherKeysTests {
         for last in 1...steps {
             let (former, keys) = try member()
             try OtherKeys.beginTaking(directory)
-            var step = 0
-            do {
-                try OtherKeys.finishTaking(directory) {
-                    step += 1
-                    if step == last { throw Killed() }
-                }
-            } catch is Killed {}
+            try takeAndDie(atStep: last)
             try expect(keys, inUseBefore: former)
             try OtherKeys.delete(directory)
         }
+    }
+
+    private func takeAndDie(atStep last: Int) throws {
+        var step = 0
+        do {
+            try OtherKeys.finishTaking(directory) {
+                step += 1
+                if step == last { throw Killed() }
+            }
+        } catch is Killed {}
     }
 
     @Test("a daemon that dies twice at the same step comes back, too")
@@ -97,15 +101,7 @@ struct OtherKeysTests {
         for last in 1...8 {
             let (former, keys) = try member()
             try OtherKeys.beginTaking(directory)
-            for _ in 0..<2 {
-                var step = 0
-                do {
-                    try OtherKeys.finishTaking(directory) {
-                        step += 1
-                        if step == last { throw Killed() }
-                    }
-                } catch is Killed {}
-            }
+            for _ in 0..<2 { try takeAndDie(atStep: last) }
             try expect(keys, inUseBefore: former)
             try OtherKeys.delete(directory)
         }
