@@ -32,7 +32,9 @@ struct InputSession {
     }
 
     private func run() async throws {
-        guard node.plan(for: key)?.job.hasInput == true else { throw NodeError.noInput(key.job) }
+        // Who asks may know of an attempt before this host does.
+        guard let plan = node.plan(for: key) else { throw APIFailure(.notRunning, of: key) }
+        guard plan.job.hasInput else { throw NodeError.noInput(key.job) }
         try await give([], at: 0, isLast: false)
         var place = try await settled(at: 0)
         try await tell(place)
