@@ -45,6 +45,7 @@ final class CoreDriver: @unchecked Sendable {
     private var waiting: [RequestID: Waiter] = [:]
     private var reading: [UInt64: LoopSignal] = [:]
     private var readCount: UInt64 = 0
+    private var isStarted = false
     private var isStopped = false
     /// Why the log could not be written; nothing is written after it.
     private(set) var logFailure: RaftLogError?
@@ -76,11 +77,11 @@ final class CoreDriver: @unchecked Sendable {
 
     var state: SchedulerState { core.state }
 
-    /// Begins; what supervisors of this host hold is told before anything else can happen.
+    /// Begins; what supervisors of this host hold is told first, and what members and clients said until now waits for it:
+    /// a core that has not heard of a supervisor takes what it runs for lost.
     func start(adopted: [AdoptedAttempt]) {
-        input(.wallClock(EventLoops.wallClock.nanoseconds))
-        input(.adopted(adopted))
-        input(.timer)
+        isStarted = true
+        inbox.insert(contentsOf: [.wallClock(EventLoops.wallClock.nanoseconds), .adopted(adopted), .timer], at: 0)
         takeTurn()
     }
 
@@ -124,7 +125,7 @@ final class CoreDriver: @unchecked Sendable {
     func input(_ input: NodeInput) {
         guard !isStopped else { return }
         inbox.append(input)
-        guard !isGathering else { return }
+        guard isStarted, !isGathering else { return }
         isGathering = true
         loop.post { [self] in takeTurn() }
     }
@@ -137,7 +138,7 @@ final class CoreDriver: @unchecked Sendable {
 
     private func takeTurn() {
         isGathering = false
-        guard !isStopped, !inbox.isEmpty else { return }
+        guard isStarted, !isStopped, !inbox.isEmpty else { return }
         let inputs = exchange(&inbox, with: [])
         var effects: [NodeEffect] = []
         core.handle(inputs, at: loop.now, into: &effects)

@@ -65,20 +65,6 @@ struct PeersTests {
     @Test("a member whose addresses change while it is dialled is dialled on, and nobody falls")
     func readdressedWhileDialled() async throws { try await onLoop(dialOneThatMoves) }
 
-    private func onLoop(_ body: @escaping @Sendable (any EventLoop) async throws -> Void) async throws {
-        let loop = try EventLoops.make(preferring: .epoll)
-        let thread = try DedicatedThread("test-loop")
-        let (ended, end) = AsyncStream.makeStream(of: Void.self)
-        try thread.submit {
-            loop.run()
-            end.finish()
-        }
-        let result = await Task(executorPreference: loop) { try await body(loop) }.result
-        loop.stop()
-        for await _ in ended {}
-        try result.get()
-    }
-
     private func dialEachOther(_ loop: any EventLoop) async throws {
         let meshKey = SigningKey.generate()
         for _ in 0..<20 {
