@@ -40,9 +40,12 @@ public enum NodeError: Error, Hashable, Sendable {
     case dataDirectoryDamaged(path: String, reason: String)
     case listenFailed(address: String, reason: String)
     /// This host never had the key of its mesh.
-    case noMeshKey(node: String)
+    /// `host` has it, as far as this node knows.
+    case noMeshKey(node: String, host: String? = nil)
     /// A key of another mesh than the one this host is in.
     case foreignMeshKey(mesh: String)
+    /// It was, and another one has its place.
+    case meshKeyReplaced(mesh: String)
     case removed(mesh: String)
     /// Its key was revoked.
     case revoked(mesh: String)
@@ -186,6 +189,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .listenFailed: "node.listen"
         case .noMeshKey: "key.not_here"
         case .foreignMeshKey: "key.other_mesh"
+        case .meshKeyReplaced: "key.replaced"
         case .removed: "mesh.removed"
         case .revoked: "mesh.revoked"
         case .revokeNeedsVoter: "node.revoke.no_majority"
@@ -296,8 +300,9 @@ public enum NodeError: Error, Hashable, Sendable {
         case .dataDirectoryForeign(let path, let owner): "\(path) belongs to user \(owner)"
         case .dataDirectoryDamaged(let path, let reason): "\(path) is damaged: \(reason)"
         case .listenFailed(let address, let reason): "cannot listen on \(address): \(reason)"
-        case .noMeshKey(let node): "\(node) does not have the key of its mesh"
+        case .noMeshKey(let node, _): "\(node) does not have the key of its mesh"
         case .foreignMeshKey(let mesh): "this is not the key of mesh \(mesh)"
+        case .meshKeyReplaced(let mesh): "this was the key of mesh \(mesh), which has another one now"
         case .removed(let mesh): "this node was removed from mesh \(mesh)"
         case .revoked(let mesh): "this node was put out of mesh \(mesh): its key was revoked"
         case .revokeNeedsVoter(let name): "without \(name) the voters that answer are no majority"

@@ -51,6 +51,8 @@ public enum TokenError: Error, Hashable, Sendable {
     /// Mesh names, or ids where the names are not known; `size` is what the mesh of this node holds, such as
     /// `1 node, no jobs`.
     case otherMesh(here: String, size: String? = nil, invitation: String)
+    /// Fingerprints of the mesh key by which a host is certified, and of the one that was expected.
+    case otherMeshKey(shown: String, known: String)
     /// Whoever signed the join token may not admit nodes.
     case issuerMayNotAdmit(issuer: String)
     /// The joining node did not prove that it holds its key in this very connection.
@@ -125,6 +127,7 @@ extension TokenError {
         case .joinTokenExpired: "mesh.join.token_expired"
         case .joinTokenUsed: "mesh.join.token_used"
         case .otherMesh: "mesh.join.other_mesh"
+        case .otherMeshKey: "mesh.certificate.other_key"
         case .issuerMayNotAdmit: "mesh.join.issuer_may_not_admit"
         case .proofInvalid: "mesh.join.proof_invalid"
         case .notAnAccessToken: "token.not_a_token"
@@ -182,6 +185,8 @@ extension TokenError {
         case .joinTokenUsed(let id, let uses): "invitation \(id) is used up: \(uses)"
         case .otherMesh(let here, let size, let invitation):
             "this node belongs to mesh \(here)\(size.map { " (\($0))" } ?? ""), the invitation is for mesh \(invitation)"
+        case .otherMeshKey(let shown, let known):
+            "the host is certified by the mesh key \(shown), and shows no way to it from the one that is known, \(known)"
         case .issuerMayNotAdmit(let issuer): "the invitation was made by \(issuer), which may not admit nodes"
         case .proofInvalid: "the joining node did not prove that it holds its key"
         case .notAnAccessToken: "this is not an access token"
@@ -236,6 +241,8 @@ extension TokenError {
         case .joinTokenUsed:
             "if all are yours, make another: swarmlet invite. If not: swarmlet node revoke NAME"
         case .otherMesh(let here, _, _): "to give up mesh \(here): swarmlet leave --forget, then join again"
+        case .otherMeshKey:
+            "ask the mesh for a new token or invitation: its key was rotated, or somebody pretends to be it"
         case .issuerMayNotAdmit: "make the invitation on another node of the mesh"
         case .proofInvalid: "start the join again"
         case .notAnAccessToken, .accessTruncated, .accessDamaged:

@@ -32,7 +32,8 @@ struct GuestIssuer {
         offer.uses = uses
         return try AccessToken(
             chain: .issue(offer, to: holder.publicKey, mesh: model.meshKey.id, issuer: issuer),
-            issuerKey: issuer.publicKey, holderKey: holder, meshKey: model.meshKey, meshName: model.meshName,
+            issuerKey: issuer.publicKey, holderKey: holder, meshKey: model.meshKey, root: model.root,
+            meshName: model.meshName,
             addresses: model.addresses, members: model.members)
     }
 

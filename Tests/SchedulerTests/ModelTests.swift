@@ -72,6 +72,7 @@ struct ModelTests {
                 id: "k4.pid.x", key: StateUnderTest.key(1), name: "ci", lifetimeSeconds: 60, by: "ana", at: 4,
                 ttlSeconds: 3_600, expires: 5)),
         .raiseTokenEpoch(by: "ana"), .rotateKey(RotationTests.rotation(to: 11)),
+        .rotateMeshKey(MeshKeyRotationTests.rotation(to: 2)),
         .rotateIssuer(
             "k4.pid.x",
             IssuerRecord(id: "k4.pid.y", key: StateUnderTest.key(1), name: "ci", lifetimeSeconds: 60, by: "ana", at: 4)),

@@ -6,6 +6,8 @@ public enum RotateRequest: Hashable, Sendable {
     case node
     /// A key outside the members, by its name or id, that issues tokens; the new public key has 32 bytes.
     case issuer(String, key: Bytes)
+    /// Of the mesh, on a host that has it.
+    case mesh
 }
 
 extension RotateRequest: CBORCodable {
@@ -16,6 +18,7 @@ extension RotateRequest: CBORCodable {
         case 2:
             let map = try content.requireMap()
             self = .issuer(try map.require(1), key: try map.require(2))
+        case 3: self = .mesh
         default: throw .invalid("a rotation of kind \(number) is not known to this version")
         }
     }
@@ -28,6 +31,7 @@ extension RotateRequest: CBORCodable {
             map.set(1, old)
             map.set(2, key)
             return numbered(2, .map(map))
+        case .mesh: return numbered(3)
         }
     }
 }

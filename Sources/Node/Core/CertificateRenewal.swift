@@ -20,21 +20,30 @@ struct CertificateRenewal: Hashable, Sendable {
     /// - Parameters:
     ///   - linkCount: certificates in the chain; one: the mesh key has signed it.
     ///   - validity: what the chain leaves; nil: it has no end.
+    ///   - isOfFormerKey: whether it stands below a mesh key that was replaced.
     ///   - replacesEndless: whether the whole mesh understands certificates that have an end.
     ///   - now: seconds since the Unix epoch.
     static func isDue(
-        linkCount: Int, validity: CertificateValidity?, replacesEndless: Bool, now: Int64
+        linkCount: Int, validity: CertificateValidity?, isOfFormerKey: Bool = false, replacesEndless: Bool, now: Int64
     ) -> Bool {
         guard let validity else { return replacesEndless }
         // This clock is behind: it cannot say what is due, and would refuse what it got.
         guard validity.standing(now: now) != .notYet else { return false }
+        if isOfFormerKey { return true }
         let life = linkCount <= 1 ? CertificateValidity.rootSeconds : CertificateValidity.memberSeconds
         return validity.expires - now < life - life / 3
     }
 
     /// Whether a chain is worth to be taken for the one that is there.
-    static func isBetter(_ new: CertificateValidity?, than old: CertificateValidity?, now: Int64) -> Bool {
+    ///
+    /// - Parameter isOfFormerKey: which of the two stand below a mesh key that was replaced.
+    static func isBetter(
+        _ new: CertificateValidity?, than old: CertificateValidity?,
+        isOfFormerKey: (new: Bool, old: Bool) = (false, false),
+        now: Int64
+    ) -> Bool {
         guard let new, new.standing(now: now) == .good else { return false }
+        guard isOfFormerKey.new == isOfFormerKey.old else { return isOfFormerKey.old }
         guard let old, old.standing(now: now) == .good else { return true }
         return new.expires > old.expires + gainSeconds
     }

@@ -68,8 +68,7 @@ struct LeaderDuties: Sendable {
         case .settingChanged: voters.hasten()
         case .checkpointRecorded, .checkpointHeld, .treeHeld, .resultsRecorded, .jobForgotten, .knocked,
             .invitationUsed, .attemptStarted, .tokensChanged, .tokenSpent, .tokenIssued, .tokenRevoked,
-            .tokenEpochRaised, .tokenIssuerAdded,
-            .tokenRefused:
+            .tokenEpochRaised, .tokenIssuerAdded, .tokenRefused, .meshKeyChanged:
             break
         default: mayPlace = true
         }

@@ -64,7 +64,8 @@ private struct Standing {
         case .configure(let key, _, _): MeshSetting(rawValue: key) == nil ? nil : administrators
         case .revokeToken(let revocation):
             if case .token = revocation.subject { nil } else { administrators }
-        case .admit, .approve, .revoke, .label, .addIssuer, .rotateIssuer, .raiseTokenEpoch, .invitationMade:
+        case .admit, .approve, .revoke, .label, .addIssuer, .rotateIssuer, .rotateMeshKey, .raiseTokenEpoch,
+            .invitationMade:
             administrators
         // Refused for what it is.
         case .unrecognised: nil

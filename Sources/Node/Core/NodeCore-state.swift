@@ -65,7 +65,7 @@ extension NodeCore {
                 case .lost, .left, nil: grants.pardon(node)
                 }
                 membersChanged(at: now, into: &effects)
-            case .nodeRemoved, .levelRaised: membersChanged(at: now, into: &effects)
+            case .nodeRemoved, .levelRaised, .meshKeyChanged: membersChanged(at: now, into: &effects)
             case .attemptLost(let key, let node) where node == id:
                 if case .stop(let key, let stop) = ledger.superseded(key) { effects.append(.stop(key, stop)) }
             default: break

@@ -120,7 +120,7 @@ public final class GuestCaller: @unchecked Sendable {
         // This clock may be wrong, but not so far behind that the token is not made yet.
         let now = max(EventLoops.wallClock.nanoseconds / 1_000_000_000, token.grant.links[0].issuedAt)
         let contact = FirstContact(
-            loop: loop, staticKey: noiseKey, meshKey: token.meshKey, now: now,
+            loop: loop, staticKey: noiseKey, meshKey: token.meshKey, root: token.root, now: now,
             check: { try GuestCaller.check($0, $1, token) })
         let (session, _, member) = try await contact.connect(to: address)
         return (session, member.id)

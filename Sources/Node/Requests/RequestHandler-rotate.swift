@@ -12,6 +12,7 @@ extension RequestHandler {
             try await reply(.rotated(try await service.rotateNode(by: node.actor(caller.name))))
         case .issuer(let old, let key):
             try await reply(.rotated(try await service.rotateIssuer(old, to: key, by: caller.name)))
+        case .mesh: try await reply(.rotated(try await service.rotateMesh(by: node.actor(caller.name))))
         }
     }
 }

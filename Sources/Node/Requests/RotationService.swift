@@ -90,6 +90,56 @@ struct RotationService {
             tokens: outstanding(of: try KeyID(text: former.id)))
     }
 
+    // MARK: The mesh key
+
+    func rotateMesh(by actor: String) async throws -> RotatedView {
+        guard state.level >= SchedulerState.rotationLevel else {
+            throw SchedulerError.levelNotReached(needed: SchedulerState.rotationLevel, mesh: state.level)
+        }
+        guard try await node.driver.read(patience: RotationService.readPatience) else {
+            throw node.driver.nobodyLeads(for: RotationService.readPatience)
+        }
+        try node.certificates.follow()
+        let rotation = try meshKeyRotation()
+        let answer = try await node.driver.propose(.rotateMeshKey(rotation), by: actor)
+        // The key to come stays where it is: what was asked before may still be decided.
+        if let failure = APIFailure(refusal: answer) { throw failure }
+        try node.certificates.follow()
+        let replacement = state.meshKeyReplacements.last { $0.rotation.newKey == rotation.newKey }
+        return RotatedView(
+            name: "mesh \(state.meshName)", oldKey: try PublicKey(bytes: rotation.oldKey.array).id.text,
+            newKey: try PublicKey(bytes: rotation.newKey.array).id.text,
+            believedUntil: replacement?.shownUntil ?? state.time, tokens: 0)
+    }
+
+    private func meshKeyRotation() throws -> MeshKeyRotation {
+        let directory = node.directory
+        guard HostFiles.exists(directory.meshKey) else { throw NodeError.noMeshKey(node: name, host: hostWithMeshKey) }
+        try state.checkMeshKeyRotation()
+        let key = try SigningKeyFile.load(directory.meshKey)
+        let current = state.currentMeshKey
+        if key.publicKey.bytes == current.array {
+            return MeshKeyRotation(from: key, to: try MeshKeyCopy.next(directory), mesh: state.meshKeyID)
+        }
+        // The mesh was recovered from a host that had not heard of it: it is told again.
+        let told = node.membership.meshKeyRotations.first {
+            $0.oldKey == current && $0.newKey.array == key.publicKey.bytes
+        }
+        guard let told else { throw NodeError.foreignMeshKey(mesh: state.meshName) }
+        return told
+    }
+
+    /// Who has certified this host, or those above it, with the mesh key.
+    private var hostWithMeshKey: String? {
+        let membership = node.membership
+        do {
+            let first = try membership.certificates.subjects(meshKey: membership.meshKey, root: membership.root).first
+            return state.members.first { $0.id != node.id && $0.identityKey.array == first?.bytes }?.name
+        } catch {
+            return nil
+        }
+    }
+
     // MARK: Certificates
 
     /// From the mesh key where it is here, else from a member that may admit, the oldest first because it stands nearest
@@ -100,22 +150,23 @@ struct RotationService {
         let membership = node.membership
         if HostFiles.exists(node.directory.meshKey) {
             let meshKey = try SigningKeyFile.load(node.directory.meshKey)
-            guard meshKey.publicKey == membership.meshKey else {
+            guard meshKey.publicKey == membership.currentMeshKey else {
                 throw NodeError.foreignMeshKey(mesh: membership.meshName)
             }
-            return try .founding(key, name: record.name, meshKey: meshKey, now: Certifier.now)
+            return try .founding(
+                key, name: record.name, meshKey: meshKey, mesh: membership.meshKey.id, now: Certifier.now)
         }
         for member in state.members
         where member.id != node.id && member.role == .auto && node.peers.isConnected(member.id) {
             do {
                 let chain = try await ask(member.id, rotation)
-                if try chain.verify(meshKey: membership.meshKey).subject == key { return chain }
+                if try membership.verify(chain).subject == key { return chain }
                 node.log.warning("\(member.name) has certified another key than that of this node")
             } catch {
                 node.log.note("\(member.name) does not certify this node: \(APIFailure(error).message)")
             }
         }
-        guard try membership.certificates.verify(meshKey: membership.meshKey).mayAdmit else {
+        guard try membership.verify(membership.certificates).mayAdmit else {
             throw NodeError.noCertificate(node: name)
         }
         return try Certifier(node: node).chain(for: key, name: record.name, role: record.role)

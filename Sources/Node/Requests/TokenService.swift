@@ -34,7 +34,8 @@ struct TokenService {
             state.members.filter { $0.id == node.id } + state.members.filter { $0.id != node.id && $0.role == .auto }
         let token = try AccessToken(
             chain: .issue(offer, to: draft.holder, mesh: membership.meshKey.id, issuer: issuer),
-            issuerKey: issuer.publicKey, holderKey: nil, meshKey: membership.meshKey, meshName: membership.meshName,
+            issuerKey: issuer.publicKey, holderKey: nil, meshKey: membership.meshKey, root: membership.root,
+            meshName: membership.meshName,
             addresses: Array(
                 (addresses + membership.addresses + members.dropFirst().flatMap(\.addresses)).prefix(
                     TokenService.addressesMax)),

@@ -48,11 +48,14 @@ struct Admission: Hashable, Sendable, CBORCodable {
     var peers: [PeerRecord]
     /// How often the mesh was recovered.
     var epoch: UInt64
+    /// For those who know a former mesh key: it may have been rotated while the node waited to be approved.
+    var meshKeyRotations: [MeshKeyRotation]
 
     init(
         node: NodeID, name: String, meshName: String, certificates: CertificateChain, peers: [PeerRecord],
-        epoch: UInt64 = 0
+        epoch: UInt64 = 0, meshKeyRotations: [MeshKeyRotation] = []
     ) {
+        self.meshKeyRotations = meshKeyRotations
         self.node = node
         self.name = name
         self.meshName = meshName
@@ -69,6 +72,7 @@ struct Admission: Hashable, Sendable, CBORCodable {
         certificates = try map.require(4)
         peers = try map.require(5)
         epoch = try map.optional(6) ?? 0
+        meshKeyRotations = try MeshKeyRotation.some(map, 7)
     }
 
     var cbor: CBOR {
@@ -79,6 +83,7 @@ struct Admission: Hashable, Sendable, CBORCodable {
         map.set(4, certificates)
         map.set(5, peers)
         map.set(6, epoch)
+        if !meshKeyRotations.isEmpty { map.set(7, meshKeyRotations) }
         return .map(map)
     }
 }
@@ -112,19 +117,27 @@ enum AdmissionReply: Hashable, Sendable, CBORCodable {
 /// What a member shows at a first contact: who it is, on whose word, and that its session key is its own.
 struct MemberCredentials: Hashable, Sendable, CBORCodable {
     var meshName: String
+    /// What names the mesh: the key that founded it.
     var meshKey: PublicKey
-    /// From the mesh key to the member.
+    /// The mesh key above its certificates: `meshKey`, or the one in its place.
+    var root: PublicKey
+    /// From that key to the member.
     var certificates: CertificateChain
     var noiseBinding: NoiseKeyBinding
     /// How often the mesh was recovered, as far as the member knows.
     var epoch: UInt64
     /// For those who know the member by the key that it had before.
     var rotation: KeyRotation?
+    /// For those who know a former mesh key, oldest first.
+    var meshKeyRotations: [MeshKeyRotation]
 
     init(
-        meshName: String, meshKey: PublicKey, certificates: CertificateChain, noiseBinding: NoiseKeyBinding,
-        epoch: UInt64 = 0, rotation: KeyRotation? = nil
+        meshName: String, meshKey: PublicKey, root: PublicKey? = nil, certificates: CertificateChain,
+        noiseBinding: NoiseKeyBinding, epoch: UInt64 = 0, rotation: KeyRotation? = nil,
+        meshKeyRotations: [MeshKeyRotation] = []
     ) {
+        self.root = root ?? meshKey
+        self.meshKeyRotations = meshKeyRotations
         self.rotation = rotation
         self.meshName = meshName
         self.meshKey = meshKey
@@ -136,11 +149,14 @@ struct MemberCredentials: Hashable, Sendable, CBORCodable {
     init(cbor: CBOR) throws(CodecError) {
         let map = try cbor.requireMap()
         meshName = try map.require(1)
-        meshKey = try map.require(2)
+        let founding: PublicKey = try map.require(2)
+        meshKey = founding
         certificates = try map.require(3)
         noiseBinding = try map.require(4)
         epoch = try map.optional(5) ?? 0
         rotation = try map.optional(6)
+        root = try map.optional(7) ?? founding
+        meshKeyRotations = try MeshKeyRotation.some(map, 8)
     }
 
     var cbor: CBOR {
@@ -151,6 +167,27 @@ struct MemberCredentials: Hashable, Sendable, CBORCodable {
         map.set(4, noiseBinding)
         map.set(5, epoch)
         map.set(6, rotation)
+        if root != meshKey { map.set(7, root) }
+        if !meshKeyRotations.isEmpty { map.set(8, meshKeyRotations) }
         return .map(map)
+    }
+
+    /// Whether whoever knows that key of the mesh is led to the one above the certificates.
+    ///
+    /// - Throws: `TokenError.otherMeshKey`; `signatureInvalid` for a statement that is forged.
+    func checkRoot(knowing known: PublicKey) throws(TokenError) {
+        guard try MeshKeyRotation.keys(from: known, by: meshKeyRotations, mesh: meshKey).contains(root) else {
+            throw .otherMeshKey(
+                shown: MeshFingerprint(meshKey: root).text, known: MeshFingerprint(meshKey: known).text)
+        }
+    }
+}
+
+extension MeshKeyRotation {
+    /// Those that a message has under a number, not more than there may be.
+    fileprivate static func some(_ map: CBORMap, _ number: Int) throws(CodecError) -> [MeshKeyRotation] {
+        let rotations: [MeshKeyRotation] = try map.optional(number) ?? []
+        guard rotations.count <= countMax else { throw .invalid("\(rotations.count) rotations of a mesh key") }
+        return rotations
     }
 }

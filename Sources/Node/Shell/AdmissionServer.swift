@@ -192,7 +192,7 @@ final class AdmissionServer: @unchecked Sendable {
             .map { PeerRecord(id: $0.id, noiseKey: $0.noiseKey, addresses: $0.addresses) }
         return Admission(
             node: id, name: name, meshName: membership.meshName, certificates: chain, peers: peers,
-            epoch: membership.epoch)
+            epoch: membership.epoch, meshKeyRotations: node.state.shownMeshKeyRotations)
     }
 }
 
@@ -216,10 +216,10 @@ struct Inviter {
         let others = node.state.members.filter { $0.id != node.id && $0.role == .auto }.flatMap(\.addresses)
         let invitation = try Invitation(
             addresses: Array((membership.addresses + others).prefix(Inviter.addressesMax)),
-            meshKey: membership.meshKey, meshName: membership.meshName, joinToken: token,
+            meshKey: membership.meshKey, root: membership.root, meshName: membership.meshName, joinToken: token,
             issuerChain: membership.certificates)
         let content = try invitation.verify(now: now)
-        if let end = try membership.certificates.verify(meshKey: membership.meshKey).validity?.expires, expires > end {
+        if let end = try membership.verify(membership.certificates).validity?.expires, expires > end {
             throw NodeError.invitationTooLong(until: end)
         }
         if node.state.isAudited {

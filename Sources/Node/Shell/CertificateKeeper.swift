@@ -12,6 +12,11 @@ final class CertificateKeeper: @unchecked Sendable {
     private var renewal = CertificateRenewal()
     /// Members with a session when this was looked at last.
     private var connected: [NodeID] = []
+    private var isLooking = false
+    /// The mesh key that the state named when its place here was looked after.
+    private var followed: Bytes?
+    /// Statements that outsiders are shown.
+    private var shownCount = 0
 
     private static let interval = Interval.seconds(5)
     private static let answerPatience = Interval.seconds(5)
@@ -32,8 +37,42 @@ final class CertificateKeeper: @unchecked Sendable {
         }
     }
 
+    /// The state may name another mesh key than before.
+    func checkMeshKey() {
+        guard node.isRunning, !isLooking, !node.state.meshName.isEmpty, node.state.currentMeshKey != followed else {
+            return
+        }
+        renewal.metSomebody()
+        node.loop.spawn("the mesh key has changed") { [self] in await look() }
+    }
+
+    /// Goes by the mesh key that the state names: takes it into use where it lies here, and shows statements for those who
+    /// know a former one.
+    func follow() throws {
+        let state = node.state
+        guard !state.meshName.isEmpty else { return }
+        let shown = state.shownMeshKeyRotations.count
+        if shown != shownCount {
+            shownCount = shown
+            node.onKeysChanged?()
+        }
+        guard state.currentMeshKey != followed else { return }
+        if let remark = try MeshKeyCopy.settle(node.directory, state) { node.log.note(remark) }
+        let rotations = state.meshKeyReplacements.map(\.rotation)
+        // A mesh that was recovered from a host which was behind has yet to be told again.
+        if !node.membership.meshKeyRotations.starts(with: rotations) {
+            try node.follow(rotations, to: try PublicKey(bytes: state.currentMeshKey.array))
+        }
+        followed = state.currentMeshKey
+        if try isDue(node.membership.certificates), let found = withMeshKey() { try node.take(found) }
+    }
+
     private func look() async {
+        guard !isLooking else { return }
+        isLooking = true
+        defer { isLooking = false }
         do {
+            try follow()
             guard try isDue(node.membership.certificates) else { return renewal.succeeded() }
             try await tryToRenew()
         } catch {
@@ -82,13 +121,18 @@ final class CertificateKeeper: @unchecked Sendable {
     }
 
     private func verified(_ chain: CertificateChain) throws(TokenError) -> Certificate.Content {
-        try chain.verify(meshKey: node.membership.meshKey)
+        try node.membership.verify(chain)
     }
 
     private func isDue(_ chain: CertificateChain) throws -> Bool {
         CertificateRenewal.isDue(
             linkCount: chain.certificates.count, validity: try verified(chain).validity,
+            isOfFormerKey: try isOfFormerKey(chain),
             replacesEndless: node.state.level >= SchedulerState.endsLevel, now: Certifier.now)
+    }
+
+    private func isOfFormerKey(_ chain: CertificateChain) throws(TokenError) -> Bool {
+        try node.membership.root(of: chain) != node.membership.currentMeshKey
     }
 
     private func tryToRenew() async throws {
@@ -119,9 +163,12 @@ final class CertificateKeeper: @unchecked Sendable {
         let membership = node.membership
         do {
             let key = try SigningKeyFile.load(node.directory.meshKey)
-            guard key.publicKey == membership.meshKey else { throw NodeError.foreignMeshKey(mesh: membership.meshName) }
+            guard key.publicKey == membership.currentMeshKey else {
+                throw NodeError.foreignMeshKey(mesh: membership.meshName)
+            }
             return try .founding(
-                node.identity.publicKey, name: membership.nodeName, meshKey: key, now: Certifier.now)
+                node.identity.publicKey, name: membership.nodeName, meshKey: key, mesh: membership.meshKey.id,
+                now: Certifier.now)
         } catch {
             if renewal.failures == 0 { note("the mesh key here cannot be used", error) }
             return nil
@@ -138,7 +185,10 @@ final class CertificateKeeper: @unchecked Sendable {
                 let content = try verified(chain)
                 guard content.subject == node.identity.publicKey else { throw TokenError.proofInvalid }
                 guard
-                    CertificateRenewal.isBetter(content.validity, than: try verified(best).validity, now: Certifier.now)
+                    CertificateRenewal.isBetter(
+                        content.validity, than: try verified(best).validity,
+                        isOfFormerKey: (new: try isOfFormerKey(chain), old: try isOfFormerKey(best)), now: Certifier.now
+                    )
                 else { continue }
                 best = chain
                 if try !isDue(best) { break }
@@ -154,7 +204,9 @@ final class CertificateKeeper: @unchecked Sendable {
     /// First those from whom the certificates are now, the nearest to the mesh key before all others; then who leads, who
     /// votes, and the rest, others at each try.
     private func candidates() throws -> [NodeID] {
-        let above = try node.membership.certificates.subjects(meshKey: node.membership.meshKey).map(\.bytes)
+        let membership = node.membership
+        let above = try membership.certificates.subjects(meshKey: membership.meshKey, root: membership.root)
+            .map(\.bytes)
         let raft = node.driver.core.raft
         func rank(_ member: NodeRecord) -> Int {
             if let place = above.firstIndex(of: member.identityKey.array) { return place }

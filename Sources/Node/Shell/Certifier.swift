@@ -15,7 +15,7 @@ struct Certifier {
     /// - Throws: `NodeError.noAdmission`.
     func requireRight() throws {
         let membership = node.membership
-        guard try membership.certificates.verify(meshKey: membership.meshKey).mayAdmit else {
+        guard try membership.verify(membership.certificates).mayAdmit else {
             throw NodeError.noAdmission(node: membership.nodeName)
         }
     }

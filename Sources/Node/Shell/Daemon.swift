@@ -189,7 +189,8 @@ public final class Daemon: @unchecked Sendable {
         let peers = node.peers
         var configuration = SessionConfiguration(
             staticKey: identity.noiseKey, meshID: node.membership.meshID,
-            payload: node.membership.credentials(identity).encoded(), validate: { claim in peers.judge(claim) })
+            payload: node.membership.credentials(identity, node.state.shownMeshKeyRotations).encoded(),
+            validate: { claim in peers.judge(claim) })
         configuration.otherKey = peers.otherKey
         return configuration
     }
@@ -312,7 +313,7 @@ public final class Daemon: @unchecked Sendable {
             (membership, known) = try await joiner.knock(at: peer) { credentials in
                 try await confirm(
                     JoinProgress(
-                        meshFingerprint: MeshFingerprint(meshKey: credentials.meshKey).text,
+                        meshFingerprint: MeshFingerprint(meshKey: credentials.root).text,
                         nodeFingerprint: identity.publicKey.id.short, nodeName: name))
             }
         } else {

@@ -30,6 +30,8 @@ public struct DataDirectory: Hashable, Sendable {
     var identity: String { keys + "/identity" }
     var noise: String { keys + "/noise" }
     var meshKey: String { keys + "/mesh" }
+    /// The mesh key to come, while it is being rotated.
+    var nextMeshKey: String { keys + "/mesh.next" }
     /// A second set of this node's keys, while they are being rotated (`OtherKeys`).
     var otherKeys: String { keys + "/other" }
     var mesh: String { path + "/mesh" }
@@ -120,7 +122,7 @@ public struct DataDirectory: Hashable, Sendable {
     /// Deletes what belongs to the mesh that this node has left, and with `keys` also who it was.
     func forgetMesh(keys: Bool) throws {
         for file in [
-            mesh, peers, gossip, meshKey, "\(path)/raft.db", "\(path)/raft.db-wal", "\(path)/raft.db-shm",
+            mesh, peers, gossip, meshKey, nextMeshKey, "\(path)/raft.db", "\(path)/raft.db-wal", "\(path)/raft.db-shm",
             "\(path)/raft.mark", history, "\(history)-wal", "\(history)-shm", audit,
             "\(audit)-wal", "\(audit)-shm",
         ] {

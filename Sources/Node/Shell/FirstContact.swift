@@ -10,6 +10,8 @@ struct FirstContact {
     let staticKey: NoiseKeyPair
     /// nil: whichever mesh answers.
     let meshKey: PublicKey?
+    /// Which key of that mesh certifies its hosts, as far as it is known here; nil: the one that founded it.
+    var root: PublicKey?
     /// Seconds since the Unix epoch, to look at certificates by.
     let now: Int64
     /// What else has to be true of the member's key and of what it shows.
@@ -59,7 +61,10 @@ struct FirstContact {
                 here: MeshFingerprint(meshKey: credentials.meshKey).text,
                 invitation: MeshFingerprint(meshKey: meshKey).text)
         }
-        let member = try credentials.certificates.verify(meshKey: credentials.meshKey, now: now).subject
+        if let known = root ?? meshKey { try credentials.checkRoot(knowing: known) }
+        let member = try credentials.certificates.verify(
+            meshKey: credentials.meshKey, root: credentials.root, now: now
+        ).subject
         guard credentials.noiseBinding.noiseKey == noiseKey else { throw TokenError.proofInvalid }
         try credentials.noiseBinding.verify(identity: member)
         try check(member, credentials)

@@ -18,10 +18,9 @@ struct Joiner {
         var failure: (any Error)?
         for address in invitation.addresses {
             do {
-                let (session, _) = try await connect(to: address, expecting: invitation.meshKey)
-                return try await ask(
-                    session, meshKey: invitation.meshKey, token: invitation.joinToken,
-                    tokenID: content.id)
+                let (session, credentials) = try await connect(
+                    to: address, expecting: invitation.meshKey, root: invitation.root)
+                return try await ask(session, credentials, token: invitation.joinToken, tokenID: content.id)
             } catch let error as APIFailure {
                 // The mesh itself has said no: the other addresses lead to the same mesh.
                 throw error
@@ -45,20 +44,20 @@ struct Joiner {
             session.close("the mesh was not confirmed")
             throw error
         }
-        return try await ask(session, meshKey: credentials.meshKey, token: nil, tokenID: "")
+        return try await ask(session, credentials, token: nil, tokenID: "")
     }
 
     private func connect(
-        to address: String, expecting meshKey: PublicKey?
+        to address: String, expecting meshKey: PublicKey?, root: PublicKey? = nil
     ) async throws -> (Session, MemberCredentials) {
         let contact = FirstContact(
-            loop: loop, staticKey: identity.noiseKey, meshKey: meshKey, now: Certifier.now)
+            loop: loop, staticKey: identity.noiseKey, meshKey: meshKey, root: root, now: Certifier.now)
         let (session, credentials, _) = try await contact.connect(to: address)
         return (session, credentials)
     }
 
     private func ask(
-        _ session: Session, meshKey: PublicKey, token: JoinToken?, tokenID: String
+        _ session: Session, _ credentials: MemberCredentials, token: JoinToken?, tokenID: String
     ) async throws -> (MeshMembership, [PeerRecord]) {
         defer { session.close() }
         let stream = try await session.openStream(StreamKind.admission.rawValue, class: .control)
@@ -74,12 +73,18 @@ struct Joiner {
             case .refused(let failure): throw failure
             case .admitted(let admission):
                 // Its own certificates are for others to look at; by a clock that is behind they are still to come.
-                let own = try admission.certificates.verify(meshKey: meshKey)
+                let meshKey = credentials.meshKey
+                let keys = try MeshKeyRotation.keys(
+                    from: credentials.root, by: admission.meshKeyRotations, mesh: meshKey)
+                let root = try admission.certificates.root(among: keys)
+                let own = try admission.certificates.verify(meshKey: meshKey, root: root)
                 guard own.subject == identity.publicKey else { throw TokenError.proofInvalid }
                 await stream.finish()
                 var membership = MeshMembership(
                     meshName: admission.meshName, meshKey: meshKey, node: admission.node, nodeName: admission.name,
                     certificates: admission.certificates, isFounder: false)
+                membership.root = root
+                membership.currentMeshKey = keys[keys.count - 1]
                 membership.epoch = admission.epoch
                 return (membership, admission.peers)
             }

@@ -1,5 +1,7 @@
 import Codec
 import GPUBackend
+import Glibc
+import Scheduler
 import Tokens
 
 /// Copies of the key of a mesh: away from the host that founded it, and onto another member, for the day when that host
@@ -34,7 +36,10 @@ public enum MeshKeyCopy {
             guard let plain = SigningKeyFile.parse(Array(line.utf8)[...]) else { throw TokenError.notAKey }
             key = plain
         }
-        guard key.publicKey == membership.meshKey else { throw NodeError.foreignMeshKey(mesh: membership.meshName) }
+        guard !membership.isFormer(key.publicKey) else { throw NodeError.meshKeyReplaced(mesh: membership.meshName) }
+        guard key.publicKey == membership.currentMeshKey else {
+            throw NodeError.foreignMeshKey(mesh: membership.meshName)
+        }
         if HostFiles.exists(directory.meshKey) {
             guard try SigningKeyFile.load(directory.meshKey).publicKey == key.publicKey else {
                 throw TokenError.keyExists(path: directory.meshKey)
@@ -43,6 +48,45 @@ public enum MeshKeyCopy {
         }
         try SigningKeyFile.save(key, to: directory.meshKey)
         return membership.meshName
+    }
+
+    // MARK: Rotation
+
+    /// The key to come: that of a try whose end nobody knows, which may still be decided, or a new one, which is durable when
+    /// this returns.
+    static func next(_ directory: DataDirectory) throws -> SigningKey {
+        guard !HostFiles.exists(directory.nextMeshKey) else { return try SigningKeyFile.load(directory.nextMeshKey) }
+        let temporary = directory.nextMeshKey + ".new"
+        unlink(temporary)
+        let key = SigningKey.generate()
+        try SigningKeyFile.save(key, to: temporary)
+        try OtherKeys.rename(temporary, to: directory.nextMeshKey)
+        try OtherKeys.sync(directory.keys)
+        return key
+    }
+
+    /// Puts the key to come in the place of the one before where the state says so, and deletes what other hosts have
+    /// replaced. What the state does not know stays.
+    ///
+    /// - Returns: what was done, for people; nil: nothing.
+    static func settle(_ directory: DataDirectory, _ state: SchedulerState) throws -> String? {
+        let current = state.currentMeshKey.array
+        if HostFiles.exists(directory.nextMeshKey),
+            try SigningKeyFile.load(directory.nextMeshKey).publicKey.bytes == current
+        {
+            // The secret of the one before goes with its name.
+            try OtherKeys.rename(directory.nextMeshKey, to: directory.meshKey)
+            try OtherKeys.sync(directory.keys)
+            return "the mesh has another key, which lies here; the old one is deleted"
+        }
+        guard HostFiles.exists(directory.meshKey) else { return nil }
+        let key = Bytes(try SigningKeyFile.load(directory.meshKey).publicKey.bytes)
+        guard key.array != current, state.isMeshKey(key) else { return nil }
+        for file in [directory.nextMeshKey, directory.meshKey] where unlink(file) != 0 && errno != ENOENT {
+            throw HostError.system(operation: "unlink", path: file, errorNumber: errno)
+        }
+        try OtherKeys.sync(directory.keys)
+        return "the mesh key was rotated on another host: the one that lay here is deleted"
     }
 }
 
@@ -53,8 +97,12 @@ extension MeshMembership {
     mutating func takeMeshKey(_ identity: NodeIdentity, _ directory: DataDirectory) throws -> Bool {
         guard certificates.certificates.count > 1, HostFiles.exists(directory.meshKey) else { return false }
         let key = try SigningKeyFile.load(directory.meshKey)
-        guard key.publicKey == meshKey else { throw NodeError.foreignMeshKey(mesh: meshName) }
-        certificates = try .founding(identity.publicKey, name: nodeName, meshKey: key, now: Certifier.now)
+        // It is deleted as soon as the state is there.
+        guard !isFormer(key.publicKey) else { return false }
+        guard key.publicKey == currentMeshKey else { throw NodeError.foreignMeshKey(mesh: meshName) }
+        certificates = try .founding(
+            identity.publicKey, name: nodeName, meshKey: key, mesh: meshKey.id, now: Certifier.now)
+        root = currentMeshKey
         try write(directory)
         return true
     }

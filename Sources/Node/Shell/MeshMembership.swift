@@ -6,8 +6,14 @@ import Tokens
 /// Which mesh this node belongs to: the file `mesh` of its data directory, written once when it is admitted.
 struct MeshMembership: Hashable, Sendable {
     var meshName: String
-    /// The mesh's public key, 32 bytes: who holds the other half founded it.
+    /// What names the mesh: its first public key, 32 bytes. Who held the other half founded it.
     var meshKey: PublicKey
+    /// The mesh key above `certificates`: `meshKey`, or one that took its place.
+    var root: PublicKey
+    /// Which key certifies hosts, as far as this node knows.
+    var currentMeshKey: PublicKey
+    /// How other keys took the place of `meshKey`, as far as the replicated state remembers it, oldest first.
+    var meshKeyRotations: [MeshKeyRotation] = []
     /// This node's number in the mesh.
     var node: NodeID
     var nodeName: String
@@ -34,6 +40,8 @@ struct MeshMembership: Hashable, Sendable {
     ) {
         self.meshName = meshName
         self.meshKey = meshKey
+        root = meshKey
+        currentMeshKey = meshKey
         self.node = node
         self.nodeName = nodeName
         self.certificates = certificates
@@ -49,10 +57,32 @@ struct MeshMembership: Hashable, Sendable {
     /// Bound into every datagram key: what was before a recovery and what came after it never meet.
     var datagramBinding: [UInt8] { meshID + (0..<8).map { UInt8(truncatingIfNeeded: epoch >> (8 * $0)) } }
     /// What this node shows at a first contact.
-    func credentials(_ identity: NodeIdentity) -> MemberCredentials {
+    ///
+    /// - Parameter rotations: for those who know a former mesh key.
+    func credentials(_ identity: NodeIdentity, _ rotations: [MeshKeyRotation]) -> MemberCredentials {
         MemberCredentials(
-            meshName: meshName, meshKey: meshKey, certificates: certificates, noiseBinding: identity.noiseBinding,
-            epoch: epoch, rotation: rotation)
+            meshName: meshName, meshKey: meshKey, root: root, certificates: certificates,
+            noiseBinding: identity.noiseBinding, epoch: epoch, rotation: rotation, meshKeyRotations: rotations)
+    }
+
+    /// What a chain of certificates says that stands below one of the mesh keys which this node knows.
+    ///
+    /// - Throws: as `CertificateChain.verify`, and `root`.
+    func verify(_ chain: CertificateChain) throws(TokenError) -> Certificate.Content {
+        try chain.verify(meshKey: meshKey, root: root(of: chain))
+    }
+
+    /// Which of the mesh keys that this node knows stands above a chain.
+    func root(of chain: CertificateChain) throws(TokenError) -> PublicKey {
+        var keys = [currentMeshKey, root, meshKey]
+        for rotation in meshKeyRotations { keys.append(try PublicKey(bytes: rotation.newKey.array)) }
+        return try chain.root(among: keys)
+    }
+
+    /// Whether that key has certified hosts of this mesh, and does no longer.
+    func isFormer(_ key: PublicKey) -> Bool {
+        key != currentMeshKey
+            && (key == meshKey || key == root || meshKeyRotations.contains { $0.newKey.array == key.bytes })
     }
 
     /// The id that handshakes are bound to, of the mesh with this key.
@@ -60,7 +90,7 @@ struct MeshMembership: Hashable, Sendable {
         BLAKE3.hash(Array("swarmlet mesh".utf8) + meshKey.bytes).bytes
     }
 
-    var fingerprint: String { MeshFingerprint(meshKey: meshKey).text }
+    var fingerprint: String { MeshFingerprint(meshKey: currentMeshKey).text }
 
     /// What the directory says; nil where it is in no mesh.
     static func read(_ directory: DataDirectory) throws -> MeshMembership? {
@@ -77,7 +107,7 @@ struct MeshMembership: Hashable, Sendable {
     func check(_ identity: NodeIdentity, _ directory: DataDirectory) throws {
         let reason: String
         do {
-            if try certificates.verify(meshKey: meshKey).subject == identity.publicKey { return }
+            if try verify(certificates).subject == identity.publicKey { return }
             reason = "it was written for another node's key than \(directory.identity)"
         } catch {
             reason = APIFailure(error).message
@@ -92,7 +122,8 @@ extension MeshMembership: CBORCodable {
     init(cbor: CBOR) throws(CodecError) {
         let map = try cbor.requireMap()
         meshName = try map.require(1)
-        meshKey = try map.require(2)
+        let founding: PublicKey = try map.require(2)
+        meshKey = founding
         node = try map.require(3)
         nodeName = try map.require(4)
         certificates = try map.require(5)
@@ -102,6 +133,9 @@ extension MeshMembership: CBORCodable {
         discardsLog = try map.optional(9) ?? false
         hasLog = try map.optional(10) ?? false
         rotation = try map.optional(11)
+        root = try map.optional(12) ?? founding
+        currentMeshKey = try map.optional(13) ?? founding
+        meshKeyRotations = try map.optional(14) ?? []
     }
 
     var cbor: CBOR {
@@ -117,6 +151,9 @@ extension MeshMembership: CBORCodable {
         map.set(9, discardsLog)
         map.set(10, hasLog)
         map.set(11, rotation)
+        if root != meshKey { map.set(12, root) }
+        if currentMeshKey != meshKey { map.set(13, currentMeshKey) }
+        if !meshKeyRotations.isEmpty { map.set(14, meshKeyRotations) }
         return .map(map)
     }
 }

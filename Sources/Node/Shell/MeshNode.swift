@@ -320,6 +320,7 @@ final class MeshNode: @unchecked Sendable {
         case .membersChanged:
             updatePeers()
             keys.check()
+            certificates.checkMeshKey()
             relays.isWilling = state.node(id)?.role != .client
         case .gossip(let peer, let message, let path): peers.gossip(message, to: peer, over: path)
         case .membership(let event): note(event)
@@ -453,7 +454,18 @@ final class MeshNode: @unchecked Sendable {
     /// Shows itself by these from here on.
     func take(_ certificates: CertificateChain) throws {
         var renewed = membership
+        renewed.root = try renewed.root(of: certificates)
         renewed.certificates = certificates
+        try renewed.write(directory)
+        membership = renewed
+        onKeysChanged?()
+    }
+
+    /// The mesh key is another one.
+    func follow(_ rotations: [MeshKeyRotation], to current: PublicKey) throws {
+        var renewed = membership
+        renewed.meshKeyRotations = rotations
+        renewed.currentMeshKey = current
         try renewed.write(directory)
         membership = renewed
         onKeysChanged?()

@@ -111,6 +111,7 @@ struct OtherKeys: Sendable {
             try onStep()
             try put("\(taken)/\(files.noise)", at: directory.noise)
             try onStep()
+            membership.root = try membership.root(of: keys.certificates)
             membership.certificates = keys.certificates
             membership.rotation = keys.rotation
             try membership.write(directory)
@@ -140,13 +141,13 @@ struct OtherKeys: Sendable {
         unlink(temporary)
     }
 
-    private static func rename(_ path: String, to other: String) throws {
+    static func rename(_ path: String, to other: String) throws {
         guard Glibc.rename(path, other) == 0 else {
             throw HostError.system(operation: "rename", path: path, errorNumber: errno)
         }
     }
 
-    private static func sync(_ path: String) throws {
+    static func sync(_ path: String) throws {
         let directory = try HostFiles.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         defer { close(directory) }
         guard fsync(directory) == 0 else {

@@ -75,6 +75,8 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case rotateKey(KeyRotation)
     /// A key outside the members that may issue tokens, by its id, has another one in its place, with its name and bounds.
     case rotateIssuer(String, IssuerRecord)
+    /// Another key certifies the hosts of the mesh from here on.
+    case rotateMeshKey(MeshKeyRotation)
     /// Of a version newer than ours; it is refused when applied. Kept as it came.
     case unrecognised(CBOR)
 
@@ -129,6 +131,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 61: self = .invitationMade(try map.require(1))
         case 70: self = .rotateKey(try map.require(1))
         case 71: self = .rotateIssuer(try map.require(1), try map.require(2))
+        case 72: self = .rotateMeshKey(try map.require(1))
         default: self = .unrecognised(cbor)
         }
     }
@@ -201,6 +204,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case .invitationMade(let invitation): return .kind(61) { $0.set(1, invitation) }
         case .rotateKey(let rotation): return .kind(70) { $0.set(1, rotation) }
         case .rotateIssuer(let old, let issuer): return Command.pair(71, old, issuer)
+        case .rotateMeshKey(let rotation): return .kind(72) { $0.set(1, rotation) }
         case .unrecognised(let cbor): return cbor
         }
     }

@@ -41,6 +41,8 @@ public enum SchedulerLimits {
     /// For how long what a node's former key has signed is believed, and how long the next rotation has to wait: 10 min in
     /// nanoseconds.
     public static let rotationNanoseconds: Int64 = 600_000_000_000
+    /// For how long outsiders are led from a former mesh key to the one of now: 30 days in nanoseconds.
+    public static let meshKeyShownNanoseconds: Int64 = 30 * 86_400_000_000_000
     /// Former keys of a node that are remembered, the newest ones.
     public static let formerKeysMax = 32
     /// Characters of the name of a node or a mesh.

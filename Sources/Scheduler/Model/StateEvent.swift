@@ -31,6 +31,8 @@ public enum StateEvent: Hashable, Sendable {
     case resultsRecorded(TaskKey)
     case treeHeld(Digest, by: NodeID)
     case settingChanged(key: String)
+    /// Another key certifies the hosts of the mesh.
+    case meshKeyChanged
     /// Who may issue tokens, or which are believed.
     case tokensChanged
     /// A use of a token was spent on a job.

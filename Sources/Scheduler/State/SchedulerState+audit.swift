@@ -125,6 +125,12 @@ extension SchedulerState {
             let name = issuerRows[issuer.id]?.name ?? ""
             return AuditEvent(
                 .keyRotated, actor: actor ?? issuer.by, about: "issuer \(name) key \(issuer.id) was \(old)")
+        case .rotateMeshKey(let rotation):
+            return AuditEvent(
+                .keyRotated, actor: actor,
+                about:
+                    "mesh \(meshName) key \(Hex.encode(rotation.newKey.array)) was \(Hex.encode(rotation.oldKey.array))"
+            )
         case .revokeToken(let revocation): return revoked(revocation, actor)
         case .addIssuer(let issuer):
             return AuditEvent(.issuerAdded, actor: actor ?? issuer.by, about: "\(issuer.id) \(issuer.name)")

@@ -82,7 +82,7 @@ extension Command {
         case .revokeToken, .raiseTokenEpoch: 4
         case .absent, .back, .moveGang: 5
         case .refusals, .invitationMade: SchedulerState.auditLevel
-        case .rotateKey, .rotateIssuer: SchedulerState.rotationLevel
+        case .rotateKey, .rotateIssuer, .rotateMeshKey: SchedulerState.rotationLevel
         case .configure(let key, _, _): MeshSetting(rawValue: key)?.level ?? 1
         default: 1
         }

@@ -32,7 +32,7 @@ extension SchedulerState {
             throw .badRotation("the old key is not that of \(record.name)")
         }
         do throws(TokenError) { try rotation.verify(mesh: meshKeyID) } catch { throw .badRotation(error.message) }
-        guard memberKeys[rotation.newKey] == nil, revokedKeys[rotation.newKey] == nil, rotation.newKey != meshKey,
+        guard memberKeys[rotation.newKey] == nil, revokedKeys[rotation.newKey] == nil, !isMeshKey(rotation.newKey),
             !issuerRows.contains(where: { $0.row.key == rotation.newKey }),
             !nodeRows.contains(where: { $0.row.record.noiseKey == rotation.noiseKey })
         else { throw .badRotation("the new key is in use, or was") }
@@ -61,7 +61,7 @@ extension SchedulerState {
         guard former.replaced == nil else { throw .badRotation("\(former.name) has another key already") }
         guard !isRevoked(issuer: old) else { throw .badRotation("the key of \(former.name) is revoked") }
         guard issuerRows[issuer.id] == nil, !isRevoked(issuer: issuer.id), memberKeys[issuer.key] == nil,
-            revokedKeys[issuer.key] == nil, issuer.key != meshKey
+            revokedKeys[issuer.key] == nil, !isMeshKey(issuer.key)
         else { throw .badRotation("the new key is in use, or was") }
         var issuer = issuer
         issuer.name = former.name
@@ -70,6 +70,53 @@ extension SchedulerState {
         try add(issuer, &events)
         former.replaced = IssuerReplacement(at: time, by: issuer.id)
         issuerRows.set(old, former)
+    }
+
+    // MARK: The mesh key
+
+    /// Which key certifies the hosts of the mesh.
+    public var currentMeshKey: Bytes { meshKeyReplacements.last?.rotation.newKey ?? meshKey }
+
+    /// Whether the mesh has been known by this key, as far as that is remembered.
+    public func isMeshKey(_ key: Bytes) -> Bool {
+        key == meshKey || meshKeyReplacements.contains { $0.rotation.newKey == key || $0.rotation.oldKey == key }
+    }
+
+    /// What leads outsiders who know a former key to the one of now, oldest first.
+    public var shownMeshKeyRotations: [MeshKeyRotation] {
+        meshKeyReplacements.filter { time < $0.shownUntil }.map(\.rotation)
+    }
+
+    /// Whether the mesh key may be rotated now.
+    public func checkMeshKeyRotation() throws(SchedulerError) {
+        guard !meshName.isEmpty else { throw .notFounded }
+        guard let last = meshKeyReplacements.last else { return }
+        let again = last.at + SchedulerLimits.rotationNanoseconds
+        guard time >= again else {
+            throw .rotatedJustNow(
+                name: "mesh \(meshName)", at: Wording.clock(last.at, seenAt: time) + " UTC",
+                again: Wording.clock(again, seenAt: time) + " UTC")
+        }
+    }
+
+    /// Another key certifies hosts from here on. As with those of nodes, everybody who applies it looks at both signatures.
+    mutating func rotateMeshKey(_ rotation: MeshKeyRotation, _ events: inout [StateEvent]) throws(SchedulerError) {
+        // Asked again, because the answer was lost.
+        if let last = meshKeyReplacements.last?.rotation, last.oldKey == rotation.oldKey, last.newKey == rotation.newKey
+        {
+            return
+        }
+        try checkMeshKeyRotation()
+        guard currentMeshKey == rotation.oldKey else {
+            throw .badRotation("the old key is not that of mesh \(meshName)")
+        }
+        do throws(TokenError) { try rotation.verify(mesh: meshKeyID) } catch { throw .badRotation(error.message) }
+        guard memberKeys[rotation.newKey] == nil, revokedKeys[rotation.newKey] == nil, !isMeshKey(rotation.newKey),
+            !issuerRows.contains(where: { $0.row.key == rotation.newKey })
+        else { throw .badRotation("the new key is in use, or was") }
+        meshKeyReplacements.append(MeshKeyReplacement(rotation, at: time))
+        if meshKeyReplacements.count > MeshKeyRotation.countMax { meshKeyReplacements.removeFirst() }
+        events.append(.meshKeyChanged)
     }
 
     private func isRevoked(issuer: String) -> Bool {

@@ -19,6 +19,7 @@ extension SchedulerState {
         if tokenEpoch > 0 { map.set(13, tokenEpoch) }
         if auditSize > 0 { map.set(14, auditFrontier) }
         if keyRotations > 0 { map.set(15, keyRotations) }
+        if !meshKeyReplacements.isEmpty { map.set(16, meshKeyReplacements) }
     }
 
     mutating func readHeader(_ map: CBORMap) throws(CodecError) {
@@ -37,6 +38,7 @@ extension SchedulerState {
         recoveryLog = try map.require(12)
         tokenEpoch = try map.optional(13) ?? 0
         keyRotations = try map.optional(15) ?? 0
+        meshKeyReplacements = try map.optional(16) ?? []
         audit = AuditTree(try map.optional(14) ?? MerkleFrontier())
     }
 

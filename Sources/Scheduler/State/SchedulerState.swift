@@ -16,8 +16,10 @@ public struct SchedulerState: Sendable {
     /// Empty until the mesh was founded.
     public internal(set) var meshName = ""
     public internal(set) var meshKeyID = ""
-    /// The public key of the mesh.
+    /// The public key that founded the mesh, and names it.
     public internal(set) var meshKey = Bytes([])
+    /// Which keys have certified its hosts since, the newest last: from each to the next, as far as they are remembered.
+    public internal(set) var meshKeyReplacements: [MeshKeyReplacement] = []
     /// Reports that came about attempts which were superseded.
     public internal(set) var staleReports: UInt64 = 0
     /// Tasks that wait for a place.
@@ -150,6 +152,7 @@ public struct SchedulerState: Sendable {
             guard invitation.jti.utf8.count <= SchedulerLimits.tokenNameBytesMax else { throw .badToken }
         case .rotateKey(let rotation): try rotate(rotation, &events)
         case .rotateIssuer(let old, let issuer): try rotate(old, to: issuer, &events)
+        case .rotateMeshKey(let rotation): try rotateMeshKey(rotation, &events)
         case .tick: break
         case .unrecognised: throw .unrecognised
         }

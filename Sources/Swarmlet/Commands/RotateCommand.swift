@@ -15,7 +15,7 @@ enum RotateCommand {
         examples: [
             .init("sudo swarmlet rotate node", "this host gets another key"),
             .init("sudo swarmlet rotate issuer ci k4.public.Hrnbu7wEfAP9cGBOAHHwmH4Wsot1ciXBHwBBXQ4gsaI", "ci does"),
-        ], subcommands: [node, issuer])
+        ], subcommands: [node, issuer, mesh])
 
     private static let issuer = Command(
         "rotate issuer", summary: "Put another key in the place of one that issues tokens",
@@ -55,6 +55,35 @@ enum RotateCommand {
         terminal.note(
             "what the old one issued is good until it runs out, at \(clock(view.believedUntil)) UTC at the latest.\(known) "
                 + "To end it now: swarmlet token issuer revoke \(view.oldKey)")
+        return ExitCode.success
+    }
+
+    private static let mesh = Command(
+        "rotate mesh", summary: "Give the mesh another key; hosts, jobs and tokens stay",
+        details: [
+            """
+            On a host that has the mesh key. The daemon makes a new one, and asks the mesh to take it, signed by the old key
+            and by the new one; then the old one is deleted, here and on hosts that have a copy. Hosts renew their
+            certificates at once. Members need nothing of it, and the mesh stays what it is.
+            """,
+            """
+            Tokens and invitations of before go on for what is left of them: who uses one is shown both signatures, for 30
+            days. Who has stolen the old key is nobody inside the mesh, but can pretend to be it to those who know only the
+            old key: hand out new invitations. Copies that you keep are of the old key: swarmlet key export again.
+            """,
+        ],
+        examples: [.init("sudo swarmlet rotate mesh", "somebody may have read a copy of the mesh key")], run: rotateMesh
+    )
+
+    private static func rotateMesh(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
+        guard case .rotated(let view) = try LocalClient.call(.rotate(.mesh), try DataDirectory.chosen(invocation))
+        else {
+            throw .badAnswer(reason: "another reply than to a rotation")
+        }
+        try show(view, terminal)
+        terminal.note(
+            "who knows the old one is led to it until \(Timestamp.rfc3339(Instant(nanoseconds: view.believedUntil))). "
+                + "Keep a copy of the new one: swarmlet key export")
         return ExitCode.success
     }
 

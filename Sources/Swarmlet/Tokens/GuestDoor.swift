@@ -59,7 +59,7 @@ enum GuestDoor {
     ) throws(CommandError) {
         guard let token = try token(invocation) else { return }
         try check(spec, token)
-        let fingerprint = MeshFingerprint(meshKey: token.meshKey).text
+        let fingerprint = MeshFingerprint(meshKey: token.root).text
         if let typed = invocation.text("mesh") {
             guard MeshFingerprint(text: typed)?.text == fingerprint else {
                 throw .refused(

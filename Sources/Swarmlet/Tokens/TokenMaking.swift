@@ -103,7 +103,7 @@ enum TokenMaking {
             let issued = try AccessToken(text: String(decoding: line.array, as: UTF8.self))
             token = try AccessToken(
                 chain: issued.chain, issuerKey: issued.issuerKey, holderKey: key, meshKey: issued.meshKey,
-                meshName: issued.meshName, addresses: issued.addresses, members: issued.members)
+                root: issued.root, meshName: issued.meshName, addresses: issued.addresses, members: issued.members)
         } catch {
             throw .refused(APIFailure(error))
         }

@@ -7,7 +7,7 @@ enum TokenText {
     static func lines(_ token: AccessToken, now: Int64) -> [(name: String, text: String)] {
         let grant = token.grant
         var lines: [(name: String, text: String)] = [
-            ("mesh", "\(token.meshName), fingerprint \(MeshFingerprint(meshKey: token.meshKey))"),
+            ("mesh", "\(token.meshName), fingerprint \(MeshFingerprint(meshKey: token.root))"),
             ("issuer", grant.root.madeBy ?? token.issuerKey.id.text), ("allows", allows(grant)),
             ("limits", limits(grant.limits)),
         ]
@@ -50,7 +50,7 @@ enum TokenText {
         func time(_ seconds: Int64) -> JSON { .time(seconds * 1_000_000_000) }
         return .object([
             ("schema_version", .integer(1)), ("id", .string(grant.shortID)), ("mesh", .string(token.meshName)),
-            ("fingerprint", .string(MeshFingerprint(meshKey: token.meshKey).text)),
+            ("fingerprint", .string(MeshFingerprint(meshKey: token.root).text)),
             ("addresses", .array(token.addresses.map { .string($0) })),
             ("issuer", .string(token.issuerKey.id.text)), ("made_by", .optional(grant.root.madeBy)),
             ("acts", .array(grant.acts.all.map { .string($0.rawValue) })),

@@ -37,6 +37,6 @@ extension AccessToken {
         try narrower.narrow(link)
         return try AccessToken(
             chain: AccessChain(chain.links + [link.signed(with: holderKey, mesh: meshKey.id)]), issuerKey: issuerKey,
-            holderKey: newKey, meshKey: meshKey, meshName: meshName, addresses: addresses, members: members)
+            holderKey: newKey, meshKey: meshKey, root: root, meshName: meshName, addresses: addresses, members: members)
     }
 }

@@ -14,7 +14,10 @@ public struct AccessToken: Sendable {
     public let issuerKey: PublicKey
     /// Nil where the holder has it elsewhere.
     public let holderKey: SigningKey?
+    /// What names the mesh: the key that founded it.
     public let meshKey: PublicKey
+    /// Which key certifies its hosts: `meshKey`, or the one in its place.
+    public let root: PublicKey
     /// For display only; the mesh is known by its key.
     public let meshName: String
     /// Where to ask, best first: `host:port`.
@@ -28,8 +31,8 @@ public struct AccessToken: Sendable {
     /// - Throws: `malformed` for links that do not fit each other or the keys, too many addresses, no or too many members,
     ///   and texts that are too long or cannot be shown.
     public init(
-        chain: AccessChain, issuerKey: PublicKey, holderKey: SigningKey?, meshKey: PublicKey, meshName: String,
-        addresses: [String], members: [[UInt8]]
+        chain: AccessChain, issuerKey: PublicKey, holderKey: SigningKey?, meshKey: PublicKey, root: PublicKey? = nil,
+        meshName: String, addresses: [String], members: [[UInt8]]
     ) throws(TokenError) {
         guard (1...AccessConstants.membersMax).contains(members.count),
             members.allSatisfy({ $0.count == AccessToken.markByteCount })
@@ -50,6 +53,7 @@ public struct AccessToken: Sendable {
         self.issuerKey = issuerKey
         self.holderKey = holderKey
         self.meshKey = meshKey
+        self.root = root ?? meshKey
         self.meshName = meshName
         self.addresses = addresses
         self.members = members
@@ -79,6 +83,7 @@ public struct AccessToken: Sendable {
         map.set(5, meshName)
         map.set(6, addresses)
         map.set(7, members.map { Bytes($0) })
+        if root != meshKey { map.set(8, root) }
         return AccessToken.line.text(map.encoded())
     }
 
@@ -98,7 +103,7 @@ public struct AccessToken: Sendable {
         do { parts = try Parts(encoded: content) } catch { throw .accessDamaged }
         try self.init(
             chain: parts.chain, issuerKey: parts.issuerKey, holderKey: parts.seed.map { SigningKey(seed: $0) },
-            meshKey: parts.meshKey, meshName: parts.meshName, addresses: parts.addresses,
+            meshKey: parts.meshKey, root: parts.root, meshName: parts.meshName, addresses: parts.addresses,
             members: parts.members)
     }
 
@@ -107,6 +112,7 @@ public struct AccessToken: Sendable {
         let issuerKey: PublicKey
         let seed: [UInt8]?
         let meshKey: PublicKey
+        let root: PublicKey?
         let meshName: String
         let addresses: [String]
         let members: [[UInt8]]
@@ -117,6 +123,7 @@ public struct AccessToken: Sendable {
             issuerKey = try map.require(2)
             seed = try map.optionalBytes(3)
             meshKey = try map.require(4)
+            root = try map.optional(8)
             meshName = try map.require(5)
             addresses = try map.require(6)
             members = try (map.require(7) as [Bytes]).map(\.array)
@@ -124,7 +131,7 @@ public struct AccessToken: Sendable {
                 throw .invalid("a key of another length")
             }
             // A newer program may have put a restriction there.
-            guard map.without(0...7).isEmpty else { throw .invalid("something unknown in a token") }
+            guard map.without(0...8).isEmpty else { throw .invalid("something unknown in a token") }
         }
     }
 }

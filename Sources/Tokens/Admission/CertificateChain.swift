@@ -13,14 +13,16 @@ public struct CertificateChain: Hashable, Sendable {
 
     /// The chain of a node that has the mesh key: one certificate, signed by that key, with the right to admit.
     ///
-    /// - Parameter now: seconds since the Unix epoch.
+    /// - Parameters:
+    ///   - mesh: the id of the key that founded the mesh, where that is another one by now.
+    ///   - now: seconds since the Unix epoch.
     public static func founding(
-        _ node: PublicKey, name: String? = nil, meshKey: SigningKey, now: Int64
+        _ node: PublicKey, name: String? = nil, meshKey: SigningKey, mesh: KeyID? = nil, now: Int64
     ) throws(TokenError) -> CertificateChain {
         CertificateChain([
             try .issue(
                 to: node, name: name, rights: [.admit], validity: .made(now: now, byMeshKey: true),
-                mesh: meshKey.publicKey.id, signer: meshKey)
+                mesh: mesh ?? meshKey.publicKey.id, signer: meshKey)
         ])
     }
 
@@ -46,10 +48,14 @@ public struct CertificateChain: Hashable, Sendable {
 
     /// Follows the chain for somebody outside of the mesh, who knows nothing but its key: all links have to be good now.
     ///
-    /// - Parameter now: seconds since the Unix epoch.
+    /// - Parameters:
+    ///   - root: the mesh key where that is no longer the one that founded the mesh.
+    ///   - now: seconds since the Unix epoch.
     /// - Throws: `certificateExpired`, `certificateNotYet` or `certificateEndless` for a chain that is right otherwise.
-    public func verify(meshKey: PublicKey, now: Int64) throws(TokenError) -> Certificate.Content {
-        let content = try verify(meshKey: meshKey)
+    public func verify(
+        meshKey: PublicKey, root: PublicKey? = nil, now: Int64
+    ) throws(TokenError) -> Certificate.Content {
+        let content = try verify(meshKey: meshKey, root: root)
         guard let validity = content.validity else { throw .certificateEndless(name: content.shownName) }
         switch validity.standing(now: now) {
         case .good: return content
@@ -62,26 +68,39 @@ public struct CertificateChain: Hashable, Sendable {
     /// validity. Whether that is over is not looked at: members know by the replicated state who is one.
     ///
     /// - Throws: `chainInvalid`, or what is wrong with one certificate.
-    public func verify(meshKey: PublicKey) throws(TokenError) -> Certificate.Content {
-        guard let last = try follow(from: meshKey).last else { throw .chainInvalid("it shows no certificate") }
+    public func verify(meshKey: PublicKey, root: PublicKey? = nil) throws(TokenError) -> Certificate.Content {
+        guard let last = try follow(from: root ?? meshKey, mesh: meshKey.id).last else {
+            throw .chainInvalid("it shows no certificate")
+        }
         return last
     }
 
     /// The keys that it certifies, the one that stands right below the mesh key first.
     ///
     /// - Throws: as `verify(meshKey:)`.
-    public func subjects(meshKey: PublicKey) throws(TokenError) -> [PublicKey] {
-        try follow(from: meshKey).map(\.subject)
+    public func subjects(meshKey: PublicKey, root: PublicKey? = nil) throws(TokenError) -> [PublicKey] {
+        try follow(from: root ?? meshKey, mesh: meshKey.id).map(\.subject)
+    }
+
+    /// Which of these keys is said to stand above it. That is not verified.
+    ///
+    /// - Throws: `chainInvalid` where none of them is.
+    public func root(among keys: [PublicKey]) throws(TokenError) -> PublicKey {
+        guard let first = certificates.first else { throw .chainInvalid("it shows no certificate") }
+        let id = try KeyFooter.decode(Paseto.unverifiedFooter(first.token))
+        guard let key = keys.first(where: { $0.id == id }) else {
+            throw .chainInvalid("it begins with a key that is not known as the mesh's")
+        }
+        return key
     }
 
     /// What each certificate says, standing on those above it.
-    private func follow(from meshKey: PublicKey) throws(TokenError) -> [Certificate.Content] {
+    private func follow(from root: PublicKey, mesh: KeyID) throws(TokenError) -> [Certificate.Content] {
         guard certificates.count <= CertificateChain.lengthLimit else {
             throw .chainInvalid(
                 "it shows \(certificates.count) certificates, \(CertificateChain.lengthLimit) are allowed")
         }
-        let mesh = meshKey.id
-        var signer = meshKey
+        var signer = root
         var contents: [Certificate.Content] = []
         for certificate in certificates {
             if let last = contents.last, !last.mayAdmit {

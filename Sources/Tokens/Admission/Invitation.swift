@@ -13,7 +13,10 @@ public struct Invitation: Hashable, Sendable {
 
     /// Where to ask, best first: `host:port`.
     public let addresses: [String]
+    /// What names the mesh: the key that founded it.
     public let meshKey: PublicKey
+    /// Which key certifies its hosts: `meshKey`, or the one in its place.
+    public let root: PublicKey
     /// For display only; the mesh is known by its key.
     public let meshName: String
     public let joinToken: JoinToken
@@ -22,7 +25,8 @@ public struct Invitation: Hashable, Sendable {
 
     /// - Throws: `malformed` for more than 8 addresses or texts of more than 255 bytes.
     public init(
-        addresses: [String], meshKey: PublicKey, meshName: String, joinToken: JoinToken, issuerChain: CertificateChain
+        addresses: [String], meshKey: PublicKey, root: PublicKey? = nil, meshName: String, joinToken: JoinToken,
+        issuerChain: CertificateChain
     ) throws(TokenError) {
         guard addresses.count <= Invitation.addressLimit else {
             throw .malformed("an invitation has at most \(Invitation.addressLimit) addresses")
@@ -36,6 +40,7 @@ public struct Invitation: Hashable, Sendable {
         }
         self.addresses = addresses
         self.meshKey = meshKey
+        self.root = root ?? meshKey
         self.meshName = meshName
         self.joinToken = joinToken
         self.issuerChain = issuerChain
@@ -49,6 +54,7 @@ public struct Invitation: Hashable, Sendable {
         map.set(3, meshName)
         map.set(4, joinToken)
         map.set(5, issuerChain)
+        if root != meshKey { map.set(6, root) }
         return Invitation.line.text(map.encoded())
     }
 
@@ -67,8 +73,8 @@ public struct Invitation: Hashable, Sendable {
         do {
             let map = try CBORMap(encoded: content)
             try self.init(
-                addresses: map.require(1), meshKey: map.require(2), meshName: map.require(3), joinToken: map.require(4),
-                issuerChain: map.require(5))
+                addresses: map.require(1), meshKey: map.require(2), root: map.optional(6), meshName: map.require(3),
+                joinToken: map.require(4), issuerChain: map.require(5))
         } catch {
             throw .invitationMalformed
         }
@@ -79,6 +85,6 @@ public struct Invitation: Hashable, Sendable {
     ///
     /// - Parameter now: seconds since the Unix epoch.
     public func verify(now: Int64) throws(TokenError) -> JoinToken.Content {
-        try joinToken.verify(chain: issuerChain, meshKey: meshKey, now: now)
+        try joinToken.verify(chain: issuerChain, meshKey: meshKey, root: root, now: now)
     }
 }

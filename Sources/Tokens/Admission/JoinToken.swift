@@ -112,11 +112,11 @@ public struct JoinToken: Hashable, Sendable {
     /// Checks everything but the count of its uses, against the chain of the node that made it, as somebody outside of the
     /// mesh. That the token itself has run out is said first.
     public func verify(
-        chain: CertificateChain, meshKey: PublicKey, now: Int64
+        chain: CertificateChain, meshKey: PublicKey, root: PublicKey? = nil, now: Int64
     ) throws(TokenError) -> Content {
-        let issuer = try chain.verify(meshKey: meshKey)
+        let issuer = try chain.verify(meshKey: meshKey, root: root)
         let content = try verify(signer: issuer.subject, mayAdmit: issuer.mayAdmit, mesh: meshKey.id, now: now)
-        _ = try chain.verify(meshKey: meshKey, now: now)
+        _ = try chain.verify(meshKey: meshKey, root: root, now: now)
         return content
     }
 

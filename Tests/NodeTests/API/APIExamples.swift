@@ -70,7 +70,7 @@ enum APIExamples {
             .token(.watch("9f3c")),
             .token(.revoke(tokens.revocations[0])), .token(.addIssuer(tokens.issuers[0])),
             .audit(.list(since: 1, tail: 2, token: "9f3c")), .audit(.verify(checkpoint: "a\n1\nb\n")),
-            .audit(.proofOfJob(17)), .audit(.proof(214)), .rotate(.node),
+            .audit(.proofOfJob(17)), .audit(.proof(214)), .rotate(.node), .rotate(.mesh),
             .rotate(.issuer("ci", key: Bytes([1]))),
             .revoke("owl"), .remove("owl"), .ping(PingRequest(node: "owl", count: 3, pauseMilliseconds: 10)),
             .events(EventsRequest(follow: true)), .doctorPeer("owl"), .doctorReport,
@@ -253,11 +253,16 @@ enum APIExamples {
 
     static func credentials() throws -> MemberCredentials {
         MemberCredentials(
-            meshName: "lab", meshKey: key(1).publicKey, certificates: try chain(), noiseBinding: binding)
+            meshName: "lab", meshKey: key(1).publicKey, root: key(4).publicKey, certificates: try chain(),
+            noiseBinding: binding, meshKeyRotations: meshKeyRotations)
     }
 
     private static var binding: NoiseKeyBinding {
         NoiseKeyBinding(noiseKey: [UInt8](repeating: 7, count: 32), identity: key(2))
+    }
+
+    private static var meshKeyRotations: [MeshKeyRotation] {
+        [MeshKeyRotation(from: key(1), to: key(4), mesh: key(1).publicKey.id.text)]
     }
 
     private static func chain() throws -> CertificateChain {
@@ -279,7 +284,8 @@ enum APIExamples {
             .waiting,
             .admitted(
                 Admission(
-                    node: NodeID(3), name: "newt", meshName: "lab", certificates: try chain(), peers: [peer])),
+                    node: NodeID(3), name: "newt", meshName: "lab", certificates: try chain(), peers: [peer],
+                    meshKeyRotations: meshKeyRotations)),
             .refused(failure),
         ]
     }

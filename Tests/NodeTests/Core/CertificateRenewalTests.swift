@@ -68,6 +68,23 @@ import Tokens
         #expect(isBetter(old, than: try validity(from: 40, days: 30)))
     }
 
+    @Test("a chain below a mesh key that was replaced is due at once, and gives way to any good one below the new key")
+    func formerKey() throws {
+        let (young, old) = (try validity(from: 10, days: 30), try validity(from: 0, days: 12))
+        let now = Self.made + 10 * Self.day
+        for isOfFormerKey in [true, false] {
+            #expect(
+                CertificateRenewal.isDue(
+                    linkCount: 2, validity: young, isOfFormerKey: isOfFormerKey, replacesEndless: true, now: now)
+                    == isOfFormerKey)
+        }
+        #expect(CertificateRenewal.isBetter(old, than: young, isOfFormerKey: (new: false, old: true), now: now))
+        #expect(!CertificateRenewal.isBetter(young, than: old, isOfFormerKey: (new: true, old: false), now: now))
+        #expect(!CertificateRenewal.isBetter(old, than: young, isOfFormerKey: (new: true, old: true), now: now))
+        let over = try validity(from: 0, days: 5)
+        #expect(!CertificateRenewal.isBetter(over, than: young, isOfFormerKey: (new: false, old: true), now: now))
+    }
+
     @Test("tries that get nothing are further and further apart, ten minutes at most, until somebody new is there")
     func pauses() {
         var renewal = CertificateRenewal()
