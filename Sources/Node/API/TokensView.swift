@@ -5,39 +5,37 @@ import Scheduler
 public struct TokensView: Hashable, Sendable {
     /// Ascending by name.
     public var tokens: [TokenRecord]
-    public var revocations: [TokenRevocation]
+    public let revocations: [TokenRevocation]
     /// Keys outside the members that may issue tokens.
     public var issuers: [IssuerRecord]
     /// Unix nanoseconds: the time of the mesh.
     public var time: Int64
+    /// There may be as many revocations as tokens.
+    private let revoked: [TokenRevocation.Subject: TokenRevocation]
 
     public init(tokens: [TokenRecord], revocations: [TokenRevocation], issuers: [IssuerRecord], time: Int64) {
         self.tokens = tokens
         self.revocations = revocations
         self.issuers = issuers
         self.time = time
+        revoked = Dictionary(revocations.map { ($0.subject, $0) }) { first, _ in first }
     }
 
-    /// Who revoked a token, and when.
+    /// Who revoked a token, or its issuer, and when.
     public func revocation(of token: TokenRecord) -> TokenRevocation? {
-        revocations.first { revocation in
-            switch revocation.subject {
-            case .token(let name): name == token.name
-            case .issuer(let key):
-                key == token.issuer && (revocation.issuedBefore.map { token.issuedAt / 1_000_000_000 < $0 } ?? true)
-            case .holder: false
-            }
-        }
+        if let revocation = revoked[.token(token.name)] { return revocation }
+        guard let ofIssuer = revoked[.issuer(token.issuer)] else { return nil }
+        let isMeant = ofIssuer.issuedBefore.map { token.issuedAt / 1_000_000_000 < $0 } ?? true
+        return isMeant ? ofIssuer : nil
     }
 }
 
 extension TokensView: CBORCodable {
     public init(cbor: CBOR) throws(CodecError) {
         let map = try cbor.requireMap()
-        tokens = try map.require(1)
-        revocations = try map.require(2)
-        issuers = try map.require(3)
-        time = try map.require(4)
+        self.init(
+            tokens: try map.require(1), revocations: try map.require(2), issuers: try map.require(3),
+            time: try map.require(4))
     }
 
     public var cbor: CBOR {
