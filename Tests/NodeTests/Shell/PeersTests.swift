@@ -28,7 +28,7 @@ private final class Side: @unchecked Sendable {
             loop: loop, identity: identity, membership: membership, remembered: [], datagramPort: nil, log: DaemonLog())
         let configuration = SessionConfiguration(
             staticKey: identity.noiseKey, meshID: membership.meshID,
-            payload: membership.credentials(identity).encoded(),
+            payload: membership.credentials(identity, []).encoded(),
             validate: { peers.judge($0) })
         listener = try SessionListener(loop, .loopback(port: 0), configuration) { peers.accept($0) }
         self.peers = peers
