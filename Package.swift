@@ -75,8 +75,8 @@ let package = Package(
             name: "Fuzzing", dependencies: ["Codec", "Ring", "Raft", "Tokens", "Mesh", "Scheduler", "Node"],
             path: "Tests/Fuzzing", swiftSettings: swift),
         .target(
-            name: "Simulation", dependencies: ["Codec", "Raft", "Mesh", "Scheduler", "Node"], path: "Tests/Simulation",
-            swiftSettings: swift),
+            name: "Simulation", dependencies: ["Codec", "Raft", "Tokens", "Mesh", "Scheduler", "Node"],
+            path: "Tests/Simulation", swiftSettings: swift),
         tests("Simulation", ["Simulation", "Simulate"]),
         // Run by scripts/simulate; not a product.
         .executableTarget(

@@ -178,12 +178,61 @@ def not_its_words(one):
     ]
 
 
+def users_words(team, one):
+    """A voter that was taken over asks for what administrators do, as by a user of it; how many ways were refused."""
+    leader = one.leader()
+    taken = next(node for node in one.fold if node is not leader)
+    key, mesh = mint.Key.of_node(taken), one.outer.name
+    actor = f"ana@{taken.name}"
+
+    def asked():
+        return traitor.entry({0: 17, 1: "autopilot.voters", 2: "3", 3: "ana"}, f5=actor)
+
+    lies = [
+        ("no word of who asks", asked()),
+        ("somebody who is a user", traitor.stated(mesh, asked(), traitor.USER, key)),
+        ("a word under another host's key", traitor.stated(mesh, asked(), traitor.ADMINISTRATOR, one.worker.identity)),
+        ("a word of another request", traitor.stated(mesh, asked(), traitor.ADMINISTRATOR, key, about=asked())),
+        ("a word for another mesh", traitor.stated("k4.pid.other", asked(), traitor.ADMINISTRATOR, key)),
+    ]
+    raised = traitor.stated(mesh, asked(), traitor.USER, key)
+    raised[6][1] = traitor.ADMINISTRATOR
+    lies.append(("a user's word with another role", raised))
+    before = voters_asked(leader)
+    team.check(before != "3", "the mesh was told before to have three voters")
+    taken.kill_daemon()
+    stolen = traitor.Traitor(one.outer, taken, one.number(taken))
+    try:
+        for what, lie in lies:
+            heard = stolen.say(leader, [traitor.PROPOSE, lie], listen=1)
+            codes = [message[1][2][1] for message in heard if message[0] == traitor.REFUSED]
+            team.check(codes == ["auth.denied"], f"{what} was answered {heard}")
+        team.check(voters_asked(leader) == before, "what a user asked for was carried out")
+        good = traitor.stated(mesh, asked(), traitor.ADMINISTRATOR, key)
+        heard = stolen.say(leader, [traitor.PROPOSE, good], listen=1)
+        team.check(
+            not [message for message in heard if message[0] == traitor.REFUSED], f"an administrator was refused: {heard}"
+        )
+        wait_until(lambda: voters_asked(leader) == "3", "what an administrator asked for is done", 10)
+    finally:
+        taken.start_again()
+    one.mesh.wait_alive(leader, 3, voters=3, seconds=60)
+    one.mesh.attempt(leader, "config", "unset", "autopilot.voters")
+    return len(lies)
+
+
+def voters_asked(node):
+    """The number of voters that the mesh is told to have."""
+    return node.command("config", "get", "autopilot.voters").strip()
+
+
 @row(
     "R03",
-    "a worker that was taken over speaks for others and as their administrator; it puts a guest's job into the log that no token allows",
+    "a worker that was taken over speaks for others and as their administrator, a voter for an administrator who is none; a worker puts a guest's job into the log that no token allows",
     "the leader takes no such word; the node that is to run the job refuses",
     suites=[
         ("Tests/NodeTests/Core/SenderTests.swift", "a member speaks for itself, and for no other"),
+        ("Tests/NodeTests/Core/RoleTests.swift", "a statement of another request, command, person, host or mesh is none"),
         (
             "Tests/TokensTests/AccessGrantTests.swift",
             "whoever executes a job later verifies it as of when it was asked, and what is revoked as of now",
@@ -240,10 +289,12 @@ def forged_jobs(team):
         )
     done = one.mesh.attempt(node, "run", "--no-send", "--", "echo", "ordinary", seconds=60)
     team.check(done.stdout == "ordinary\n", f"an ordinary job does not run: {done.stderr}")
+    users = users_words(team, one)
     team.part(
-        "jobs of members carry no signature of their submitter: hosts that may vote trust each other's administrators"
+        "jobs of members carry no signature of their submitter, and what a host states of its people is believed: hosts that "
+        "may vote trust each other's administrators"
     )
-    return f"{len(words)} words that are not a worker's were refused; of {len(forged)} forged jobs {len(jobs)} got into the queue and none ran; an ordinary one did"
+    return f"{len(words)} words that are not a worker's were refused, and a voter's word in {users} ways; of {len(forged)} forged jobs {len(jobs)} got into the queue and none ran; an ordinary one did"
 
 
 @row(

@@ -13,6 +13,8 @@ import mint
 import wire
 
 SIGNED_GOSSIP = b"swarmlet/gossip/1"
+SIGNED_ROLE = b"swarmlet/role/1"
+USER, ADMINISTRATOR = range(2)
 MESSAGE_KIND = 1
 RAFT, SWIM, PROPOSE, RENEW, GRANTED, PROPOSE_ALL, READ, READABLE, REFUSED = range(1, 10)
 # Kinds of Raft messages on the wire (RaftMessage+CBOR.swift).
@@ -99,6 +101,12 @@ def entry(command, **fields):
         3: command,
         **{int(name[1:]): value for name, value in fields.items()},
     }
+
+
+def stated(mesh, asked, role, key, about=None):
+    """The entry with a host's word of who asks for it, signed with the key; `about`: signed for another entry."""
+    parts = [SIGNED_ROLE, mesh.encode(), bytes([role]), digest(wire.encoded(about or asked))]
+    return {**asked, 6: {1: role, 2: key.sign(mint.pre_authentication(parts))}}
 
 
 def word(mesh_id, author, key, subject, version, state):

@@ -233,7 +233,9 @@ public struct NodeCore: Sendable {
         for entry in entries {
             if let refusal = refusal(of: entry) {
                 effects.append(.send(sender, .refused(entry.request, Answer(refusal))))
-            } else if let refusal = state.refusal(of: entry, from: sender) {
+            } else if let refusal = state.refusal(of: entry, from: sender)
+                ?? state.refusal(ofWhoAsksFor: entry, at: sender)
+            {
                 // The state here may be older than what it speaks of: then it asks again.
                 guard raft.isReadyLeader, unapplied.isEmpty else { continue }
                 effects += [.send(sender, .refused(entry.request, Answer(refusal))), .denied(sender, refusal)]
@@ -450,7 +452,7 @@ public struct NodeCore: Sendable {
             }
         }
         for entry in due {
-            if raft.role == .leader { proposeToRaft(entry, at: now) }
+            if raft.role == .leader, mayAsk(for: entry, into: &effects) { proposeToRaft(entry, at: now) }
             if faults.contains(.forgetReportsOnSend), case .report = entry.command {
                 ledger.answered(entry.request)
                 _ = proposals.remove(entry.request)

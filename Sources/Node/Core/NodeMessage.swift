@@ -30,14 +30,16 @@ extension NodeMessage: CBORCodable {
         switch number {
         case 1: self = .raft(try RaftMessage(cbor: content))
         case 2: self = .swim(try SwimMessage(cbor: content))
-        case 3: self = .propose(try Entry(cbor: content))
+        case 3: self = .propose(try Entry(proposed: content))
         case 4:
             let map = try content.requireMap()
             self = .renew(sequence: try map.require(1), time: try map.optional(2))
         case 5:
             let map = try content.requireMap()
             self = .granted(sequence: try map.require(1), index: try map.require(2))
-        case 6: self = .proposeAll(try [Entry](cbor: content))
+        case 6:
+            let entries = try content.requireArray()
+            self = .proposeAll(try entries.map { entry throws(CodecError) in try Entry(proposed: entry) })
         case 7: self = .read(sequence: try UInt64(cbor: content))
         case 8:
             let map = try content.requireMap()
@@ -53,7 +55,7 @@ extension NodeMessage: CBORCodable {
         switch self {
         case .raft(let message): return numbered(1, message.cbor)
         case .swim(let message): return numbered(2, message.cbor)
-        case .propose(let entry): return numbered(3, entry.cbor)
+        case .propose(let entry): return numbered(3, entry.proposed)
         case .renew(let sequence, let time):
             var map = CBORMap()
             map.set(1, sequence)
@@ -64,7 +66,7 @@ extension NodeMessage: CBORCodable {
             map.set(1, sequence)
             map.set(2, index)
             return numbered(5, .map(map))
-        case .proposeAll(let entries): return numbered(6, entries.cbor)
+        case .proposeAll(let entries): return numbered(6, .array(entries.map(\.proposed)))
         case .read(let sequence): return numbered(7, sequence.cbor)
         case .readable(let sequence, let index):
             var map = CBORMap()

@@ -5,8 +5,7 @@ import Scheduler
 /// Drains a node, tells what becomes of its work, and waits until it is gone. Confined to its loop.
 struct DrainService {
     let node: MeshNode
-    /// Who asks, for the record.
-    let user: String
+    let asker: Asker
 
     /// A node that is to take over a seat may have to catch up first.
     private static let seatPatience = Interval.seconds(15)
@@ -17,13 +16,14 @@ struct DrainService {
         let member = try MemberViews(node: node).member(named: request.node)
         let order = request.kind.map {
             DrainOrder(
-                kind: $0, patience: request.patienceMilliseconds.map { Int64(clamping: $0) &* 1_000_000 }, by: user,
+                kind: $0, patience: request.patienceMilliseconds.map { Int64(clamping: $0) &* 1_000_000 },
+                by: asker.name,
                 reason: request.reason)
         }
         if request.kind == nil, state.node(member.nodeID)?.drain == nil { throw NodeError.notDrained(member.name) }
         let began = node.loop.now
         let before = work(of: member.nodeID, order)
-        _ = try await node.driver.carryOut(.drain(member.nodeID, order), by: node.actor(user))
+        _ = try await node.driver.carryOut(.drain(member.nodeID, order), by: asker)
         func view(isOver: Bool, _ work: [DrainView.Work]) -> DrainView {
             DrainView(
                 node: member.name, work: work,

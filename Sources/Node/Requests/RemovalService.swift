@@ -5,8 +5,7 @@ import Scheduler
 /// Puts other nodes out of the mesh: those in wrong hands at once, dead ones for good. Confined to its loop.
 struct RemovalService {
     let node: MeshNode
-    /// Who asks, for the record.
-    let user: String
+    let asker: Asker
 
     /// For a voter that nobody can do without until its seat is another node's.
     private static let seatPatience = Interval.seconds(15)
@@ -21,7 +20,7 @@ struct RemovalService {
             throw NodeError.revokeSelf(member.name)
         }
         try await makeDispensable(member)
-        _ = try await node.driver.carryOut(.revoke(member.nodeID, by: user), by: node.actor(user))
+        _ = try await node.driver.carryOut(.revoke(member.nodeID, by: asker.name), by: asker)
         guard let record = state.node(member.nodeID) else { return member }
         return MemberViews(node: node).view(record)
     }
@@ -30,18 +29,18 @@ struct RemovalService {
     func remove(_ name: String) async throws -> MemberView {
         let member = try MemberViews(node: node).member(named: name)
         guard case .lost? = state.node(member.nodeID)?.presence else { throw NodeError.removeAlive(member.name) }
-        _ = try await node.driver.carryOut(.removeNode(member.nodeID), by: node.actor(user))
+        _ = try await node.driver.carryOut(.removeNode(member.nodeID), by: asker)
         return member
     }
 
     /// The mesh must be able to decide without it, at the latest when everybody has cut it off.
     private func makeDispensable(_ member: MemberView) async throws {
         if isDispensable(member.nodeID) { return }
-        _ = try await node.driver.carryOut(.standDown(member.nodeID, true))
+        _ = try await node.driver.carryOut(.standDown(member.nodeID, true), by: asker)
         let deadline = node.loop.after(RemovalService.seatPatience)
         while !isDispensable(member.nodeID) {
             guard try await node.driver.changes.isNotified(before: deadline) else {
-                _ = try await node.driver.carryOut(.standDown(member.nodeID, false))
+                _ = try await node.driver.carryOut(.standDown(member.nodeID, false), by: asker)
                 throw NodeError.revokeNeedsVoter(member.name)
             }
         }

@@ -18,11 +18,11 @@ extension RequestHandler {
 }
 
 extension MeshNode {
-    /// Who asks at this node, as the log of what happened names him.
-    func actor(_ user: String) -> String { "\(user)@\(membership.nodeName)" }
-
-    /// As `actor(_:)`; of somebody outside the mesh the id of his key.
-    func actor(of caller: RequestHandler.Caller) -> String {
-        caller.guest?.decision.grant.holder.id.text ?? actor(caller.name)
+    /// Who asks at this node, by the credentials of his socket; somebody outside the mesh by his key.
+    func asker(_ caller: RequestHandler.Caller) -> Asker {
+        Asker(
+            name: caller.name,
+            actor: caller.guest?.decision.grant.holder.id.text ?? "\(caller.name)@\(membership.nodeName)",
+            role: caller.isAdministrator ? .administrator : .user)
     }
 }

@@ -9,10 +9,10 @@ extension RequestHandler {
         case .node:
             try node.keys.begin()
             defer { node.keys.answered() }
-            try await reply(.rotated(try await service.rotateNode(by: node.actor(caller.name))))
+            try await reply(.rotated(try await service.rotateNode(by: asker)))
         case .issuer(let old, let key):
-            try await reply(.rotated(try await service.rotateIssuer(old, to: key, by: caller.name)))
-        case .mesh: try await reply(.rotated(try await service.rotateMesh(by: node.actor(caller.name))))
+            try await reply(.rotated(try await service.rotateIssuer(old, to: key, by: asker)))
+        case .mesh: try await reply(.rotated(try await service.rotateMesh(by: asker)))
         }
     }
 }

@@ -38,6 +38,7 @@ struct RequestHandler {
     }
 
     var state: SchedulerState { node.state }
+    var asker: Asker { node.asker(caller) }
 
     func answer(_ request: APIRequest) async throws {
         // What was acknowledged anywhere in the mesh before this question is part of its answer.
@@ -92,14 +93,14 @@ struct RequestHandler {
             try await reply(.done)
         case .drain(let request):
             try requireAdministrator()
-            try await DrainService(node: node, user: caller.name).carryOut(request) { try await reply(.drain($0)) }
+            try await DrainService(node: node, asker: asker).carryOut(request) { try await reply(.drain($0)) }
             try await reply(.done)
         case .label(let request):
             try requireAdministrator()
             let views = MemberViews(node: node)
             let member = try views.member(named: request.node)
             _ = try await node.driver.carryOut(
-                .label(member.nodeID, set: request.set, removed: request.removed), by: node.actor(caller.name))
+                .label(member.nodeID, set: request.set, removed: request.removed), by: asker)
             try await reply(.member(try views.member(named: request.node)))
         case .upgrade(let request):
             if request.step != .look { try requireAdministrator() }
@@ -117,10 +118,10 @@ struct RequestHandler {
         case .rotate(let request): try await rotate(request)
         case .revoke(let name):
             try requireAdministrator()
-            try await reply(.member(try await RemovalService(node: node, user: caller.name).revoke(name)))
+            try await reply(.member(try await RemovalService(node: node, asker: asker).revoke(name)))
         case .remove(let name):
             try requireAdministrator()
-            try await reply(.member(try await RemovalService(node: node, user: caller.name).remove(name)))
+            try await reply(.member(try await RemovalService(node: node, asker: asker).remove(name)))
         }
     }
 
@@ -168,9 +169,9 @@ struct RequestHandler {
         try SchedulerState.checkSetting(key: request.key)
         if MeshSetting(rawValue: request.key) != nil { try requireAdministrator() }
         // What users keep is in no log of what happened, and may be written a thousand times a second.
-        let actor = MeshSetting(rawValue: request.key) == nil ? nil : node.actor(caller.name)
+        let asker = MeshSetting(rawValue: request.key) == nil ? nil : self.asker
         let command = Command.configure(key: request.key, value: request.value, by: caller.name)
-        _ = try await node.driver.carryOut(command, as: request.request, by: actor)
+        _ = try await node.driver.carryOut(command, as: request.request, by: asker)
         try await reply(.done)
     }
 
@@ -229,12 +230,12 @@ struct RequestHandler {
 
     private func invite(_ request: InviteRequest) async throws -> InvitationView {
         try requireAdministrator()
-        return try await Inviter(node: node).invite(request, by: node.actor(caller.name))
+        return try await Inviter(node: node).invite(request, by: asker)
     }
 
     private func approve(_ name: String) async throws {
         try requireAdministrator()
-        let answer = try await node.driver.carryOut(.approve(name), by: node.actor(caller.name))
+        let answer = try await node.driver.carryOut(.approve(name), by: asker)
         guard case .node(let id, _) = answer, let view = MemberViews(node: node).member(id) else {
             throw NodeError.nodeNotFound(name)
         }
@@ -298,7 +299,7 @@ struct RequestHandler {
         guard state.contains(request.job) else {
             throw SchedulerError.jobEnded(request.job, record.counts.summary)
         }
-        _ = try await node.driver.carryOut(.cancel(request.job, by: caller.name), by: node.actor(of: caller))
+        _ = try await node.driver.carryOut(.cancel(request.job, by: caller.name), by: asker)
         try await reply(.done)
     }
 
@@ -329,7 +330,7 @@ struct RequestHandler {
         guard !record.isEnded else { throw SchedulerError.jobEnded(request.job, record.counts.summary) }
         if request.isPaused { try await HandService(node: node).requireFreezers(of: record) }
         let person = request.isPaused ? caller.name : nil
-        _ = try await node.driver.carryOut(.pause(request.job, by: person), by: node.actor(of: caller))
+        _ = try await node.driver.carryOut(.pause(request.job, by: person), by: asker)
         try await reply(.done)
     }
 

@@ -22,7 +22,7 @@ struct RotationService {
     // MARK: The node's own key
 
     /// `KeyKeeper.begin` comes before, `answered` after the answer has been sent.
-    func rotateNode(by actor: String) async throws -> RotatedView {
+    func rotateNode(by asker: Asker) async throws -> RotatedView {
         guard state.level >= SchedulerState.rotationLevel else {
             throw SchedulerError.levelNotReached(needed: SchedulerState.rotationLevel, mesh: state.level)
         }
@@ -35,7 +35,7 @@ struct RotationService {
         guard record.role != .client else { throw NodeError.rotationOfClient(node: name) }
         try state.checkRotation(of: node.id)
         let (keys, rotation) = try await keysToCome(record)
-        let answer = try await node.driver.propose(.rotateKey(rotation), by: actor)
+        let answer = try await node.driver.propose(.rotateKey(rotation), by: asker)
         if let failure = APIFailure(refusal: answer) {
             if state.node(node.id)?.identityKey != rotation.newKey { try node.keys.drop() }
             throw failure
@@ -71,7 +71,7 @@ struct RotationService {
     // MARK: Issuers
 
     /// - Parameter old: the name or the id of the key that goes.
-    func rotateIssuer(_ old: String, to key: Bytes, by person: String) async throws -> RotatedView {
+    func rotateIssuer(_ old: String, to key: Bytes, by asker: Asker) async throws -> RotatedView {
         guard try await node.driver.read(patience: RotationService.readPatience) else {
             throw node.driver.nobodyLeads(for: RotationService.readPatience)
         }
@@ -81,8 +81,8 @@ struct RotationService {
         guard let former = state.issuer(old) ?? named.first else { throw SchedulerError.issuerNotFound(old) }
         let new = try PublicKey(bytes: key.array)
         let record = IssuerRecord(
-            id: new.id.text, key: key, name: former.name, lifetimeSeconds: former.lifetimeSeconds, by: person)
-        _ = try await node.driver.carryOut(.rotateIssuer(former.id, record), by: node.actor(person))
+            id: new.id.text, key: key, name: former.name, lifetimeSeconds: former.lifetimeSeconds, by: asker.name)
+        _ = try await node.driver.carryOut(.rotateIssuer(former.id, record), by: asker)
         let replaced = state.issuer(former.id)?.replaced?.at ?? state.time
         let lifetime = Int64(clamping: former.lifetimeSeconds) * 1_000_000_000
         return RotatedView(
@@ -92,7 +92,7 @@ struct RotationService {
 
     // MARK: The mesh key
 
-    func rotateMesh(by actor: String) async throws -> RotatedView {
+    func rotateMesh(by asker: Asker) async throws -> RotatedView {
         guard state.level >= SchedulerState.rotationLevel else {
             throw SchedulerError.levelNotReached(needed: SchedulerState.rotationLevel, mesh: state.level)
         }
@@ -101,7 +101,7 @@ struct RotationService {
         }
         try node.certificates.follow()
         let rotation = try meshKeyRotation()
-        let answer = try await node.driver.propose(.rotateMeshKey(rotation), by: actor)
+        let answer = try await node.driver.propose(.rotateMeshKey(rotation), by: asker)
         // The key to come stays where it is: what was asked before may still be decided.
         if let failure = APIFailure(refusal: answer) { throw failure }
         try node.certificates.follow()

@@ -47,7 +47,7 @@ struct TokenService {
             uses: UInt64(clamping: draft.uses), expires: token.grant.expires * 1_000_000_000,
             root: state.level >= 6 ? token.grant.rootDigest : nil)
         // Known before anybody has it: what was lost on its way can be withdrawn.
-        _ = try await node.driver.carryOut(.issueToken(record), by: node.actor(caller.name))
+        _ = try await node.driver.carryOut(.issueToken(record), by: node.asker(caller))
         return token
     }
 
@@ -77,7 +77,7 @@ struct TokenService {
                 throw NodeError.denied(user: caller.name, what: "revoke what somebody else has issued")
             }
         }
-        _ = try await node.driver.carryOut(.revokeToken(revocation), by: node.actor(of: caller))
+        _ = try await node.driver.carryOut(.revokeToken(revocation), by: node.asker(caller))
     }
 
     func addIssuer(_ issuer: IssuerRecord) async throws {
@@ -92,11 +92,11 @@ struct TokenService {
         if issuer.ttlSeconds == nil, state.level >= SchedulerState.endsLevel {
             issuer.ttlSeconds = SchedulerLimits.issuerSecondsDefault
         }
-        _ = try await node.driver.carryOut(.addIssuer(issuer), by: node.actor(caller.name))
+        _ = try await node.driver.carryOut(.addIssuer(issuer), by: node.asker(caller))
     }
 
     func revokeAll() async throws {
-        _ = try await node.driver.carryOut(.raiseTokenEpoch(by: caller.name), by: node.actor(caller.name))
+        _ = try await node.driver.carryOut(.raiseTokenEpoch(by: caller.name), by: node.asker(caller))
     }
 
     /// A token for a job that there is gives what only its owner and administrators may do.

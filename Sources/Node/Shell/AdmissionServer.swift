@@ -203,8 +203,7 @@ struct Inviter {
     /// Addresses that an invitation carries: this node's first, then other voters'.
     private static let addressesMax = 8
 
-    /// - Parameter actor: who asks, for the log of what happened.
-    func invite(_ request: InviteRequest, by actor: String) async throws -> InvitationView {
+    func invite(_ request: InviteRequest, by asker: Asker) async throws -> InvitationView {
         let membership = node.membership
         try Certifier(node: node).requireRight()
         let now = Certifier.now
@@ -226,7 +225,7 @@ struct Inviter {
             // Known before anybody has it.
             let made = InvitationMade(
                 jti: content.id, uses: content.uses, expires: content.expires * 1_000_000_000)
-            _ = try await node.driver.carryOut(.invitationMade(made), by: actor)
+            _ = try await node.driver.carryOut(.invitationMade(made), by: asker)
         }
         return InvitationView(
             line: invitation.text, shortID: content.shortID, uses: content.uses,

@@ -3,6 +3,7 @@ import Mesh
 import Raft
 import Ring
 import Scheduler
+import Tokens
 
 /// Carries out what a node's core asks for, and tells it what happened. Confined to its loop.
 ///
@@ -33,6 +34,9 @@ final class CoreDriver: @unchecked Sendable {
     /// A snapshot of the leader whose state is being read.
     var loadingSnapshot: RaftSnapshot?
     private let bootID: UInt64
+    /// Signs what this node states of those who ask here, for the mesh of this id.
+    private let signingKey: SigningKey
+    private let meshKeyID: String
     private var requestCount: UInt64 = 0
     private var inbox: [NodeInput] = []
     /// A turn is about to be taken.
@@ -62,7 +66,7 @@ final class CoreDriver: @unchecked Sendable {
 
     init(
         core: NodeCore, log: RaftLog, logDirectory: String, logThread: DedicatedThread, bootID: UInt64,
-        loop: any EventLoop
+        signingKey: SigningKey, meshKeyID: String, loop: any EventLoop
     ) {
         self.core = core
         self.log = log
@@ -71,6 +75,8 @@ final class CoreDriver: @unchecked Sendable {
         snapshotWorkDone = LoopSignal(loop)
         self.logThread = logThread
         self.bootID = bootID
+        self.signingKey = signingKey
+        self.meshKeyID = meshKeyID
         self.loop = loop
         changes = LoopSignal(loop)
     }
@@ -153,15 +159,16 @@ final class CoreDriver: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - request: chosen by the caller where the command may be asked again; the same id is carried out once.
-    ///   - actor: who asks, for the log of what happened.
+    ///   - asker: the person who asks: for the leader, and for the log of what happened.
     func propose(
-        _ command: Command, as request: RequestID? = nil, by actor: String? = nil, patience: Interval = .seconds(10)
+        _ command: Command, as request: RequestID? = nil, by asker: Asker? = nil, patience: Interval = .seconds(10)
     ) async throws -> Answer {
         if let damage, !damage.hasOtherVoters, !damage.hasLeader { throw NodeError.logDamaged(damage) }
         let request = request ?? nextRequestID()
         let waiter = waiting[request] ?? Waiter(loop)
         waiting[request] = waiter
-        input(.propose(Entry(request: request, time: 0, command: command, actor: actor)))
+        let entry = Entry(request: request, time: 0, command: command)
+        input(.propose(asker.map { entry.asked(by: $0, key: signingKey, mesh: meshKeyID) } ?? entry))
         let deadline = loop.now + patience
         while waiter.answer == nil {
             guard !isStopped else { throw whyStopped }
@@ -199,9 +206,9 @@ final class CoreDriver: @unchecked Sendable {
 
     /// As `propose`, for commands whose refusal is an error of the caller's.
     func carryOut(
-        _ command: Command, as request: RequestID? = nil, by actor: String? = nil
+        _ command: Command, as request: RequestID? = nil, by asker: Asker? = nil
     ) async throws -> Answer {
-        let answer = try await propose(command, as: request, by: actor)
+        let answer = try await propose(command, as: request, by: asker)
         if let failure = APIFailure(refusal: answer) { throw failure }
         return answer
     }

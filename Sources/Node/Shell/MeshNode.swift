@@ -116,7 +116,8 @@ final class MeshNode: @unchecked Sendable {
         }
         self.membership = membership
         driver = CoreDriver(
-            core: found.core, log: raftLog, logDirectory: path, logThread: thread, bootID: boot, loop: loop)
+            core: found.core, log: raftLog, logDirectory: path, logThread: thread, bootID: boot,
+            signingKey: identity.signingKey, meshKeyID: membership.meshKey.id.text, loop: loop)
         trees = try TreeStore(path: directory.blobs)
         history = try History(path: directory.history, loop: loop)
         audit = try AuditLog(path: directory.audit, loop: loop)

@@ -1,4 +1,5 @@
 import Codec
+import Tokens
 
 /// What is written to the log of the mesh: a command, who asked, and when.
 public struct Entry: Hashable, Sendable, CBORCodable {
@@ -11,6 +12,9 @@ public struct Entry: Hashable, Sendable, CBORCodable {
     public var placements: [Placement]
     /// Who asked for it, as the member says that took the request: `ana@owl`; nil where nobody did, or in older entries.
     public var actor: String?
+    /// What that member states of who asks. It travels beside the entry to the leader, which looks at it, and is no part of
+    /// the log: what an entry does must not depend on it.
+    public var statement: RoleStatement?
     /// Keys of a newer version, kept as they came.
     public var unknown: CBORMap
 
@@ -33,7 +37,28 @@ public struct Entry: Hashable, Sendable, CBORCodable {
         command = try map.require(3)
         placements = try map.optional(4) ?? []
         actor = try map.optional(5)
-        unknown = map.without(0...5)
+        unknown = map.without(0...6)
+    }
+
+    /// From what a member sent to the leader.
+    public init(proposed cbor: CBOR) throws(CodecError) {
+        try self.init(cbor: cbor)
+        statement = try cbor.requireMap().optional(6)
+    }
+
+    /// As it travels to the leader. Members that know no statements pass over it.
+    public var proposed: CBOR {
+        guard let statement, case .map(var map) = cbor else { return cbor }
+        map.set(6, statement)
+        return .map(map)
+    }
+
+    /// The hash of what is asked, and of who asks: of the entry without what the leader adds.
+    public var askedDigest: Digest {
+        var asked = self
+        asked.time = 0
+        asked.placements = []
+        return BLAKE3.hash(asked.encoded())
     }
 
     public var cbor: CBOR {

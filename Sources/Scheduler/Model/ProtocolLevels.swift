@@ -16,7 +16,7 @@ public struct ProtocolLevels: Hashable, Sendable, CBORCodable {
     /// and the ranks of a gang that has to move are told together. Level 6: the state has the tree of a log of what happened,
     /// what a token may have at once is bounded, and a mesh may want to have issued each token itself. Level 7: the
     /// certificates of members have an end, and so have issuers; the key of a node and that of an issuer can be rotated, and
-    /// the tasks of a job may hold the processes of an MPI program.
+    /// the tasks of a job may hold the processes of an MPI program; a member states, signed, what the person may do who asks.
     public static let current = ProtocolLevels(lowest: 1, highest: 7)
 
     public init(lowest: UInt64, highest: UInt64) {

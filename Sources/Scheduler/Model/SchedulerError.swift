@@ -70,6 +70,10 @@ public enum SchedulerError: Error, Hashable, Sendable {
     case notItsWord(String)
     /// An administrator's command came from a host that can never vote.
     case administratorsElsewhere(node: String, role: String, others: [String])
+    /// Who asks is not stated, or not by the key of the host at which he asks, or of something else.
+    case roleNotStated(node: String)
+    /// An administrator's command was asked for by somebody who is none at his host.
+    case notAnAdministrator(actor: String, node: String)
     /// It was a member's key, which has another one now.
     case keyReplaced(name: String)
     /// The key of this node was rotated a moment ago.
@@ -133,7 +137,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .tooManyTokens: return "token.too_many"
         case .notAMember: return "mesh.not_a_member"
         case .notItsWord: return "mesh.not_its_word"
-        case .administratorsElsewhere: return "auth.denied"
+        case .administratorsElsewhere, .roleNotStated, .notAnAdministrator: return "auth.denied"
         case .keyReplaced: return "mesh.join.key_replaced"
         case .rotatedJustNow: return "rotate.just_now"
         case .badRotation: return "rotate.refused"
@@ -207,6 +211,10 @@ public enum SchedulerError: Error, Hashable, Sendable {
         case .notItsWord(let node): return "host \(node) spoke for another host, or as if it led"
         case .administratorsElsewhere(let node, let role, _):
             return "denied: \(node) joined as a \(role), and administrators act on hosts that may vote"
+        case .roleNotStated(let node):
+            return "denied: host \(node) did not state under its key who asks for this and as what"
+        case .notAnAdministrator(let actor, let node):
+            return "denied: \(node) states that \(actor) is no administrator there"
         case .keyReplaced(let name): return "the key of this host was \(name)'s, which has another one now"
         case .rotatedJustNow(let name, let at, _): return "the key of \(name) was rotated at \(at)"
         case .issuerNotFound(let who): return "no key \(who) was added to issue tokens"
@@ -278,6 +286,10 @@ public enum SchedulerError: Error, Hashable, Sendable {
             return "its program is broken or not ours. Look at that host; to put it out: swarmlet node revoke \(node)"
         case .administratorsElsewhere(_, _, let others):
             return others.isEmpty ? "do it on a host that may vote" : "do it on \(others.joined(separator: " or "))"
+        case .roleNotStated(let node):
+            return "nothing was changed. Its program is broken or not ours: look at \(node)"
+        case .notAnAdministrator(_, let node):
+            return "nothing was changed. Ask an administrator of \(node), or of another host that may vote"
         case .keyReplaced:
             return
                 "if this host is another one: swarmlet leave --forget here, which gives it a key of its own; then join"

@@ -4,6 +4,8 @@ import Codec
 extension SchedulerState {
     /// From that level on certificates and issuers have an end.
     public static let endsLevel: UInt64 = 7
+    /// From that level on a member states, signed, what the person may do who asks for what is not everybody's.
+    public static let rolesLevel: UInt64 = 7
 
     mutating func setLevels(
         of id: NodeID, _ levels: ProtocolLevels, _ events: inout [StateEvent]

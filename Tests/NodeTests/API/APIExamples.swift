@@ -244,8 +244,11 @@ enum APIExamples {
         .renew(sequence: 7, time: 8), .granted(sequence: 7, index: 8), .read(sequence: 9),
         .readable(sequence: 9, index: 10),
         .refused(RequestID(high: 1, low: 2), .refused(code: "a.b", message: "m", hint: "h")),
-        .proposeAll([Entry(request: RequestID(high: 1, low: 2), time: 3, command: .tick)]),
+        .proposeAll([Entry(request: RequestID(high: 1, low: 2), time: 3, command: .tick), asked]), .propose(asked),
     ]
+
+    private static let asked = Entry(request: RequestID(high: 1, low: 3), time: 0, command: .raiseTokenEpoch(by: "ana"))
+        .asked(by: Asker(name: "ana", actor: "ana@owl", role: .administrator), key: key(2), mesh: "k4.pid.lab")
 
     // MARK: Admission
 

@@ -2,6 +2,7 @@ import Codec
 import Mesh
 import Raft
 import Scheduler
+import Tokens
 
 @testable import Node
 
@@ -14,6 +15,7 @@ final class CoreMesh {
         var isDatagram = false
     }
 
+    static let meshKeyID = "k4.pid.lab"
     static let epoch: Int64 = 1_763_733_600_000_000_000  // 2025-11-21T14:00:00Z
 
     private(set) var cores: [NodeCore] = []
@@ -41,7 +43,8 @@ final class CoreMesh {
         run(seconds: 5) { self[1].raft.isReadyLeader }
         var record = CoreMesh.record(1)
         record.levels = levels
-        propose(at: 1, .found(meshName: "lab", meshKeyID: "k4.pid.lab", meshKey: CoreMesh.bytes(99), node: record))
+        propose(
+            at: 1, .found(meshName: "lab", meshKeyID: CoreMesh.meshKeyID, meshKey: CoreMesh.bytes(99), node: record))
         run(seconds: 5) { self[1].state.members.count == 1 }
     }
 
@@ -52,9 +55,13 @@ final class CoreMesh {
 
     private static func bytes(_ number: UInt8) -> Bytes { Bytes([UInt8](repeating: number, count: 32)) }
 
+    /// Of the identity of that node.
+    static func signingKey(_ number: UInt8) -> SigningKey { SigningKey(seed: [UInt8](repeating: number, count: 32)) }
+
     static func record(_ number: UInt8, role: NodeRole = .auto, labels: [Label] = []) -> NodeRecord {
         NodeRecord(
-            name: "n\(number)", identityKey: bytes(number), noiseKey: bytes(number), role: role, labels: labels,
+            name: "n\(number)", identityKey: Bytes(signingKey(number).publicKey.bytes), noiseKey: bytes(number),
+            role: role, labels: labels,
             capacity: Capacity(cpuMillis: 4_000, memoryBytes: 8 << 30))
     }
 
@@ -86,8 +93,9 @@ final class CoreMesh {
         return Int(number)
     }
 
+    /// - Parameter role: of the person who asks at that node.
     @discardableResult
-    func propose(at number: Int, _ command: Command) -> RequestID {
+    func propose(at number: Int, _ command: Command, by role: PersonRole = .administrator) -> RequestID {
         nextRequest += 1
         let request = RequestID(high: 1 << 63, low: nextRequest)
         var command = command
@@ -95,7 +103,10 @@ final class CoreMesh {
             spec.submitNode = cores[number - 1].id
             command = .submit(spec)
         }
-        handle(cores[number - 1].id, .propose(Entry(request: request, time: 0, command: command)))
+        let asker = Asker(name: "ana", actor: "ana@n\(number)", role: role)
+        let entry = Entry(request: request, time: 0, command: command)
+            .asked(by: asker, key: CoreMesh.signingKey(UInt8(number)), mesh: CoreMesh.meshKeyID)
+        handle(cores[number - 1].id, .propose(entry))
         return request
     }
 

@@ -2,6 +2,7 @@ import Codec
 import Ring
 import Scheduler
 import Testing
+import Tokens
 
 @testable import Node
 
@@ -36,7 +37,8 @@ struct CoreDriverTests {
                 now: EventLoops.bootClock)
         }
         let driver = CoreDriver(
-            core: found.core, log: found.log, logDirectory: scratch.path, logThread: thread, bootID: 1, loop: loop)
+            core: found.core, log: found.log, logDirectory: scratch.path, logThread: thread, bootID: 1,
+            signingKey: .generate(), meshKeyID: "k4.pid.lab", loop: loop)
         let effects = Collected()
         let more = LoopSignal(loop)
         driver.onEffect = {

@@ -2,10 +2,17 @@ import Codec
 import Node
 import Raft
 import Scheduler
+import Tokens
 
 /// Founding, what people ask of the mesh, and when it is done.
 extension MeshSimulation {
     static func key(_ number: Int) -> Bytes { Bytes(Array(repeating: UInt8(number), count: 32)) }
+
+    /// Of the identities of the hosts, the first of them at 1.
+    private static let signingKeys = (0...16).map { SigningKey(seed: [UInt8](repeating: UInt8($0), count: 32)) }
+    private static let meshKeyID = "k4.pid.lab"
+
+    private static func identityKey(_ machine: Int) -> Bytes { Bytes(signingKeys[machine].publicKey.bytes) }
 
     /// What each host offers.
     static let cpuMillis: UInt64 = 4_000
@@ -15,7 +22,7 @@ extension MeshSimulation {
             GPU(index: $0, uuid: "GPU-\(machine)-\($0)", model: "SIM", memoryBytes: 8 << 30, simulated: true)
         }
         return NodeRecord(
-            name: "host\(machine)", identityKey: Self.key(machine), noiseKey: Self.key(machine),
+            name: "host\(machine)", identityKey: Self.identityKey(machine), noiseKey: Self.key(machine),
             labels: [Label(name: "rack", value: "r\(machine % 3)")],
             capacity: Capacity(cpuMillis: Self.cpuMillis, memoryBytes: 16 << 30, gpus: gpus))
     }
@@ -26,7 +33,7 @@ extension MeshSimulation {
         machines[0].disk = SimulatedDisk(restored)
         startDaemon(1)
         addClient(
-            .found(meshName: "lab", meshKeyID: "k4.pid.lab", meshKey: Self.key(200), node: record(1)), at: .zero)
+            .found(meshName: "lab", meshKeyID: Self.meshKeyID, meshKey: Self.key(200), node: record(1)), at: .zero)
         for machine in machines.dropFirst() {
             addClient(.admit(record(machine.number), invitation: nil), at: .milliseconds(Int64(300 * machine.number)))
         }
@@ -144,7 +151,14 @@ extension MeshSimulation {
         if let machine = up.isEmpty ? nil : up[below(up.count)], let node = machines[machine - 1].id {
             clients[index].askedAt = machine
             let command = clients[index].command(askedAt: node)
-            handle(machine, .propose(Entry(request: clients[index].request, time: 0, command: command)))
+            var entry = Entry(request: clients[index].request, time: 0, command: command)
+            if !clients[index].isSubmit {
+                // An administrator of that host, as it states.
+                entry.actor = "ana@host\(machine)"
+                entry.statement = RoleStatement(
+                    .administrator, about: entry.askedDigest, mesh: Self.meshKeyID, key: Self.signingKeys[machine])
+            }
+            handle(machine, .propose(entry))
         }
         schedule(.client(index), in: between(1_000, 3_000))
     }
@@ -166,7 +180,7 @@ extension MeshSimulation {
         clients[index].answer = answer
         if let name = clients[index].jobName { tell("host \(machine) answers \(name): \(answer)") }
         guard case .admit(let node, _) = clients[index].command, case .node(let id, _) = answer,
-            let joined = machines.firstIndex(where: { Self.key($0.number) == node.identityKey })
+            let joined = machines.firstIndex(where: { Self.identityKey($0.number) == node.identityKey })
         else { return }
         machines[joined].id = id
         machines[joined].disk = SimulatedDisk(.joining())
