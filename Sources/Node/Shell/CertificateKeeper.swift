@@ -57,12 +57,13 @@ final class CertificateKeeper: @unchecked Sendable {
             node.onKeysChanged?()
         }
         guard state.currentMeshKey != followed else { return }
-        if let remark = try MeshKeyCopy.settle(node.directory, state) { node.log.note(remark) }
         let rotations = state.meshKeyReplacements.map(\.rotation)
         // A mesh that was recovered from a host which was behind has yet to be told again.
         if !node.membership.meshKeyRotations.starts(with: rotations) {
             try node.follow(rotations, to: try PublicKey(bytes: state.currentMeshKey.array))
         }
+        // Behind the file `mesh`, by which the next start knows the key that it finds.
+        if let remark = try MeshKeyCopy.settle(node.directory, state) { node.log.note(remark) }
         followed = state.currentMeshKey
         if try isDue(node.membership.certificates), let found = withMeshKey() { try node.take(found) }
     }
