@@ -205,15 +205,15 @@ class RotateMeshAndDie(MeshKeyCase):
             mesh.command(node, "rotate", "mesh")
             with open(self.key_file(node), encoding="ascii") as stream:
                 self.assertIn(seed, stream.read())
-            # The mesh has said yes. The file that names the keys was written and the key itself not put in its place yet,
-            # and then nothing was done here.
+            # The mesh has said yes. The file that names the keys was written, the key not put in its place; and then
+            # nothing was done here.
             for undone in ([self.key_file(node)], list(kept)):
                 node.kill_daemon()
                 os.rename(self.key_file(node), self.key_file(node, "mesh.next"))
                 for path in undone:
                     shutil.copy2(kept[path], path)
                 node.start_again()
-                meshes.wait_until(lambda: self.keys(node) == ["identity", "mesh", "noise"], "the new key is in its place")
+                meshes.wait_until(lambda: self.keys(node) == ["identity", "mesh", "noise"], "the new key is there")
                 with open(self.key_file(node), encoding="ascii") as stream:
                     self.assertIn(seed, stream.read())
             self.assert_goes_on(mesh, node, old_key)
