@@ -10,6 +10,8 @@ public enum TokenTime {
     /// The times that tokens can name: up to the year 2262.
     static let range: ClosedRange<Int64> = 0...Int64.max / nanosecondsPerSecond
 
+    private static let characterCount = 20
+
     /// Times outside the range are written as its nearest end.
     static func text(_ seconds: Int64) -> String {
         RFC3339.format(min(max(seconds, range.lowerBound), range.upperBound) * nanosecondsPerSecond)
@@ -19,8 +21,8 @@ public enum TokenTime {
     static func parse(_ text: String) throws(TokenError) -> Int64 {
         do {
             let nanoseconds = try RFC3339.parse(text)
-            let seconds = nanoseconds / nanosecondsPerSecond
-            if RFC3339.format(nanoseconds) == text, seconds >= 0 { return seconds }
+            // A fraction or an offset would make it longer.
+            if text.utf8.count == characterCount, nanoseconds >= 0 { return nanoseconds / nanosecondsPerSecond }
         } catch {
             throw .malformed("a time is not written as 2026-11-21T14:30:00Z")
         }

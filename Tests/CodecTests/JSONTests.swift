@@ -45,6 +45,21 @@ import Testing
         }
     }
 
+    @Test("a key that comes again is found among few keys and among many, wherever the first one stands")
+    func duplicateKeys() throws {
+        for count in [1, 15, 16, 17, 100] {
+            let keys = (0..<count).map { "k\($0)" }
+            func document(_ keys: [String]) -> String { "{\(keys.map { "\"\($0)\":0" }.joined(separator: ","))}" }
+            #expect(try JSON.parse(document(keys)).objectValue?.map(\.key) == keys)
+            for again in [0, count / 2, count - 1] {
+                let text = document(keys + [keys[again]])
+                #expect(throws: CodecError.malformed(.json, .duplicateKey, offset: document(keys).utf8.count)) {
+                    try JSON.parse(text)
+                }
+            }
+        }
+    }
+
     @Test("bytes that are not UTF-8 are refused")
     func notUTF8() {
         for bytes: [UInt8] in [[0xFF], [0xC0, 0xAF], [0xED, 0xA0, 0x80], [0xE2, 0x82], [0xF4, 0x90, 0x80, 0x80]] {

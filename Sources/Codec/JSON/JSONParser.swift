@@ -88,8 +88,7 @@ struct JSONParser {
 
     private mutating func members() throws(CodecError) -> [(key: String, value: JSON)] {
         var members = [(key: String, value: JSON)]()
-        // Keys by their bytes: two spellings of one accented letter are two keys.
-        var seen = Set<[UInt8]>()
+        var seen = SeenKeys()
         skipSpace()
         if next == UInt8(ascii: "}") {
             offset += 1
@@ -99,7 +98,7 @@ struct JSONParser {
             skipSpace()
             let keyOffset = offset
             let key = try string()
-            guard seen.insert(Array(key.utf8)).inserted else {
+            guard seen.insert(key, after: members) else {
                 throw .malformed(.json, .duplicateKey, offset: keyOffset)
             }
             guard members.count < limits.memberCount else { throw .malformed(.json, .tooLarge, offset: keyOffset) }
@@ -115,12 +114,28 @@ struct JSONParser {
         }
     }
 
+    /// The keys of an object that were read, by their bytes: two spellings of one accented letter are two keys. A few are
+    /// compared one by one, for which nothing has to be allocated.
+    private struct SeenKeys {
+        private static let few = 16
+        private var many = Set<[UInt8]>()
+
+        mutating func insert(_ key: String, after members: [(key: String, value: JSON)]) -> Bool {
+            guard members.count >= SeenKeys.few else {
+                return !members.contains { $0.key.utf8.elementsEqual(key.utf8) }
+            }
+            if many.isEmpty { many = Set(members.map { Array($0.key.utf8) }) }
+            return many.insert(Array(key.utf8)).inserted
+        }
+    }
+
     // MARK: Texts
 
     private mutating func string() throws(CodecError) -> String {
         try expect("\"")
         let start = offset
-        var content = [UInt8]()
+        while let next, next != UInt8(ascii: "\""), next != UInt8(ascii: "\\"), next >= 0x20 { offset += 1 }
+        var content = bytes[start..<offset]
         while true {
             let byte = try take()
             switch byte {
@@ -138,7 +153,7 @@ struct JSONParser {
         }
     }
 
-    private mutating func escape(into content: inout [UInt8]) throws(CodecError) {
+    private mutating func escape(into content: inout ArraySlice<UInt8>) throws(CodecError) {
         switch try take() {
         case UInt8(ascii: "\""): content.append(0x22)
         case UInt8(ascii: "\\"): content.append(0x5C)

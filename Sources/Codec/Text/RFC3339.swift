@@ -10,13 +10,29 @@ public enum RFC3339 {
         let days = floorDivide(seconds, secondsPerDay)
         let secondOfDay = seconds - days * secondsPerDay
         let date = civil(fromDays: days)
-        var text = "\(padded(date.year, 4))-\(padded(date.month, 2))-\(padded(date.day, 2))T"
-        text += "\(padded(secondOfDay / 3600, 2)):\(padded(secondOfDay / 60 % 60, 2)):\(padded(secondOfDay % 60, 2))"
-        if fractionDigits > 0 {
-            let fraction = padded(floorRemainder(unixNanoseconds, nanosecondsPerSecond), 9)
-            text += "." + fraction.prefix(fractionDigits)
+        var text = [UInt8]()
+        text.reserveCapacity(30)
+        func append(_ value: Int64, _ digits: Int, then separator: StaticString) {
+            var unit: Int64 = 1
+            for _ in 1..<digits { unit *= 10 }
+            while unit > 0 {
+                text.append(UInt8(ascii: "0") + UInt8(value / unit % 10))
+                unit /= 10
+            }
+            text.append(contentsOf: UnsafeBufferPointer(start: separator.utf8Start, count: separator.utf8CodeUnitCount))
         }
-        return text + "Z"
+        append(date.year, 4, then: "-")
+        append(date.month, 2, then: "-")
+        append(date.day, 2, then: "T")
+        append(secondOfDay / 3600, 2, then: ":")
+        append(secondOfDay / 60 % 60, 2, then: ":")
+        append(secondOfDay % 60, 2, then: fractionDigits > 0 ? "." : "")
+        if fractionDigits > 0 {
+            append(floorRemainder(unixNanoseconds, nanosecondsPerSecond), 9, then: "")
+            text.removeLast(9 - fractionDigits)
+        }
+        text.append(UInt8(ascii: "Z"))
+        return String(decoding: text, as: UTF8.self)
     }
 
     /// Nanoseconds since the Unix epoch of a time with `T`, seconds, a fraction of at most 9 digits or none, and `Z` or
@@ -48,11 +64,6 @@ public enum RFC3339 {
         let (sum, overflowOfSum) = whole.addingReportingOverflow(fraction - borrow * nanosecondsPerSecond)
         guard !overflow, !overflowOfSum else { throw .malformed(.timestamp, .outOfRange, offset: 0) }
         return sum
-    }
-
-    private static func padded(_ value: Int64, _ digits: Int) -> String {
-        let text = String(value)
-        return String(repeating: "0", count: max(0, digits - text.utf8.count)) + text
     }
 
     private static func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {

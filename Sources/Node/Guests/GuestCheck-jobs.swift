@@ -22,7 +22,7 @@ extension RequestHandler.Guest {
         let grant = decision.grant
         spec.guest = GuestPass(
             names: grant.names, counts: GuestJob.counts(decision), issuer: grant.issuer.text,
-            madeBy: grant.root.madeBy ?? grant.issuer.short, holder: grant.holder.id.text, links: call.links,
+            madeBy: grant.root.madeBy ?? grant.issuer.short, holder: grant.holderID.text, links: call.links,
             proof: call.proof, channel: Bytes(about.channel), member: about.node.text, request: call.request,
             requestHash: Bytes(about.request),
             keepSeconds: UInt64(clamping: decision.limits[.keep] ?? AccessConstants.keepSeconds))
@@ -101,7 +101,7 @@ extension GuestCheck {
         expected.guest = pass
         // The member that took it, or the leader, has made something else of it.
         guard expected == spec, pass.names == decision.grant.names, pass.counts == GuestJob.counts(decision),
-            pass.requestHash.array == about.request, pass.holder == decision.grant.holder.id.text,
+            pass.requestHash.array == about.request, pass.holder == decision.grant.holderID.text,
             pass.issuer == decision.grant.issuer.text
         else { throw AccessRefusal(step: .authority, reason: .accessInvalid) }
         return decision.limits

@@ -134,7 +134,7 @@ final class GuestServer: @unchecked Sendable {
             pass.requestHash.array == presented.about.request
         else { return nil }
         do throws(AccessRefusal) {
-            return try check.whoAsks(presented).holder.id.text == pass.holder ? job.id : nil
+            return try check.whoAsks(presented).holderID.text == pass.holder ? job.id : nil
         } catch {
             return nil
         }

@@ -22,7 +22,7 @@ extension MeshNode {
     func asker(_ caller: RequestHandler.Caller) -> Asker {
         Asker(
             name: caller.name,
-            actor: caller.guest?.decision.grant.holder.id.text ?? "\(caller.name)@\(membership.nodeName)",
+            actor: caller.guest?.decision.grant.holderID.text ?? "\(caller.name)@\(membership.nodeName)",
             role: caller.isAdministrator ? .administrator : .user)
     }
 }

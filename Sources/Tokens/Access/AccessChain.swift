@@ -53,7 +53,7 @@ public struct AccessChain: Hashable, Sendable {
     func grant(issuer: PublicKey, mesh: KeyID) throws(TokenError) -> AccessGrant {
         try checkHeaders()
         let opened = try opened()
-        let payload = try AccessGrant.payload(opened[0], signer: issuer, mesh: mesh)
+        let payload = try AccessGrant.payload(opened[0], signer: (issuer, issuer.id), mesh: mesh)
         var grant = AccessGrant(root: try AccessLink(payload: payload, isRoot: true), text: links[0])
         guard grant.issuer == issuer.id else { throw .malformed("it names another issuer") }
         try grant.add(opened[...], mesh: mesh)
@@ -64,13 +64,13 @@ public struct AccessChain: Hashable, Sendable {
 extension AccessGrant {
     /// The payload of a link whose signature fits its signer, who must stand in its footer.
     static func payload(
-        _ link: Paseto.Unverified, signer: PublicKey, mesh: KeyID
+        _ link: Paseto.Unverified, signer: (key: PublicKey, id: KeyID), mesh: KeyID
     ) throws(TokenError) -> [UInt8] {
         guard try KeyFooter.decode(link.footer) == signer.id else {
             throw .malformed("a link is not signed by the holder of the one above")
         }
         return try Paseto.verify(
-            link, implicit: AccessLink.implicit(AccessLink.purpose, mesh: mesh), with: signer
+            link, implicit: AccessLink.implicit(AccessLink.purpose, mesh: mesh), with: signer.key
         ).payload
     }
 
@@ -81,9 +81,9 @@ extension AccessGrant {
     mutating func add(_ opened: ArraySlice<Paseto.Unverified>, mesh: KeyID) throws(TokenError) {
         guard var above = opened.first?.payload else { return }
         for token in opened.dropFirst() {
-            let payload = try AccessGrant.payload(token, signer: holder, mesh: mesh)
+            let payload = try AccessGrant.payload(token, signer: (holder, holderID), mesh: mesh)
             let link = try AccessLink(payload: payload, isRoot: false)
-            guard link.issuer == holder.id else { throw .malformed("a link names another issuer") }
+            guard link.issuer == holderID else { throw .malformed("a link names another issuer") }
             guard case .below(let hash) = link.place, hash == AccessChain.hash(of: above) else {
                 throw .malformed("a link belongs below another one")
             }

@@ -41,6 +41,8 @@ public struct AccessGrant: Hashable, Sendable {
 
     /// Who may use it: the key that the last link names.
     public var holder: PublicKey { links[links.count - 1].holder }
+    /// The name of this key.
+    public var holderID: KeyID { links[links.count - 1].holderID }
     /// Who made the root.
     public var issuer: KeyID { links[0].issuer }
     /// Four characters of the root's name, as people see it.

@@ -17,6 +17,8 @@ public struct AccessIssuer: Hashable, Sendable {
     }
 
     public let key: PublicKey
+    /// The name of this key.
+    public let id: KeyID
     /// As people know it: `ana on owl`.
     public let name: String
     /// What its tokens may allow at most.
@@ -37,6 +39,7 @@ public struct AccessIssuer: Hashable, Sendable {
     ) {
         self.expires = expires
         self.key = key
+        id = key.id
         self.name = name
         self.acts = acts
         self.limits = limits

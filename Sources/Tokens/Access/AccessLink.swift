@@ -44,7 +44,9 @@ public struct AccessLink: Hashable, Sendable {
     /// Seconds since the Unix epoch: until when jobs may be started with it.
     public var expires: Int64
     /// Who may use it, and sign the link below it.
-    public var holder: PublicKey
+    public let holder: PublicKey
+    /// The name of this key.
+    public let holderID: KeyID
     /// Nil: as above. A root always says it.
     public var acts: AccessAct.Several?
     public var scope: AccessScope
@@ -108,7 +110,7 @@ extension AccessLink {
         members.append(("iat", .string(TokenTime.text(issuedAt))))
         members.append(("exp", .string(TokenTime.text(expires))))
         members.append(
-            ("cnf", .object([("kid", .string(holder.id.text)), ("key", .string(holder.text))])))
+            ("cnf", .object([("kid", .string(holderID.text)), ("key", .string(holder.text))])))
         if let acts { members.append(("act", .array(acts.all.map { .string($0.rawValue) }))) }
         if !scope.isEmpty {
             var kinds = [(key: String, value: JSON)]()
@@ -140,7 +142,7 @@ extension AccessLink {
         identifier = try AccessLink.identifier(claims.text("jti"))
         issuedAt = try claims.time("iat")
         expires = try claims.time("exp")
-        holder = try AccessLink.holder(claims)
+        (holder, holderID) = try AccessLink.holder(claims)
         acts = isRoot || claims.has("act") ? try AccessLink.acts(claims.texts("act")) : nil
         scope = claims.has("res") ? try AccessLink.scope(claims.members("res")) : AccessScope()
         limits = claims.has("lim") ? try AccessLink.limits(claims.members("lim")) : AccessLimits()
@@ -229,7 +231,7 @@ extension AccessLink {
     }
 
     /// The holder's key: signed by whoever is above, and a point of the prime-order group.
-    private static func holder(_ claims: Claims) throws(TokenError) -> PublicKey {
+    private static func holder(_ claims: Claims) throws(TokenError) -> (PublicKey, KeyID) {
         let members = try claims.pairs("cnf")
         var name: String?
         var text: String?
@@ -242,10 +244,11 @@ extension AccessLink {
         }
         guard let name, let text else { throw .malformed("it names no holder") }
         let key = try PublicKey(text: text)
-        guard key.id.text.utf8.elementsEqual(name.utf8) else {
+        let id = key.id
+        guard id.text.utf8.elementsEqual(name.utf8) else {
             throw .malformed("its holder is named after another key")
         }
-        return key
+        return (key, id)
     }
 
     private static func acts(_ texts: [String]) throws(TokenError) -> AccessAct.Several {

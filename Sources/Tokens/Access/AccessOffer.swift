@@ -55,6 +55,7 @@ extension AccessLink {
         self.issuedAt = issuedAt
         self.expires = expires
         self.holder = holder
+        holderID = holder.id
         self.acts = acts
         self.scope = scope
         self.limits = limits

@@ -62,17 +62,17 @@ public struct AccessProof: Hashable, Sendable {
 
     /// - Parameters:
     ///   - chain: the hash of the links that are shown.
-    ///   - holder: whom the last link names.
+    ///   - holder: whom the last link names, and the name of this key.
     ///   - asked: when it was asked, in seconds since the Unix epoch.
     /// - Throws: `accessProof`.
     func verify(
-        _ about: About, chain: [UInt8], holder: PublicKey, mesh: KeyID, asked: Int64
+        _ about: About, chain: [UInt8], holder: (key: PublicKey, id: KeyID), mesh: KeyID, asked: Int64
     ) throws(TokenError) {
         let claims: Claims
         do throws(TokenError) {
             guard token.utf8.count <= Paseto.characterLimit else { throw TokenError.malformed("it is too long") }
             let message = try Paseto.verify(
-                token, implicit: AccessLink.implicit(AccessProof.purpose, mesh: mesh), with: holder)
+                token, implicit: AccessLink.implicit(AccessProof.purpose, mesh: mesh), with: holder.key)
             guard try KeyFooter.decode(message.footer) == holder.id else { throw TokenError.signatureInvalid }
             claims = try Claims(
                 message.payload, type: AccessProof.type, known: ["tok", "ch", "op", "req", "aud", "iat", "jti"])

@@ -67,10 +67,11 @@ public enum AccessVerifier {
         var step = AccessStep.frame
         do throws(TokenError) {
             let chain = try AccessChain(presented.links)
-            let grant = try grant(of: chain, request, situation, &cache, &step)
+            let hash = chain.hash
+            let grant = try grant(of: chain, hash, request, situation, &cache, &step)
             step = .revoked
             try checkRevocations(of: grant, situation.ledger)
-            try checkProof(of: presented, chain, grant, situation, &step)
+            try checkProof(of: presented, hash, grant, situation, &step)
             step = .authority
             let limits = try authorise(request, grant, situation)
             step = .freshness
@@ -89,8 +90,9 @@ public enum AccessVerifier {
         var step = AccessStep.frame
         do throws(TokenError) {
             let chain = try AccessChain(presented.links)
-            let grant = try grant(of: chain, nil, situation, &cache, &step)
-            try checkProof(of: presented, chain, grant, situation, &step)
+            let hash = chain.hash
+            let grant = try grant(of: chain, hash, nil, situation, &cache, &step)
+            try checkProof(of: presented, hash, grant, situation, &step)
             return grant
         } catch {
             throw AccessRefusal(step: step, reason: error)
@@ -102,11 +104,9 @@ public enum AccessVerifier {
     public static func verifyAgain(
         _ grant: AccessGrant, for request: AccessRequest, in situation: Situation
     ) throws(AccessRefusal) {
-        var step = AccessStep.issuer
+        var step = AccessStep.frame
         do throws(TokenError) {
-            let issuer = try issuer(grant.issuer, situation.ledger)
-            step = .issuerRevoked
-            try checkIssuer(issuer, situation.ledger)
+            let issuer = try issuer(grant.issuer, request, situation, &step)
             try checkMeaning(of: grant, issuer, request, situation, &step)
             step = .revoked
             try checkRevocations(of: grant, situation.ledger)
@@ -123,26 +123,23 @@ public enum AccessVerifier {
 
     /// - Parameter request: nil where nothing is asked that could be refused for what its issuer says or said.
     private static func grant(
-        of chain: AccessChain, _ request: AccessRequest?, _ situation: Situation, _ cache: inout AccessCache,
-        _ step: inout AccessStep
+        of chain: AccessChain, _ hash: [UInt8], _ request: AccessRequest?, _ situation: Situation,
+        _ cache: inout AccessCache, _ step: inout AccessStep
     ) throws(TokenError) -> AccessGrant {
+        if let known = cache[hash] {
+            // Exactly these links have passed the steps on their form before.
+            let issuer = try issuer(known.issuer, request, situation, &step)
+            if let request { try checkMeaning(of: known, issuer, request, situation, &step) }
+            return known
+        }
         step = .header
         try chain.checkHeaders()
         step = .encoding
         let opened = try chain.opened()
         step = .issuer
-        let issuer = try issuer(KeyFooter.decode(opened[0].footer), situation.ledger)
-        if request != nil {
-            step = .issuerRevoked
-            try checkIssuer(issuer, situation.ledger)
-        }
-        let hash = chain.hash
-        if let known = cache[hash] {
-            if let request { try checkMeaning(of: known, issuer, request, situation, &step) }
-            return known
-        }
+        let issuer = try issuer(KeyFooter.decode(opened[0].footer), request, situation, &step)
         step = .signature
-        let payload = try AccessGrant.payload(opened[0], signer: issuer.key, mesh: situation.mesh)
+        let payload = try AccessGrant.payload(opened[0], signer: (issuer.key, issuer.id), mesh: situation.mesh)
         step = .claims
         var grant = AccessGrant(root: try AccessLink(payload: payload, isRoot: true), text: chain.links[0])
         if let request { try checkMeaning(of: grant, issuer, request, situation, &step) }
@@ -155,17 +152,19 @@ public enum AccessVerifier {
         return grant
     }
 
-    private static func issuer(_ id: KeyID, _ ledger: any AccessLedger) throws(TokenError) -> AccessIssuer {
-        guard let issuer = ledger.issuer(id), issuer.key.id == id else {
+    private static func issuer(
+        _ id: KeyID, _ request: AccessRequest?, _ situation: Situation, _ step: inout AccessStep
+    ) throws(TokenError) -> AccessIssuer {
+        step = .issuer
+        guard let issuer = situation.ledger.issuer(id), issuer.id == id else {
             throw .malformed("its issuer is not known")
         }
-        return issuer
-    }
-
-    private static func checkIssuer(_ issuer: AccessIssuer, _ ledger: any AccessLedger) throws(TokenError) {
-        if let revocation = ledger.revocation(.issuer(issuer.key.id)), revocation.issuedBefore == nil {
+        guard request != nil else { return issuer }
+        step = .issuerRevoked
+        if let revocation = situation.ledger.revocation(.issuer(id)), revocation.issuedBefore == nil {
             throw .accessRevoked(by: revocation.by, at: revocation.at)
         }
+        return issuer
     }
 
     private static func checkMeaning(
@@ -181,7 +180,7 @@ public enum AccessVerifier {
         of grant: AccessGrant, _ issuer: AccessIssuer, _ situation: Situation
     ) throws(TokenError) {
         let link = grant.links[0]
-        guard link.issuer == issuer.key.id else { throw .malformed("it names another issuer") }
+        guard link.issuer == issuer.id else { throw .malformed("it names another issuer") }
         guard grant.root.audiences.contains(where: { $0 == situation.mesh || $0 == situation.node }) else {
             throw .malformed("it is for another mesh or node")
         }
@@ -231,19 +230,20 @@ public enum AccessVerifier {
     // MARK: Steps 10 to 13
 
     private static func checkProof(
-        of presented: Presentation, _ chain: AccessChain, _ grant: AccessGrant, _ situation: Situation,
+        of presented: Presentation, _ chain: [UInt8], _ grant: AccessGrant, _ situation: Situation,
         _ step: inout AccessStep
     ) throws(TokenError) {
         step = .proof
         try presented.proof.verify(
-            presented.about, chain: chain.hash, holder: grant.holder, mesh: situation.mesh, asked: situation.asked)
+            presented.about, chain: chain, holder: (grant.holder, grant.holderID), mesh: situation.mesh,
+            asked: situation.asked)
     }
 
     private static func checkRevocations(of grant: AccessGrant, _ ledger: any AccessLedger) throws(TokenError) {
         var subjects: [(AccessSubject, issuedAt: Int64)] = [(.issuer(grant.issuer), grant.links[0].issuedAt)]
         for (link, name) in zip(grant.links, grant.names) {
             subjects.append((.token(name), link.issuedAt))
-            subjects.append((.holder(link.holder.id), link.issuedAt))
+            subjects.append((.holder(link.holderID), link.issuedAt))
         }
         for (subject, issuedAt) in subjects {
             if let revocation = ledger.revocation(subject), revocation.covers(issuedAt: issuedAt) {

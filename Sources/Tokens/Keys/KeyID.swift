@@ -5,6 +5,7 @@ import Codec
 public struct KeyID: Hashable, Sendable, Comparable, CustomStringConvertible {
     private static let prefix = "k4.pid."
     private static let hashByteCount = 33
+    private static let hashed = Array("\(prefix)k4.public.".utf8)
 
     /// `k4.pid.` and 44 characters.
     public let text: String
@@ -26,7 +27,7 @@ public struct KeyID: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// Of any 32 bytes (PASERK, operation PID; BLAKE2b with 33 bytes of output).
     init(ofPublicKey bytes: [UInt8]) {
         precondition(bytes.count == PublicKey.byteCount)
-        let message = Array((KeyID.prefix + "k4.public." + Base64URL.encode(bytes)).utf8)
+        let message = KeyID.hashed + Base64URL.encode(bytes).utf8
         var hash = [UInt8](repeating: 0, count: KeyID.hashByteCount)
         crypto_generichash(&hash, KeyID.hashByteCount, message, UInt64(message.count), nil, 0)
         text = KeyID.prefix + Base64URL.encode(hash)

@@ -66,18 +66,17 @@ public enum Paseto {
         let text = Array(token.utf8)
         guard text.count <= characterLimit else { throw .malformed("it is longer than \(characterLimit) characters") }
         guard text.starts(with: header.utf8) else { throw .malformed("it does not start with v4.public.") }
-        let parts = text.dropFirst(header.utf8.count).split(
-            separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard parts.count <= 2 else { throw .malformed("it has too many parts") }
+        let rest = text[header.utf8.count...]
+        let dot = rest.firstIndex(of: UInt8(ascii: "."))
         let body: [UInt8]
         var footer: [UInt8] = []
         do {
-            body = try Base64URL.decode(parts[0])
-            if parts.count == 2 { footer = try Base64URL.decode(parts[1]) }
+            body = try Base64URL.decode(rest[..<(dot ?? rest.endIndex)])
+            if let dot { footer = try Base64URL.decode(rest[(dot + 1)...]) }
         } catch {
             throw .malformed("it is not base64url without padding")
         }
-        guard parts.count == 1 || !footer.isEmpty else { throw .malformed("its footer is empty") }
+        guard dot == nil || !footer.isEmpty else { throw .malformed("its footer is empty") }
         guard body.count >= SigningKey.signatureByteCount else { throw .malformed("it is too short for a signature") }
         let payloadCount = body.count - SigningKey.signatureByteCount
         return (Array(body[..<payloadCount]), Array(body[payloadCount...]), footer)

@@ -2,6 +2,7 @@
 enum PreAuthentication {
     static func encode(_ parts: [[UInt8]]) -> [UInt8] {
         var bytes = [UInt8]()
+        bytes.reserveCapacity(8 * (1 + parts.count) + parts.reduce(0) { $0 + $1.count })
         append(parts.count, to: &bytes)
         for part in parts {
             append(part.count, to: &bytes)
@@ -11,6 +12,6 @@ enum PreAuthentication {
     }
 
     private static func append(_ count: Int, to bytes: inout [UInt8]) {
-        for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: count >> shift)) }
+        withUnsafeBytes(of: UInt64(count).littleEndian) { bytes.append(contentsOf: $0) }
     }
 }
