@@ -48,6 +48,20 @@ struct CgroupTests {
         #expect(try read("v2/a/pids.max") == "16384")
     }
 
+    @Test("a small share begins with the command: what stands around it is built with a whole processor")
+    func smallShare() throws {
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        let group = try unified()
+        for _ in 0..<2 {
+            try group.prepare(.init(memoryBytes: 1 << 30, cpuMillis: 20, processes: 16_384))
+            #expect(try read("v2/a/cpu.max").hasPrefix("100000 100000"))
+            try group.begin()
+            #expect(try read("v2/a/cpu.max").hasPrefix("2000 100000"))
+        }
+        try group.prepare(.init(memoryBytes: 1 << 30, cpuMillis: 0, processes: 16_384))
+        #expect(try read("v2/a/cpu.max").hasPrefix("max"))
+    }
+
     @Test("version 2: what an attempt used is what was counted since the one before it")
     func counters() throws {
         defer { try? FileManager.default.removeItem(atPath: root) }

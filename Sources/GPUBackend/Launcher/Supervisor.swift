@@ -264,6 +264,7 @@ final class Supervisor {
     }
 
     private func tellStarted(_ attempt: RunningAttempt) throws(HostError) {
+        try attempt.group?.begin()
         let process = attempt.process.process
         let at = attempt.startedAt ?? HostClock.unix()
         // One that ended already needs no description.

@@ -21,6 +21,8 @@ final class Cgroup {
     private var peak: Int32?
     private var kills: Int32?
     private var limits: Limits?
+    /// The share of processors that is set; nil: none was.
+    private var processorMillis: UInt64?
     private var oomKillsBefore: UInt64 = 0
     private var limitHitsBefore: UInt64 = 0
     private var readBefore: UInt64 = 0
@@ -83,16 +85,23 @@ final class Cgroup {
         for file in [birthplace, peak, kills, unifiedPeak] { if let file { close(file) } }
     }
 
-    /// Sets the limits and begins to count anew.
+    /// Sets the limits and begins to count anew. What stands around the command may take a whole processor until `begin`:
+    /// with a hundredth of one it would take seconds to build.
     func prepare(_ limits: Limits) throws(HostError) {
         if self.limits != limits {
             if unified != nil { try limitUnified(limits) }
             try limitLegacy(limits)
             self.limits = limits
         }
+        try limitProcessor(limits.cpuMillis == 0 ? 0 : max(limits.cpuMillis, 1000))
         if let peak, pwrite(peak, "0", 1, 0) < 0 {
             throw .system(operation: "write", path: "memory.max_usage_in_bytes", errorNumber: errno)
         }
+    }
+
+    /// The command runs, and has from now on no more than its share.
+    func begin() throws(HostError) {
+        if let limits { try limitProcessor(limits.cpuMillis) }
     }
 
     /// What an attempt used in this group.
@@ -198,10 +207,6 @@ final class Cgroup {
                 try HostFiles.write(limits.memoryBytes == 0 ? "max" : "0", to: "\(unified)/memory.swap.max")
             }
         }
-        if unifiedControllers.contains(.cpu) {
-            let quota = limits.cpuMillis == 0 ? "max" : "\(Self.quota(limits.cpuMillis))"
-            try HostFiles.write("\(quota) \(Self.periodMicroseconds)", to: "\(unified)/cpu.max")
-        }
         if unifiedControllers.contains(.pids) { try HostFiles.write("\(limits.processes)", to: "\(unified)/pids.max") }
     }
 
@@ -215,12 +220,20 @@ final class Cgroup {
             try HostFiles.write(text, to: "\(memory)/memory.limit_in_bytes")
             if countsSwap { try HostFiles.write(text, to: both) }
         }
+        if let pids = directories[.pids] { try HostFiles.write("\(limits.processes)", to: "\(pids)/pids.max") }
+    }
+
+    private func limitProcessor(_ cpuMillis: UInt64) throws(HostError) {
+        guard processorMillis != cpuMillis else { return }
+        if let unified, unifiedControllers.contains(.cpu) {
+            let quota = cpuMillis == 0 ? "max" : "\(Self.quota(cpuMillis))"
+            try HostFiles.write("\(quota) \(Self.periodMicroseconds)", to: "\(unified)/cpu.max")
+        }
         if let cpu = directories[.cpu] {
             try HostFiles.write("\(Self.periodMicroseconds)", to: "\(cpu)/cpu.cfs_period_us")
-            let quota = limits.cpuMillis == 0 ? "-1" : "\(Self.quota(limits.cpuMillis))"
-            try HostFiles.write(quota, to: "\(cpu)/cpu.cfs_quota_us")
+            try HostFiles.write(cpuMillis == 0 ? "-1" : "\(Self.quota(cpuMillis))", to: "\(cpu)/cpu.cfs_quota_us")
         }
-        if let pids = directories[.pids] { try HostFiles.write("\(limits.processes)", to: "\(pids)/pids.max") }
+        processorMillis = cpuMillis
     }
 
     /// Microseconds of CPU per period; the kernel takes no less than a millisecond.
