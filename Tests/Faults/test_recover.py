@@ -1,5 +1,6 @@
 """The log of the mesh in an operator's hands: who has it, who leads, a copy, and going on from one host alone."""
 
+import json
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from base import meshes  # noqa: E402
+from test_guests import GuestCase  # noqa: E402
 from test_voters import VoterCase  # noqa: E402
 import processes  # noqa: E402
 
@@ -193,6 +195,68 @@ class FromSnapshot(RaftCase):
         done = self.mesh.attempt(last, "raft", "recover", "--from", path, "--yes")
         self.assert_refused(done, 125, "raft.recover.other_mesh")
         last.start_again()
+
+
+class TokensOfBefore(GuestCase, RaftCase):
+    """What was issued before a recovery is void: nobody knows what of it was used or withdrawn since the snapshot."""
+
+    node_count = 1
+
+    def keep(self):
+        path = os.path.join(self.folder(), "lab.snapshot")
+        with open(path, "wb") as stream:
+            done = meshes.subprocess.run(
+                [self.mesh.binary, *self.mesh.arguments(self.node, ["raft", "snapshot"])], stdout=stream,
+                stderr=meshes.subprocess.PIPE, env=self.mesh.environment, timeout=30)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return path
+
+    def join(self, line):
+        node = meshes.Node(self.mesh, len(self.mesh.nodes) + 1)
+        self.mesh.nodes.append(node)
+        return self.mesh.attempt(node, "join", "-", "--name", node.name, "--listen", f"127.0.0.1:{node.port}",
+                                 stdin=line, seconds=60)
+
+    def test_what_was_issued_before_the_recovery_is_void_and_what_is_issued_after_it_works(self):
+        node = self.node
+        revoked, spent, good = self.token(), self.token("--uses", "1"), self.token("--uses", "1")
+        used, unused = (node.command("invite") for _ in range(2))
+        kept = self.run_true(node)
+        path = self.keep()
+        # What the snapshot does not know.
+        node.command("token", "revoke", f"file:{revoked}")
+        self.assertEqual(self.ok(self.run_as_guest(spent, "--", "echo", "once")), "once\n")
+        joined = self.join(used)
+        self.assertEqual(joined.returncode, 0, joined.stderr)
+        self.mesh.nodes[1].command("leave", "--forget", "--yes")
+        # Of a higher epoch than the snapshot's.
+        for _ in range(3):
+            node.command("token", "revoke", "--all")
+        late = self.token()
+        node.command("token", "revoke", f"file:{late}")
+        self.stop_daemon(node)
+        done = self.mesh.attempt(node, "raft", "recover", "--from", path, "--yes", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(done.stdout)["void"], ["tokens", "invitations"])
+        for words in ("all tokens and invitations of before are void", "swarmlet node revoke NAME"):
+            self.assertIn(words, done.stderr)
+        node.start_again()
+        meshes.wait_until(lambda: self.seats(node).get("n1") == "leader", "n1 leads")
+        for token in (revoked, spent, good, late):
+            refused = self.run_as_guest(token, "--", "echo", "again")
+            self.assert_refused(refused, 125, "token.revoked")
+            self.assertIn("all tokens of the time of this one were revoked", refused.stderr)
+            self.assert_refused(self.guest(token, "ps"), 4, "token.revoked")
+        for line in (used, unused):
+            self.assert_refused(self.join(line), 125, "mesh.join.token_void")
+        self.assertEqual(len(self.raft(node)["members"]), 1)
+        self.assertEqual(self.mesh.job(node, kept).state, "succeeded", "members have their jobs' results as before")
+        fresh = self.token("--uses", "1")
+        self.assertEqual(self.ok(self.run_as_guest(fresh, "--", "echo", "fresh")), "fresh\n")
+        added = self.join(node.command("invite"))
+        self.assertEqual(added.returncode, 0, added.stderr)
+        said = node.command("audit", "ls", "--json")
+        self.assertIn("tokens and invitations of before are void", said)
 
 
 class OldVotersComeBack(RaftCase):

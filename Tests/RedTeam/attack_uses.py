@@ -268,9 +268,15 @@ def revoked(team):
 
 @row(
     "T17",
-    "revoked, then the leader dies, an old leader returns, and a node is alone",
+    "revoked, then the leader dies, an old leader returns, a node is alone, a snapshot of before comes back",
     "stays revoked; who is alone refuses",
-    suites=[(STEPS, "step 13: a node that has not heard for long enough what is revoked")],
+    suites=[
+        (STEPS, "step 13: a node that has not heard for long enough what is revoked"),
+        (
+            "Tests/Faults/test_recover.py",
+            "test_what_was_issued_before_the_recovery_is_void_and_what_is_issued_after_it_works",
+        ),
+    ],
 )
 def revived(team):
     with team.own_mesh() as mesh:
@@ -304,9 +310,6 @@ def revived(team):
         mesh.wait_alive(leader, 3, voters=3)
         team.check(ask(good, leader).code is None, "the neighbour is refused when all are there again")
         team.check(ask(token, others[1]).code == "token.revoked", "no longer revoked when all are there again")
-    team.part(
-        "a mesh that a person rebuilds from a snapshot of before (raft recover) has forgotten what was withdrawn since"
-    )
     return (
         "revoked at every node through the leader's death and return; a node that was alone refused even the good token"
     )

@@ -28,6 +28,7 @@ struct ModelTests {
         .configure(key: "user.x", value: "1", by: "ana"), .configure(key: "user.x", value: nil, by: "ana"),
         .found(meshName: "lab", meshKeyID: "k4.pid.x", meshKey: Bytes([9]), node: node),
         .admit(node, invitation: InvitationUse(jti: "7c1e", uses: 2, expires: 8, issuer: "ana")),
+        .admit(node, invitation: InvitationUse(jti: "7c1e", uses: 2, expires: 8, issuer: "ana", epoch: 9)),
         .admit(node, invitation: nil),
         .knock(Knock(name: "n", identityKey: Bytes([1]), noiseKey: Bytes([2]), capacity: node.capacity)),
         .approve("n"), .updateNode(NodeID(2), addresses: [], capacity: node.capacity, version: "2"),
@@ -55,7 +56,8 @@ struct ModelTests {
         .checkpoint(key, Checkpoint(number: 1, attempt: 3, tree: .zero, bytes: 5, holders: [NodeID(1)])),
         .holders(job: 4, task: 2, checkpoint: 1, added: NodeID(5)),
         .results(key, ResultFiles(tree: .zero, bytes: 1, files: 2, holders: [])), .treeHeld(tree: .zero, by: NodeID(2)),
-        .tick, .standDown(NodeID(3), true), .recovered(epoch: 2), .raiseLevel(3),
+        .tick, .standDown(NodeID(3), true), .recovered(epoch: 2),
+        .recovered(epoch: 2, tokenEpoch: 1_763_733_600), .raiseLevel(3),
         .levels(NodeID(3), ProtocolLevels(lowest: 1, highest: 2)),
         .drain(NodeID(3), DrainOrder(kind: .drain, patience: 9, by: "sam", reason: "driver")), .drain(NodeID(3), nil),
         .issueToken(

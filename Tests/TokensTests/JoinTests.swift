@@ -36,6 +36,23 @@ import Tokens
         #expect(try token().unverifiedIssuer() == node.publicKey.id)
     }
 
+    @Test(
+        "an invitation of a mesh that was recovered says of which epoch it is, and one of another mesh says nothing new"
+    )
+    func epoch() throws {
+        func issued(_ epoch: Int64) throws -> JoinToken {
+            try JoinToken.issue(mesh: mesh, expires: expiry, epoch: epoch, signer: node)
+        }
+        func content(_ token: JoinToken) throws -> JoinToken.Content {
+            try token.verify(signer: node.publicKey, mayAdmit: true, mesh: mesh, now: 0)
+        }
+        #expect(try content(issued(1_763_733_600)).epoch == 1_763_733_600)
+        #expect(try content(issued(0)).epoch == 0)
+        let body = try Base64URL.decode(String(issued(0).token.split(separator: ".")[2]))
+        // What programs of before can read.
+        #expect(!String(decoding: body.dropLast(64), as: UTF8.self).contains("\"ep\""))
+    }
+
     @Test("an expired token is refused with its time, once the tolerated difference of clocks is over")
     func expired() throws {
         #expect(try error(of: token(), now: expiry + 30) == nil)

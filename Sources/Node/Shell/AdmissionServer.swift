@@ -139,7 +139,8 @@ final class AdmissionServer: @unchecked Sendable {
         record.labels = (record.labels.filter { own in !labels.contains { $0.name == own.name } } + labels)
             .sorted { $0.name < $1.name }
         let use = InvitationUse(
-            jti: content.id, uses: content.uses, expires: content.expires * 1_000_000_000, issuer: content.issuer.short)
+            jti: content.id, uses: content.uses, expires: content.expires * 1_000_000_000, issuer: content.issuer.short,
+            epoch: UInt64(content.epoch))
         guard case .node(let id, let name) = try await node.driver.carryOut(.admit(record, invitation: use)) else {
             throw NodeError.malformedRequest("the mesh gave an admission another answer than a node")
         }
@@ -211,7 +212,7 @@ struct Inviter {
         let token = try JoinToken.issue(
             mesh: membership.meshKey.id, uses: request.uses, expires: expires, role: request.worker ? .worker : .auto,
             labels: request.labels.map { JoinToken.Label(name: $0.name, value: $0.value) },
-            signer: node.identity.signingKey)
+            epoch: Int64(clamping: node.state.invitationEpoch), signer: node.identity.signingKey)
         let others = node.state.members.filter { $0.id != node.id && $0.role == .auto }.flatMap(\.addresses)
         let invitation = try Invitation(
             addresses: Array((membership.addresses + others).prefix(Inviter.addressesMax)),

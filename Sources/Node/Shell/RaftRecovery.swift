@@ -39,10 +39,26 @@ public final class RaftRecovery {
         public var members: Int
         /// When the snapshot was taken, in nanoseconds since the Unix epoch; nil: the log is the source.
         public var snapshotTime: Int64?
+        /// What becomes of tokens and invitations of before.
+        public var voids: Voids
+        /// Keys that are no members' and could issue tokens until now, by name.
+        public var issuers: [String]
 
         /// Which entries were acknowledged here and may be gone, in words; nil: none.
         public var lostEntries: String? {
             damagedUpTo.map { $0 == RaftMark.unknownIndex ? "nobody knows how many entries" : "entries up to \($0)" }
+        }
+    }
+
+    /// What a recovery makes void, because nobody knows what of it was used or withdrawn beyond what is here.
+    public enum Voids: Hashable, Sendable {
+        /// The mesh has none.
+        case nothing
+        case tokens
+        case tokensAndInvitations
+
+        init(level: UInt64) {
+            self = level >= SchedulerState.recoveryVoidsLevel ? .tokensAndInvitations : level >= 4 ? .tokens : .nothing
         }
     }
 
@@ -120,7 +136,8 @@ public final class RaftRecovery {
             lastIndex: 0, commitIndex: 0, term: 0, givenUp: voters.filter { $0 != membership.node }.map(name),
             answering: answers.map { Answering(name: name($0.node), commitIndex: $0.commitIndex) },
             isVoter: voters.contains(membership.node), isOnlyVoter: false, jobs: state.jobCount,
-            members: state.members.count)
+            members: state.members.count, voids: Voids(level: state.level),
+            issuers: state.issuers.filter { $0.replaced == nil }.map(\.name))
         switch source {
         case .log(_, let restored):
             findings.lastIndex = restored.lastIndex
@@ -219,15 +236,14 @@ public final class RaftRecovery {
         try membership.write(directory)
         let others = state.members.map(\.id).filter { $0 != membership.node }
         let voters = RaftMembership(voters: [membership.node], learners: others)
-        var random = SecureRandom()
-        let command = Entry(
-            request: RequestID(high: random.next(), low: random.next()), time: EventLoops.wallClock.nanoseconds,
-            command: .recovered(epoch: membership.epoch))
         let term = findings.term + Self.termJump
-        let entries = [
-            RaftEntry(index: findings.lastIndex + 1, term: term, payload: .membership(voters)),
-            RaftEntry(index: findings.lastIndex + 2, term: term, payload: .command(command.encoded())),
-        ]
+        var entries = [RaftEntry(index: findings.lastIndex + 1, term: term, payload: .membership(voters))]
+        for command in commands() {
+            entries.append(
+                RaftEntry(
+                    index: findings.lastIndex + UInt64(entries.count) + 1, term: term,
+                    payload: .command(command.encoded())))
+        }
         let hardState = RaftHardState(term: term, vote: membership.node, commitIndex: findings.commitIndex)
         switch source {
         case .log(let log, _):
@@ -247,6 +263,24 @@ public final class RaftRecovery {
                     compactThrough: header.index, compactTerm: header.term)
             ])
             try log.settle()
+        }
+    }
+
+    /// What everybody who learns from this node learns first. Whatever was issued until now is void with the recovery, not
+    /// after a step that somebody might forget.
+    private func commands() -> [Entry] {
+        var random = SecureRandom()
+        let time = EventLoops.wallClock.nanoseconds
+        func entry(_ command: Command) -> Entry {
+            Entry(request: RequestID(high: random.next(), low: random.next()), time: time, command: command)
+        }
+        let epoch = membership.epoch
+        switch findings.voids {
+        case .nothing: return [entry(.recovered(epoch: epoch))]
+        case .tokens: return [entry(.recovered(epoch: epoch)), entry(.raiseTokenEpoch(by: "raft recover"))]
+        case .tokensAndInvitations:
+            // Higher than any that was given by counting since what is here was written.
+            return [entry(.recovered(epoch: epoch, tokenEpoch: UInt64(max(0, time, state.time) / 1_000_000_000)))]
         }
     }
 

@@ -38,8 +38,10 @@ public enum Command: Hashable, Sendable, CBORCodable {
     /// A node wants no seat among the voters, or wants one again.
     case standDown(NodeID, Bool)
     /// The mesh goes on from what one node had. What was acknowledged elsewhere may be lost, so numbers that it may have
-    /// given are not given again.
-    case recovered(epoch: UInt64)
+    /// given are not given again. So may what was withdrawn or spent: tokens and invitations of a token epoch before
+    /// `tokenEpoch` are void, and issuers that are no members have to be added again. nil: they stay, as they did below
+    /// level 7.
+    case recovered(epoch: UInt64, tokenEpoch: UInt64? = nil)
     /// Which levels of the protocol a node speaks.
     case levels(NodeID, ProtocolLevels)
     /// From here on entries may mean what this level of the protocol says.
@@ -112,7 +114,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 16: self = .tick
         case 17: self = .configure(key: try map.require(1), value: try map.optional(2), by: try map.require(3))
         case 18: self = .standDown(try map.require(1), try map.require(2))
-        case 19: self = .recovered(epoch: try map.require(1))
+        case 19: self = .recovered(epoch: try map.require(1), tokenEpoch: try map.optional(2))
         case 20: self = .levels(try map.require(1), try map.require(2))
         case 21: self = .raiseLevel(try map.require(1))
         case 22: self = .drain(try map.require(1), try map.optional(2))
@@ -180,7 +182,11 @@ public enum Command: Hashable, Sendable, CBORCodable {
                 $0.set(3, person)
             }
         case .standDown(let node, let isDown): return Command.pair(18, node, isDown)
-        case .recovered(let epoch): return .kind(19) { $0.set(1, epoch) }
+        case .recovered(let epoch, let tokenEpoch):
+            return .kind(19) {
+                $0.set(1, epoch)
+                $0.set(2, tokenEpoch)
+            }
         case .levels(let node, let levels): return Command.pair(20, node, levels)
         case .raiseLevel(let level): return .kind(21) { $0.set(1, level) }
         case .drain(let node, let order): return Command.pair(22, node, order)

@@ -10,8 +10,11 @@ public struct InvitationUse: Hashable, Sendable, CBORCodable {
     public var expires: Int64
     /// Who made it, for people.
     public var issuer: String
+    /// The epoch of tokens in which it was made.
+    public var epoch: UInt64
 
-    public init(jti: String, uses: UInt32, expires: Int64, issuer: String = "") {
+    public init(jti: String, uses: UInt32, expires: Int64, issuer: String = "", epoch: UInt64 = 0) {
+        self.epoch = epoch
         self.jti = jti
         self.uses = uses
         self.expires = expires
@@ -24,6 +27,7 @@ public struct InvitationUse: Hashable, Sendable, CBORCodable {
         uses = try map.require(2)
         expires = try map.require(3)
         issuer = try map.optional(4) ?? ""
+        epoch = try map.optional(5) ?? 0
     }
 
     public var cbor: CBOR {
@@ -32,6 +36,8 @@ public struct InvitationUse: Hashable, Sendable, CBORCodable {
         map.set(2, uses)
         map.set(3, expires)
         map.set(4, issuer)
+        // As it was written before there were such invitations.
+        map.set(5, epoch > 0 ? epoch : nil)
         return .map(map)
     }
 }

@@ -9,8 +9,11 @@ public struct Recovery: Hashable, Sendable, CBORCodable {
     public var archivedCount: UInt64
     /// How long the log of what happened was then: what is behind it in the copy of an epoch before was lost.
     public var auditSize: UInt64
+    /// Invitations of an earlier epoch of tokens are void; 0: none is.
+    public var tokenEpoch: UInt64
 
-    init(epoch: UInt64, archivedCount: UInt64, auditSize: UInt64 = 0) {
+    init(epoch: UInt64, archivedCount: UInt64, auditSize: UInt64 = 0, tokenEpoch: UInt64 = 0) {
+        self.tokenEpoch = tokenEpoch
         self.epoch = epoch
         self.archivedCount = archivedCount
         self.auditSize = auditSize
@@ -21,6 +24,7 @@ public struct Recovery: Hashable, Sendable, CBORCodable {
         epoch = try map.require(1)
         archivedCount = try map.require(2)
         auditSize = try map.optional(3) ?? 0
+        tokenEpoch = try map.optional(4) ?? 0
     }
 
     public var cbor: CBOR {
@@ -29,6 +33,7 @@ public struct Recovery: Hashable, Sendable, CBORCodable {
         map.set(2, archivedCount)
         // As it was written before there was such a log.
         map.set(3, auditSize > 0 ? auditSize : nil)
+        map.set(4, tokenEpoch > 0 ? tokenEpoch : nil)
         return .map(map)
     }
 }

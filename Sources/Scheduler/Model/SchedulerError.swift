@@ -5,6 +5,8 @@ public enum SchedulerError: Error, Hashable, Sendable {
     /// Every use of the invitation is spent; `admitted` says on whom and when.
     case tokenUsed(invitation: String, admitted: String)
     case tokenExpired(invitation: String, at: String)
+    /// It was made before the mesh was recovered, and its uses may be forgotten.
+    case invitationBeforeRecovery(invitation: String)
     /// Too many invitations are remembered.
     case tooManyInvitations
     /// Too many nodes wait to be approved.
@@ -96,6 +98,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
         switch self {
         case .tokenUsed: return "mesh.join.token_used"
         case .tokenExpired: return "mesh.join.token_expired"
+        case .invitationBeforeRecovery: return "mesh.join.token_void"
         case .tooManyInvitations: return "mesh.join.too_many_invitations"
         case .tooManyWaiting: return "mesh.join.too_many_waiting"
         case .tooManyNodes: return "mesh.join.mesh_full"
@@ -154,6 +157,8 @@ public enum SchedulerError: Error, Hashable, Sendable {
         switch self {
         case .tokenUsed(let invitation, let admitted): return "invitation \(invitation) is used up: \(admitted)"
         case .tokenExpired(let invitation, let at): return "invitation \(invitation) expired at \(at)"
+        case .invitationBeforeRecovery(let invitation):
+            return "invitation \(invitation) was made before the mesh was recovered, which made all of before void"
         case .tooManyInvitations: return "the mesh remembers too many invitations that have not expired"
         case .tooManyWaiting: return "too many nodes wait to be approved"
         case .tooManyNodes: return "the mesh has as many nodes as it can hold"
@@ -233,7 +238,7 @@ public enum SchedulerError: Error, Hashable, Sendable {
     public var hint: String {
         switch self {
         case .tokenUsed: return "if both are yours, make another: swarmlet invite. If not: swarmlet node revoke NAME"
-        case .tokenExpired: return "on a member, make another: swarmlet invite"
+        case .tokenExpired, .invitationBeforeRecovery: return "on a member, make another: swarmlet invite"
         case .tooManyInvitations: return "wait until some have expired"
         case .tooManyWaiting: return "on a member, see who waits: swarmlet members, then swarmlet approve NAME"
         case .tooManyNodes: return "remove one that is gone for good: swarmlet node remove NAME"

@@ -64,7 +64,9 @@ extension SchedulerState {
         case .pause(let job, let person):
             guard events.contains(.pauseChanged(job)) else { return nil }
             return AuditEvent(person == nil ? .jobResumed : .jobPaused, actor: actor ?? person, job: job)
-        case .recovered(let epoch): return AuditEvent(.meshRecovered, about: "epoch \(epoch)")
+        case .recovered(let epoch, let tokenEpoch):
+            let void = tokenEpoch == nil ? "" : ", tokens and invitations of before are void"
+            return AuditEvent(.meshRecovered, about: "epoch \(epoch)\(void)")
         default:
             guard !events.isEmpty else { return nil }
             return changed(entry.command, actor, answer, before)

@@ -6,6 +6,8 @@ extension SchedulerState {
     public static let endsLevel: UInt64 = 7
     /// From that level on a member states, signed, what the person may do who asks for what is not everybody's.
     public static let rolesLevel: UInt64 = 7
+    /// From that level on a recovery voids what was issued before it.
+    public static let recoveryVoidsLevel: UInt64 = 7
 
     mutating func setLevels(
         of id: NodeID, _ levels: ProtocolLevels, _ events: inout [StateEvent]
@@ -29,15 +31,35 @@ extension SchedulerState {
     }
 
     /// Jobs and nodes that were numbered after what this state knows may still be remembered, or even run, elsewhere.
-    mutating func recovered(_ epoch: UInt64) {
+    mutating func recovered(_ epoch: UInt64, _ tokenEpoch: UInt64?, _ events: inout [StateEvent]) {
+        if let tokenEpoch { voidWhatWasIssued(before: tokenEpoch, &events) }
         if epoch > recoveries {
             recoveries = epoch
             if recoveryLog.count >= SchedulerLimits.recoveriesKept { recoveryLog.removeFirst() }
-            recoveryLog.append(Recovery(epoch: epoch, archivedCount: archivedCount, auditSize: auditSize))
+            recoveryLog.append(
+                Recovery(
+                    epoch: epoch, archivedCount: archivedCount, auditSize: auditSize,
+                    tokenEpoch: tokenEpoch == nil ? invitationEpoch : self.tokenEpoch))
         }
         nextJob += Self.numbersSkipped
         nextNode += Self.numbersSkipped
     }
+
+    /// What was used or withdrawn after all that this state knows would be good again.
+    private mutating func voidWhatWasIssued(before epoch: UInt64, _ events: inout [StateEvent]) {
+        tokenEpoch = max(tokenEpoch + 1, epoch)
+        // Of one that was withdrawn since nothing is known either, and it may write any epoch into what it signs.
+        let over = time - SchedulerLimits.tokenSkewNanoseconds - 1_000_000_000
+        for (id, issuer) in issuerRows.map({ ($0.key, $0.row) }) {
+            var issuer = issuer
+            issuer.expires = min(issuer.expires ?? over, over)
+            issuerRows.set(id, issuer)
+        }
+        events += [.tokensChanged, .tokenEpochRaised(by: "raft recover")]
+    }
+
+    /// Invitations of an earlier one admit nobody: they were made before the mesh was recovered.
+    public var invitationEpoch: UInt64 { recoveryLog.last?.tokenEpoch ?? 0 }
 
     /// Up to which number the jobs in a history count that was last written in this epoch; nil: all of them.
     public func historyCounts(ofEpoch epoch: UInt64) -> UInt64? {

@@ -49,6 +49,8 @@ extension SchedulerState {
                 jti: invitation.jti, uses: invitation.uses, expires: invitation.expires, issuer: invitation.issuer,
                 admitted: [])
         let short = String(invitation.jti.prefix(4))
+        // Before its uses: some of them may be forgotten.
+        guard invitation.epoch >= invitationEpoch else { throw .invitationBeforeRecovery(invitation: short) }
         guard record.admitted.count < Int(record.uses) else {
             let admitted = record.admitted.map { "\($0.name) at \(Wording.clock($0.at, seenAt: time))" }
             throw .tokenUsed(

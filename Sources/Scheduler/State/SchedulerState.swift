@@ -131,7 +131,7 @@ public struct SchedulerState: Sendable {
         case .treeHeld(let tree, let node): try treeHeld(tree, by: node, &events)
         case .configure(let key, let value, let person): try configure(key, value, by: person, &events)
         case .standDown(let node, let isDown): try standDown(node, isDown, &events)
-        case .recovered(let epoch): recovered(epoch)
+        case .recovered(let epoch, let tokenEpoch): recovered(epoch, tokenEpoch, &events)
         case .levels(let node, let levels): try setLevels(of: node, levels, &events)
         case .raiseLevel(let level): raise(to: level, &events)
         case .drain(let node, let order): try drain(node, order, &events)

@@ -24,6 +24,11 @@ enum RaftRecoverCommand {
             is refused, because starting this host is enough then. With --from the mesh is what it was when the snapshot
             was taken; it takes a host that was a member then, with its keys. Its own log is put aside, not deleted.
             """,
+            """
+            Tokens and invitations of before are void from then on, and issuers that are no members have to be added
+            again: which of them were used or withdrawn after what is here was written is not known. Nor is which hosts
+            were revoked after it: revoke them again.
+            """,
         ],
         examples: [
             .init("swarmlet raft recover", "says what may be lost, and asks"),
@@ -68,7 +73,17 @@ enum RaftRecoverCommand {
             ("given_up", .array(found.givenUp.map { .string($0) })),
             ("answering", .array(found.answering.map { .string($0.name) })), ("jobs", .integer(Int64(found.jobs))),
             ("snapshot_at", .time(found.snapshotTime)),
+            ("void", .array(void(found.voids).map { .string($0) })),
+            ("issuers_to_add", .array((found.voids == .tokensAndInvitations ? found.issuers : []).map { .string($0) })),
         ])
+    }
+
+    private static func void(_ voids: RaftRecovery.Voids) -> [String] {
+        switch voids {
+        case .nothing: []
+        case .tokens: ["tokens"]
+        case .tokensAndInvitations: ["tokens", "invitations"]
+        }
     }
 
     private static func warnings(_ found: RaftRecovery.Findings) -> [String] {
@@ -89,10 +104,36 @@ enum RaftRecoverCommand {
         if let lost = found.lostEntries {
             lines.append("its log is damaged: \(lost) were acknowledged here, and some of them are gone")
         }
-        guard !found.givenUp.isEmpty else { return lines }
-        lines.append(
-            "given up: \(found.givenUp.joined(separator: ", ")). What they acknowledged after that and never sent here is lost"
-        )
+        if !found.givenUp.isEmpty {
+            lines.append(
+                "given up: \(found.givenUp.joined(separator: ", ")). What they acknowledged after that and never sent here is lost"
+            )
+        }
+        return lines + forgotten(found)
+    }
+
+    /// What was withdrawn after all that is known here would be good again.
+    private static func forgotten(_ found: RaftRecovery.Findings) -> [String] {
+        var lines = [
+            "a host that was revoked, or got another key, after that is a member again by its old one: "
+                + "swarmlet node revoke NAME, for each that you know of"
+        ]
+        switch found.voids {
+        case .nothing: break
+        case .tokens:
+            lines.append(
+                "all tokens of before are void, because some may have been used or revoked after that: "
+                    + "swarmlet token create makes others. Invitations of before stay good until they run out")
+        case .tokensAndInvitations:
+            lines.append(
+                "all tokens and invitations of before are void, because some may have been used or revoked after that: "
+                    + "swarmlet token create and swarmlet invite make others")
+        }
+        if found.voids == .tokensAndInvitations, !found.issuers.isEmpty {
+            lines.append(
+                "issuers have to be added again (\(found.issuers.joined(separator: ", "))): "
+                    + "swarmlet token issuer add KEY NAME")
+        }
         return lines
     }
 }

@@ -37,6 +37,8 @@ public struct JoinToken: Hashable, Sendable {
         public let expires: Int64
         public let role: Role
         public let labels: [Label]
+        /// The mesh's epoch of revocation when it was made, if the mesh had been recovered by then; else 0.
+        public let epoch: Int64
 
         /// Four characters, as people see it.
         public var shortID: String { JoinToken.shortID(id) }
@@ -62,9 +64,10 @@ public struct JoinToken: Hashable, Sendable {
     ///   - uses: 1...10,000.
     ///   - expires: seconds since the Unix epoch.
     ///   - labels: at most 16, names different, names and values of at most 63 bytes.
+    ///   - epoch: what invitations of this mesh must have at least by now; 0 or more.
     ///   - identifier: 16 random bytes.
     public static func issue(
-        mesh: KeyID, uses: UInt32 = 1, expires: Int64, role: Role = .auto, labels: [Label] = [],
+        mesh: KeyID, uses: UInt32 = 1, expires: Int64, role: Role = .auto, labels: [Label] = [], epoch: Int64 = 0,
         identifier: [UInt8] = SecureRandom.bytes(16), signer: SigningKey
     ) throws(TokenError) -> JoinToken {
         precondition(identifier.count == idByteCount, "a token id has 16 bytes")
@@ -72,17 +75,18 @@ public struct JoinToken: Hashable, Sendable {
         guard TokenTime.range.contains(expires) else { throw .malformed("it would run out after the year 2261") }
         try check(labels)
         let issuer = signer.publicKey.id
-        let payload = try Claims.encode(
-            type: type,
-            [
-                (key: "iss", value: .string(issuer.text)),
-                (key: "aud", value: .string(mesh.text)),
-                (key: "jti", value: .string(Base64URL.encode(identifier))),
-                (key: "exp", value: .string(TokenTime.text(expires))),
-                (key: "uses", value: .integer(Int64(uses))),
-                (key: "role", value: .string(role.rawValue)),
-                (key: "labels", value: .object(labels.map { (key: $0.name, value: .string($0.value)) })),
-            ])
+        var claims: [(key: String, value: JSON)] = [
+            (key: "iss", value: .string(issuer.text)),
+            (key: "aud", value: .string(mesh.text)),
+            (key: "jti", value: .string(Base64URL.encode(identifier))),
+            (key: "exp", value: .string(TokenTime.text(expires))),
+            (key: "uses", value: .integer(Int64(uses))),
+            (key: "role", value: .string(role.rawValue)),
+            (key: "labels", value: .object(labels.map { (key: $0.name, value: .string($0.value)) })),
+        ]
+        // Programs of before do not know it, and may join meshes that were never recovered.
+        if epoch > 0 { claims.append((key: "ep", value: .integer(epoch))) }
+        let payload = try Claims.encode(type: type, claims)
         return JoinToken(
             token: Paseto.sign(payload, footer: KeyFooter.encode(issuer), implicit: purpose, with: signer))
     }
@@ -127,7 +131,8 @@ public struct JoinToken: Hashable, Sendable {
             throw .malformed("its footer names another key")
         }
         let claims = try Claims(
-            message.payload, type: JoinToken.type, known: ["iss", "aud", "jti", "exp", "uses", "role", "labels"])
+            message.payload, type: JoinToken.type,
+            known: ["iss", "aud", "jti", "exp", "uses", "role", "labels", "ep"])
         let issuer = try claims.keyID("iss")
         guard issuer == signer.id else { throw .malformed("it names another issuer") }
         let id = try claims.text("jti")
@@ -142,7 +147,7 @@ public struct JoinToken: Hashable, Sendable {
         return Content(
             id: id, mesh: try claims.keyID("aud"), issuer: issuer,
             uses: UInt32(try claims.integer("uses", in: 1...JoinToken.usesLimit)), expires: try claims.time("exp"),
-            role: role, labels: labels)
+            role: role, labels: labels, epoch: try claims.has("ep") ? claims.integer("ep", in: 1...Int64.max) : 0)
     }
 
     private static func check(_ labels: [Label]) throws(TokenError) {
