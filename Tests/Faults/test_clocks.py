@@ -312,5 +312,28 @@ class Issuers(ClockCase):
         self.assertNotIn("issuer", warning())
 
 
+class GuestList(ClockCase):
+    node_count = 1
+
+    def test_what_a_guest_sees_of_his_jobs_ends_with_their_log_and_files(self):
+        token = self.new_token(self.node)
+        done = self.guest(token, "run", "--yes", "--", "echo", "kept")
+        self.assertEqual((done.returncode, done.stdout), (0, "kept\n"), done.stderr)
+        listed = json.loads(self.guest(token, "ps", "--json").stdout)["jobs"]
+        job = str(listed[0]["id"])
+        # Nothing can be started for an hour, and the job is its holder's for half a day yet.
+        self.set_clocks(13 * HOUR)
+        self.wait_time(self.node, 13 * HOUR)
+        self.assert_refused(self.guest(token, "run", "--yes", "--", "true"), 125, "token.expired")
+        self.assertEqual(json.loads(self.guest(token, "ps", "--json").stdout)["jobs"], listed)
+        for word in (("logs", job), ("inspect", job), ("wait", job)):
+            self.assertEqual(self.guest(token, *word).returncode, 0, word)
+        self.set_clocks(25 * HOUR)
+        self.wait_time(self.node, 25 * HOUR)
+        for word in (("ps",), ("logs", job), ("inspect", job), ("wait", job)):
+            self.assert_refused(self.guest(token, *word), 125, "token.expired")
+        self.assertEqual(self.guest(self.new_token(self.node), "ps").returncode, 0, "one that is good lists nothing")
+
+
 if __name__ == "__main__":
     unittest.main()

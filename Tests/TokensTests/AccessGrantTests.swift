@@ -109,6 +109,27 @@ import Testing
         #expect(try code(.cancel, ended: nil, names: []) == "token.expired")
     }
 
+    @Test("what every holder may see of his jobs ends when their log and files do, each word alike")
+    func keepOfLists() throws {
+        var world = world
+        let names = try world.token().grant.names
+        func job(_ ended: Int64?, _ names: [String]) -> AccessRequest.Job {
+            .init(number: "17", startedWith: names, ended: ended)
+        }
+        func code(_ request: AccessRequest) throws -> String? { try world.refusal(request)?.answer.code }
+        // While it is good there is nothing to ask about time.
+        #expect(try code(AccessRequest(nil, listed: [])) == nil)
+        world.now = world.offer.expires + 90_000
+        let (old, kept) = (job(world.now - 86_401, names), job(world.now - 86_400, names))
+        #expect(try code(AccessRequest(nil, job: kept)) == nil && code(AccessRequest(nil, job: job(nil, names))) == nil)
+        #expect(try code(AccessRequest(nil, job: old)) == "token.expired")
+        #expect(try code(AccessRequest(nil, listed: [old, kept])) == nil)
+        #expect(try code(AccessRequest(nil, listed: [old])) == "token.expired")
+        // Somebody else's job keeps nobody's list.
+        #expect(try code(AccessRequest(nil, listed: [job(nil, [])])) == "token.expired")
+        #expect(try code(AccessRequest(nil, listed: [])) == "token.expired")
+    }
+
     @Test("a token for one job of somebody else is for that job only")
     func namedJobs() throws {
         var world = world

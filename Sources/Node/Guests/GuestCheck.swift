@@ -69,6 +69,9 @@ final class GuestCheck: @unchecked Sendable {
         try AccessVerifier.verifyAgain(grant, for: request, in: situation(asked: nil))
     }
 
+    /// Whether nothing can be started with it any more, because of its own time.
+    func isOver(_ grant: AccessGrant) -> Bool { now > grant.expires + TokenTime.toleranceSeconds }
+
     /// Counts what is about to be sent from here.
     ///
     /// - Throws: `accessLimit` where it is more than the token allows all in all.

@@ -165,7 +165,7 @@ final class GuestServer: @unchecked Sendable {
         }
         // What was revoked anywhere before this question is known here.
         try await check.refresh()
-        let wanted = try await wanted(request)
+        let wanted = try await wanted(request, shown)
         let decision = try check.verify(presented, for: wanted)
         guard GuestCall.operation(of: request) != nil else {
             throw TokenError.accessDenied(allowed: decision.grant.acts.description)
@@ -244,7 +244,7 @@ final class GuestServer: @unchecked Sendable {
     }
 
     /// What a request comes to, as the token has to allow it.
-    private func wanted(_ request: APIRequest) async throws -> AccessRequest {
+    private func wanted(_ request: APIRequest, _ shown: AccessGrant) async throws -> AccessRequest {
         switch request {
         case .submit(let submit), .plan(let submit): AccessRequest(.run, asks: GuestJob.asks(submit.spec))
         case .follow(let follow): AccessRequest(.logs, job: try await known(follow.job))
@@ -258,11 +258,17 @@ final class GuestServer: @unchecked Sendable {
         case .fetch(let fetch):
             AccessRequest(
                 .fetch, job: try await known(fetch.job), path: fetch.path.map { String($0.drop { $0 == "/" }) })
-        case .jobs: AccessRequest(nil)
+        case .jobs: AccessRequest(nil, listed: check.isOver(shown) ? await ownJobs(of: shown) : nil)
         case .members: AccessRequest(.status)
         // Verified, and then refused.
         default: AccessRequest(nil)
         }
+    }
+
+    /// What a token has started and this node still knows of.
+    private func ownJobs(of grant: AccessGrant) async -> [AccessRequest.Job] {
+        let state = node.state
+        return await node.loop.offload { state.jobs.map(GuestServer.job).filter(grant.started) }
     }
 
     /// A job that is not there looks as one that is somebody else's.
@@ -277,7 +283,7 @@ final class GuestServer: @unchecked Sendable {
         JobID(number).flatMap { node.state.job($0) }.map(GuestServer.job)
     }
 
-    private static func job(_ record: JobRecord) -> AccessRequest.Job {
+    static func job(_ record: JobRecord) -> AccessRequest.Job {
         AccessRequest.Job(
             number: "\(record.id)", startedWith: record.spec.guest?.names ?? [],
             ended: record.endedAt.map { $0 / 1_000_000_000 })

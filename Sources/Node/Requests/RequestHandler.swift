@@ -208,13 +208,18 @@ struct RequestHandler {
         let frozen = node.runner.frozenAttempts
         let limit = RequestHandler.oldJobsListed
         let guest = caller.guest
+        let asked = node.guests.now
+        let isOver = guest.map { node.guests.isOver($0.decision.grant) } ?? false
         let old = request.all && guest == nil ? await node.history.newest(limit: limit) : []
         return await node.loop.offload {
             let isFrozen: (AttemptKey) -> Bool = { frozen.contains($0) }
             let views = JobViews(state: state, isFrozen: isFrozen)
-            if let own = guest?.decision.grant.names.last {
-                // All of them, also those that have ended: there are few.
-                return state.jobs.reversed().filter { $0.spec.guest?.names.contains(own) ?? false }.map(views.view)
+            if let grant = guest?.decision.grant {
+                // All of them, also those that have ended: there are few. Of a token that is over, those that are kept.
+                return state.jobs.reversed().filter { record in
+                    let job = GuestServer.job(record)
+                    return isOver ? grant.keeps(job, at: asked) : grant.started(job)
+                }.map(views.view)
             }
             let known = views.jobs(all: request.all)
             let left = old.filter { !state.contains($0.id) }

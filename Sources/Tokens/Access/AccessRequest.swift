@@ -27,6 +27,8 @@ public struct AccessRequest: Hashable, Sendable {
     public var act: AccessAct?
     /// Nil for a job that is to be started.
     public var job: Job?
+    /// Of a list: the jobs that would be in it; nil where nothing is listed.
+    public var listed: [Job]?
     /// Of a file that is to be fetched, in its job's directory.
     public var path: String?
     public var place: Place
@@ -34,11 +36,12 @@ public struct AccessRequest: Hashable, Sendable {
     public var asks: AccessLimits
 
     public init(
-        _ act: AccessAct?, job: Job? = nil, path: String? = nil, place: Place = .open,
+        _ act: AccessAct?, job: Job? = nil, listed: [Job]? = nil, path: String? = nil, place: Place = .open,
         asks: AccessLimits = AccessLimits()
     ) {
         self.act = act
         self.job = job
+        self.listed = listed
         self.path = path
         self.place = place
         self.asks = asks

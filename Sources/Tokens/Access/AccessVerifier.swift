@@ -218,10 +218,10 @@ public enum AccessVerifier {
         }
         let end = min(grant.expires, issuer.expires ?? .max)
         guard asked > end + tolerance else { return }
-        guard let act = request.act else { return }
-        if act != .run, let job = request.job, grant.started(job) {
-            guard let ended = job.ended else { return }
-            if asked <= ended + (grant.limits[.keep] ?? AccessConstants.keepSeconds) { return }
+        if request.act != .run {
+            // Who shows a token before he says for what is told later.
+            if request.act == nil, request.job == nil, request.listed == nil { return }
+            for job in request.listed ?? [request.job].compactMap({ $0 }) where grant.keeps(job, at: asked) { return }
         }
         guard end == grant.expires else { throw .accessIssuerExpired(name: issuer.name, expired: end) }
         throw .accessExpired(id: grant.shortID, expired: grant.expires)
@@ -296,6 +296,13 @@ extension AccessGrant {
     /// narrowed from has started is not its own, nor what its siblings have.
     public func started(_ job: AccessRequest.Job) -> Bool {
         job.startedWith.contains(names[names.count - 1])
+    }
+
+    /// Whether a job that it started is its holder's still, at that time in seconds since the Unix epoch.
+    public func keeps(_ job: AccessRequest.Job, at asked: Int64) -> Bool {
+        guard started(job) else { return false }
+        guard let ended = job.ended else { return true }
+        return asked <= ended + (limits[.keep] ?? AccessConstants.keepSeconds)
     }
 
     /// Whether it is its own or one that the root names, and none of the other links leaves it out.
