@@ -185,6 +185,7 @@ extension SchedulerState {
         guard nodeRows[position].record.revocation == nil else { return }
         nodeRows[position].record.revocation = Revocation(at: time, by: person)
         revokedKeys.set(nodeRows[position].record.identityKey, id)
+        revokedSessionKeys.set(nodeRows[position].record.noiseKey, id)
         events.append(.nodeChanged(id))
     }
 
@@ -265,6 +266,12 @@ extension SchedulerState {
         }
         if let id = revokedKeys[node.identityKey], let owner = self.node(id) {
             guard let revoked = owner.revocation else { throw .keyReplaced(name: owner.name) }
+            throw .revoked(name: owner.name, at: Wording.clock(revoked.at, seenAt: time) + " UTC")
+        }
+        // Whoever has it has that host, or what was taken from it, whatever else he calls himself.
+        if level >= Self.sessionKeysLevel, let id = revokedSessionKeys[node.noiseKey], let owner = self.node(id),
+            let revoked = owner.revocation, owner.identityKey != node.identityKey
+        {
             throw .revoked(name: owner.name, at: Wording.clock(revoked.at, seenAt: time) + " UTC")
         }
         guard node.identityKey.count == 32, node.noiseKey.count == 32 else {

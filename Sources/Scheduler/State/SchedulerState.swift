@@ -32,6 +32,8 @@ public struct SchedulerState: Sendable {
     var memberKeys = PagedTable<Bytes, NodeID>()
     /// Keys that are never admitted again, and the node that each was of: those of revoked nodes, and former ones.
     var revokedKeys = PagedTable<Bytes, NodeID>()
+    /// The session keys of revoked nodes. Derived.
+    var revokedSessionKeys = PagedTable<Bytes, NodeID>()
     /// Nodes that left, in that order; the oldest are forgotten.
     var departedOrder: [NodeID] = []
     var nextNode: UInt64 = 1

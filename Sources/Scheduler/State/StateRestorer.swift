@@ -127,7 +127,10 @@ public struct StateRestorer: Sendable {
     private mutating func restore(_ node: NodeRecord) throws(CodecError) {
         try Self.append(node.id, NodeRow(record: node), to: &state.nodeRows)
         for former in node.formerKeys { state.revokedKeys.set(former.key, node.id) }
-        if node.revocation != nil { state.revokedKeys.set(node.identityKey, node.id) }
+        if node.revocation != nil {
+            state.revokedKeys.set(node.identityKey, node.id)
+            state.revokedSessionKeys.set(node.noiseKey, node.id)
+        }
         guard node.presence != .left else { return }
         if case .lost = node.presence { state.lostNodes.set(node.id, Nothing()) }
         state.memberNames.set(node.name, node.id)
