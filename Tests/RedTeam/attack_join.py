@@ -189,8 +189,14 @@ def middleman(team):
 @row(
     "J02",
     "an invitation used, expired, of another role; two hosts race for one",
-    "one admitted; the other hears who used it",
-    suites=[(CORE, "an expired token is refused with its time, once the tolerated difference of clocks is over")],
+    "one admitted; the other hears who used it; alarm",
+    suites=[
+        (CORE, "an expired token is refused with its time, once the tolerated difference of clocks is over"),
+        (
+            "Tests/Faults/test_alarms.py",
+            "test_every_member_is_told_of_an_invitation_that_is_used_twice_by_whom_and_from_where",
+        ),
+    ],
 )
 def raced(team):
     with team.own_mesh(nodes=1, voters=1) as mesh:
@@ -240,12 +246,16 @@ def raced(team):
             team, mint.Key(), token=fresh[4], token_id=fresh_id, node=node, mesh=outer, key=mint.Key()
         )
         team.check(wrong.code is not None, "admitted by a proof of another key")
+        alarms = [
+            json.loads(line)["detail"] for line in node.command("events", "--json").splitlines() if '"alarm"' in line
+        ]
+        team.check(len(alarms) == 1 and winner in alarms[0], f"no alarm, or not who was first: {alarms}")
         good = ask_admission(
             team, mint.Key(), token=fresh[4], token_id=fresh_id, node=node, mesh=outer, lies={2: "good"}
         )
         team.check(good.admission is not None, f"a fresh invitation was refused: {good}")
-    team.part("invitations name no host or key beforehand; no alarm but the words to the second, and the member's log")
-    return "of two that raced one was admitted and the other told who; used, expired and wrongly proved ones refused; a fresh one admitted"
+    team.part("invitations name no host or key beforehand")
+    return "of two that raced one was admitted, the other told who, and the mesh alarmed; used, expired and wrongly proved ones refused; a fresh one admitted"
 
 
 @row("J03", "who joins claims to vote, another number, labels, an owner", "role and labels from the token alone")
@@ -349,7 +359,18 @@ def half_open(team):
     return f"{count} connections ({refused} not even taken), 900 at once, 100 of them a byte a second: a host joined in {took:.1f} s"
 
 
-@row("J05", "a revoked host: same key, its key with a point of small order, old certificate, a clone", "refused")
+@row(
+    "J05",
+    "a revoked host: same key, its key with a point of small order, its session key, old certificate, a clone",
+    "refused; one key from two addresses raises an alarm",
+    suites=[
+        (
+            "Tests/Faults/test_alarms.py",
+            "test_a_host_that_is_there_twice_is_told_from_one_that_was_started_again_or_moved",
+        ),
+        ("Tests/NodeTests/Core/TwinWatchTests.swift", "a process that is started again, however often and from whatever"),
+    ],
+)
 def returned(team):
     with team.own_mesh(nodes=3) as mesh:
         first, victim = mesh.nodes[0], mesh.nodes[2]
@@ -379,6 +400,10 @@ def returned(team):
             team, key, public=twist(key.public), token=content[4], token_id=token_id, node=first, mesh=outer
         )
         team.check(twisted.code is not None, "its key with a point of order 2 was admitted")
+        renamed = ask_admission(
+            team, mint.Key(), token=content[4], token_id=token_id, node=first, mesh=outer, secret=secret
+        )
+        team.check(renamed.code == "mesh.join.revoked", f"its session key under a new identity: {renamed}")
         mesh.attempt(victim, "up", *victim._flags, seconds=60)
         alive = [one["name"] for one in mesh.members(first) if one["state"] == "alive"]
         team.check(victim.name not in alive, "its daemon takes part again")
@@ -390,10 +415,10 @@ def returned(team):
         team.check(victim.name not in alive, "a copy of its disk takes part")
         fresh = ask_admission(team, mint.Key(), token=content[4], token_id=token_id, node=first, mesh=outer)
         team.check(fresh.admission is not None, f"a new host was refused: {fresh}: {fresh.text}")
-    team.part(
-        "its session key under a new identity and with a new invitation is a new host, as any key would be; two hosts with one key that is not revoked are not told apart from one that moves: no alarm"
+    return (
+        "session, admission, session key under another identity, daemon and a copy of the disk refused; the same invitation "
+        "admitted a new host"
     )
-    return "session, admission, daemon and a copy of the disk refused; the same invitation admitted a new host"
 
 
 def twist(public):

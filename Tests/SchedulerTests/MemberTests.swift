@@ -26,6 +26,46 @@ struct MemberTests {
         #expect(mesh.state.node(named: "owl-2")?.id == NodeID(2))
     }
 
+    @Test("who comes with an invitation that is used up is told to those who watch, and one that asks again is not")
+    func reuse() {
+        var mesh = StateUnderTest("owl")
+        let use = InvitationUse(jti: "7c1e", uses: 1, expires: .max, from: "10.0.0.7:4242")
+        let first = StateUnderTest.node("newt", key: 2)
+        mesh.run(.admit(first, invitation: use))
+        mesh.run(.admit(first, invitation: use))
+        #expect(!mesh.events.contains { if case .invitationReused = $0 { true } else { false } })
+        let answer = mesh.run(.admit(StateUnderTest.node("bat", key: 3), invitation: use))
+        #expect(answer.code == "mesh.join.token_used")
+        #expect(
+            mesh.events == [
+                .invitationReused(jti: "7c1e", key: StateUnderTest.key(3), name: "bat", from: "10.0.0.7:4242")
+            ])
+    }
+
+    @Test("the session key of a revoked host is refused with any identity, also after a snapshot; other keys are not")
+    func revokedSessionKey() throws {
+        var mesh = StateUnderTest("owl", "newt")
+        var thief = StateUnderTest.node("bat", key: 7)
+        thief.noiseKey = StateUnderTest.key(2)
+        mesh.run(.revoke(NodeID(2), by: "ana"))
+        // As it was before level 7.
+        var old = mesh
+        #expect(old.run(.admit(thief, invitation: nil)).code == nil)
+        mesh.run(.raiseLevel(7))
+        mesh.state = try SchedulerState(encoded: mesh.state.encoded())
+        let answer = mesh.run(.admit(thief, invitation: nil))
+        #expect(answer.code == "mesh.join.revoked")
+        guard case .refused(_, let message, _) = answer else { return }
+        #expect(message.contains("as newt"))
+        let knock = Knock(
+            name: "bat", identityKey: thief.identityKey, noiseKey: thief.noiseKey, shortID: "x",
+            capacity: thief.capacity)
+        #expect(mesh.run(.knock(knock)).code == "mesh.join.revoked")
+        mesh.run(.removeNode(NodeID(2)))
+        #expect(mesh.run(.admit(thief, invitation: nil)).code == "mesh.join.revoked")
+        #expect(mesh.run(.admit(StateUnderTest.node("bat", key: 7), invitation: nil)).code == nil)
+    }
+
     @Test("an invitation admits as many as it says and then names whom and when")
     func invitationUses() throws {
         var mesh = StateUnderTest("n1")

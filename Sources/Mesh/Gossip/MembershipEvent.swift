@@ -17,6 +17,8 @@ public struct MembershipEvent: Hashable, Sendable {
         case facts([UInt8])
         /// It is a member of the mesh no longer.
         case removed
+        /// Somebody should look at what these words for people say.
+        case alarm(String)
     }
 
     /// On the clock of the core.
@@ -40,7 +42,7 @@ public struct MembershipEvent: Hashable, Sendable {
         case .suspected: .suspect
         case .died: .dead
         case .left: .left
-        case .facts, .removed: nil
+        case .facts, .removed, .alarm: nil
         }
     }
 }

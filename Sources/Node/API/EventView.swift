@@ -5,7 +5,7 @@ public struct EventView: Hashable, Sendable {
     /// Nanoseconds since the Unix epoch, by the clock of this node.
     public var at: Int64
     public var node: String
-    /// join, suspect, alive, dead, left, facts or removed.
+    /// join, suspect, alive, dead, left, facts, removed or alarm.
     public var event: String
     public var detail: String?
 

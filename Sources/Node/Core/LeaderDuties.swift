@@ -67,7 +67,8 @@ struct LeaderDuties: Sendable {
             nextLossCheck = .zero
         case .settingChanged: voters.hasten()
         case .checkpointRecorded, .checkpointHeld, .treeHeld, .resultsRecorded, .jobForgotten, .knocked,
-            .invitationUsed, .attemptStarted, .tokensChanged, .tokenSpent, .tokenIssued, .tokenRevoked,
+            .invitationUsed, .invitationReused, .attemptStarted, .tokensChanged, .tokenSpent, .tokenIssued,
+            .tokenRevoked,
             .tokenEpochRaised, .tokenIssuerAdded, .tokenRefused, .meshKeyChanged:
             break
         default: mayPlace = true

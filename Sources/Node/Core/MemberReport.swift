@@ -27,13 +27,18 @@ public struct MemberReport: Hashable, Sendable, CBORCodable {
     /// Until when outsiders take it for a member, in seconds since the Unix epoch; nil: it has not said.
     public var certificateExpires: Int64?
 
+    /// Members whose key it hears two processes use.
+    public var twins: [NodeID]
+
     private static let versionLengthMax = 32
     private static let devicesMax = 64
+    private static let twinsMax = 8
 
     public init(
         role: NodeRole, version: String, capacity: Capacity, loadHundredths: UInt64, labels: [Label],
-        certificateExpires: Int64? = nil
+        certificateExpires: Int64? = nil, twins: [NodeID] = []
     ) {
+        self.twins = Array(twins.prefix(MemberReport.twinsMax))
         self.role = role
         self.version = String(version.prefix(MemberReport.versionLengthMax))
         cpuMillis = capacity.cpuMillis
@@ -102,6 +107,7 @@ public struct MemberReport: Hashable, Sendable, CBORCodable {
         labels = []
         for field in try map[7]?.requireArray() ?? [] { labels.append(try Label(cbor: field)) }
         certificateExpires = try map.optional(8)
+        twins = try map.optional(9) ?? []
     }
 
     public var cbor: CBOR {
@@ -114,6 +120,7 @@ public struct MemberReport: Hashable, Sendable, CBORCodable {
         map[6] = .array(devices.map { .array([$0.model.cbor, $0.count.cbor]) })
         map[7] = .array(labels.map(\.cbor))
         map.set(8, certificateExpires)
+        map.set(9, twins.isEmpty ? nil : twins)
         return .map(map)
     }
 }

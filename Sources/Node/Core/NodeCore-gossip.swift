@@ -10,6 +10,14 @@ extension NodeCore {
         if state.level >= NodeConstants.signedGossipLevel { gossip(.signaturesKnown, at: now, into: &effects) }
     }
 
+    /// Puts it among what members do.
+    mutating func alarm(_ member: NodeID, _ text: String, at now: Instant, into effects: inout [NodeEffect]) {
+        let version = swim.member(member)?.version ?? swim.version
+        let event = MembershipEvent(instant: now, member: member, version: version, kind: .alarm(text))
+        membership.add(event)
+        effects.append(.membership(event))
+    }
+
     mutating func gossip(_ input: SwimInput, at now: Instant, into effects: inout [NodeEffect]) {
         var swimEffects: [SwimEffect] = []
         swim.handle(input, at: now, into: &swimEffects)

@@ -193,6 +193,7 @@ public struct NodeCore: Sendable {
         case .transfer(let target): raftInputs.append(.transfer(to: target))
         case .facts(let facts): gossip(.facts(facts), at: now, into: &effects)
         case .recall(let rumours): gossip(.restore(rumours), at: now, into: &effects)
+        case .alarm(let member, let text): alarm(member, text, at: now, into: &effects)
         case .goodbye: gossip(.leave, at: now, into: &effects)
         case .closed(let isClosed):
             self.isClosed = isClosed

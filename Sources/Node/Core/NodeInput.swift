@@ -47,6 +47,8 @@ public enum NodeInput: Sendable {
     case facts([UInt8])
     /// What gossip knew of the members when the last daemon here saved it.
     case recall([SwimRumour])
+    /// Somebody should look at this, which is about that member.
+    case alarm(NodeID, String)
     /// This daemon stops: the members are told, so that nobody has to find out.
     case goodbye
     /// This node is about to leave: it starts nothing more and gives back what it runs.

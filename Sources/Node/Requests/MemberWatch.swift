@@ -69,6 +69,9 @@ struct MemberWatch {
                 view.detail = "\(bytes.count) bytes that this version cannot read"
             }
         case .removed: view.event = "removed"
+        case .alarm(let text):
+            view.event = "alarm"
+            view.detail = text
         }
         return view
     }

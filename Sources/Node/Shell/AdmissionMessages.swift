@@ -130,6 +130,8 @@ struct MemberCredentials: Hashable, Sendable, CBORCodable {
     var rotation: KeyRotation?
     /// For those who know a former mesh key, oldest first.
     var meshKeyRotations: [MeshKeyRotation]
+    /// Of this start of its daemon.
+    var boot = TwinWatch.unknown
 
     init(
         meshName: String, meshKey: PublicKey, root: PublicKey? = nil, certificates: CertificateChain,
@@ -157,6 +159,7 @@ struct MemberCredentials: Hashable, Sendable, CBORCodable {
         rotation = try map.optional(6)
         root = try map.optional(7) ?? founding
         meshKeyRotations = try MeshKeyRotation.some(map, 8)
+        boot = try map.optional(9) ?? TwinWatch.unknown
     }
 
     var cbor: CBOR {
@@ -169,6 +172,7 @@ struct MemberCredentials: Hashable, Sendable, CBORCodable {
         map.set(6, rotation)
         if root != meshKey { map.set(7, root) }
         if !meshKeyRotations.isEmpty { map.set(8, meshKeyRotations) }
+        map.set(9, boot == TwinWatch.unknown ? nil : boot)
         return .map(map)
     }
 

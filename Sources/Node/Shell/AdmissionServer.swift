@@ -140,7 +140,7 @@ final class AdmissionServer: @unchecked Sendable {
             .sorted { $0.name < $1.name }
         let use = InvitationUse(
             jti: content.id, uses: content.uses, expires: content.expires * 1_000_000_000, issuer: content.issuer.short,
-            epoch: UInt64(content.epoch))
+            epoch: UInt64(content.epoch), from: session.address.description)
         guard case .node(let id, let name) = try await node.driver.carryOut(.admit(record, invitation: use)) else {
             throw NodeError.malformedRequest("the mesh gave an admission another answer than a node")
         }

@@ -187,9 +187,10 @@ public final class Daemon: @unchecked Sendable {
             }
         }
         let peers = node.peers
+        var credentials = node.membership.credentials(identity, node.state.shownMeshKeyRotations)
+        credentials.boot = peers.boot
         var configuration = SessionConfiguration(
-            staticKey: identity.noiseKey, meshID: node.membership.meshID,
-            payload: node.membership.credentials(identity, node.state.shownMeshKeyRotations).encoded(),
+            staticKey: identity.noiseKey, meshID: node.membership.meshID, payload: credentials.encoded(),
             validate: { claim in peers.judge(claim) })
         configuration.otherKey = peers.otherKey
         return configuration

@@ -35,6 +35,7 @@ struct Doctor {
         checks += others.map { session(node, $0) }
         checks += try await DatagramChecks(node: node).checks(of: others)
         checks += relays(node)
+        checks += twins(node)
         checks.append(history(node))
         checks.append(audit(node))
         checks += endings(node)
@@ -118,6 +119,19 @@ struct Doctor {
         let seconds = Int(node.staleness?.seconds ?? 0)
         return CheckView(
             check: "leader", result: "FAIL", detail: "none for \(seconds) s", hint: NodeError.noLeader(seconds: 0).hint)
+    }
+
+    /// A key that two hosts use at once: a data directory was copied.
+    private func twins(_ node: MeshNode) -> [CheckView] {
+        node.twins.map { twin in
+            let name = node.views.nodeName(twin.member)
+            let place = twin.addresses.isEmpty ? "" : ", at \(twin.addresses.joined(separator: " and "))"
+            let witnesses = twin.seenBy.map { node.views.nodeName($0) }.joined(separator: ", ")
+            return CheckView(
+                check: "key of \(name)", result: "FAIL",
+                detail: "two hosts use it\(place); heard by \(witnesses)",
+                hint: "take one of them away; if a copy is in other hands: swarmlet rotate node, on \(name) itself")
+        }
     }
 
     /// What this host carries for others that cannot reach each other.

@@ -54,7 +54,7 @@ final class GossipKeeper: @unchecked Sendable {
         let report = MemberReport(
             role: record.role, version: Version.text, capacity: node.host.capacity,
             loadHundredths: Self.loadHundredths(), labels: record.labels,
-            certificateExpires: node.certificates.expires)
+            certificateExpires: node.certificates.expires, twins: node.peers.twins.map(\.id))
         guard told.map(report.isNews) ?? true else { return }
         told = report
         node.driver.input(.facts(report.facts))

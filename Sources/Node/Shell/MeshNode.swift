@@ -40,6 +40,7 @@ final class MeshNode: @unchecked Sendable {
     var refusals = RefusalMeter()
     private var nextDenialNote = Instant.zero
     var tokenNews = TokenNews()
+    var alarms = AlarmMeter()
     /// How long a node had been silent when the mesh gave it up.
     private(set) var silenceAtLoss: [NodeID: Interval] = [:]
     /// As gossip sees them; a member that is not in here has not been heard of.
@@ -124,6 +125,7 @@ final class MeshNode: @unchecked Sendable {
         peers = Peers(
             loop: loop, identity: identity, membership: membership,
             remembered: MeshNode.remembered(directory, found.core.state, log), datagramPort: datagramPort, log: log)
+        peers.boot = boot
         relays = RelayService(peers)
         runner = AttemptRunner(node: self)
         files = FileService(node: self)
@@ -209,6 +211,8 @@ final class MeshNode: @unchecked Sendable {
             if record.revocation != nil { return MeshNode.revokedReason }
             return record.presence == .left ? MeshNode.removedReason : nil
         }
+        peers.onTwins = { [self] in heardTwice($0, at: $1) }
+        peers.onTwinSaid = { [self] in saidToBeTwice(by: $0, $1) }
         peers.onLost = { [self] peer in driver.input(.unreachable(peer)) }
         peers.onStream = { [self] kind, stream, sender in serve(kind, stream, from: sender) }
         let adopted = try await runner.adopt()
@@ -345,6 +349,7 @@ final class MeshNode: @unchecked Sendable {
 
     private func note(_ event: MembershipEvent) {
         if event.kind == .removed { health[event.member] = nil }
+        if case .facts(let facts) = event.kind { lookForOwnTwin(in: facts, of: event.member) }
         guard let state = event.state else { return }
         health[event.member] = state
         log.note("\(views.nodeName(event.member)) is \(state)")
@@ -356,6 +361,7 @@ final class MeshNode: @unchecked Sendable {
             switch event {
             case .attemptLost(_, let node): silenceAtLoss[node] = peers.silence(of: node)
             case .pauseChanged(let job): runner.pauseChanged(of: job)
+            case .invitationReused(let jti, let key, let name, let from): invitationReused(jti, by: key, name, from)
             default: break
             }
         }

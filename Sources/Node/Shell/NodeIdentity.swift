@@ -31,9 +31,14 @@ struct NodeIdentity: Sendable {
     var noiseBinding: NoiseKeyBinding { NoiseKeyBinding(noiseKey: noiseKey.publicKey, identity: signingKey) }
 
     /// What this node brings to a session that it dials to another member.
-    func configuration(for membership: MeshMembership, _ purpose: SessionPurpose) -> SessionConfiguration {
+    ///
+    /// - Parameter boot: of this start of the daemon.
+    func configuration(
+        for membership: MeshMembership, _ purpose: SessionPurpose, boot: UInt64 = TwinWatch.unknown
+    ) -> SessionConfiguration {
         SessionConfiguration(
-            staticKey: noiseKey, meshID: membership.meshID, payload: purpose.payload(epoch: membership.epoch),
+            staticKey: noiseKey, meshID: membership.meshID,
+            payload: purpose.payload(epoch: membership.epoch, boot: boot),
             validate: { _ in .accept })
     }
 }

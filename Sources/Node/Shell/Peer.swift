@@ -24,6 +24,9 @@ final class Peer: @unchecked Sendable {
     var relayFailures = 0
     /// Whether it is dialled with the other key of this node, where there is one.
     var knowsOtherKey = false
+    /// Of its process, as it said in the session that there is.
+    var boot = TwinWatch.unknown
+    var twins = TwinWatch()
     /// Why it did not want this node, when it was dialled last.
     var refusal: String?
     /// When anything was last received from it.

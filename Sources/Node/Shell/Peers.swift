@@ -29,6 +29,13 @@ final class Peers: @unchecked Sendable {
     var onFormerMember: (([UInt8]) -> String?)?
     /// A member lives in a later epoch of the mesh than this node.
     var onLaterEpoch: ((UInt64, NodeID) -> Void)?
+    /// The key of a member is used by two processes, at these addresses.
+    var onTwins: ((NodeID, [String]) -> Void)?
+    /// A member says that another process goes by this node's key.
+    var onTwinSaid: ((NodeID, String) -> Void)?
+    /// Of this start of the daemon.
+    var boot = TwinWatch.unknown
+    var twinSaid: (by: NodeID, reason: String, at: Instant)?
     /// A connection through another member; it is the listener's now.
     var onRelayed: ((Int32, SocketAddress) -> Void)?
 
@@ -85,6 +92,7 @@ final class Peers: @unchecked Sendable {
         loop.spawn("peers") { [self] in
             while !isStopped {
                 for id in peers.keys.sorted() {
+                    if let peer = peers[id] { lookForTwins(peer) }
                     dial(id)
                     seekDirect(id)
                 }
@@ -304,7 +312,7 @@ final class Peers: @unchecked Sendable {
     }
 
     func configuration(for peer: Peer, _ purpose: SessionPurpose) -> SessionConfiguration {
-        var configuration = identity.configuration(for: membership, purpose)
+        var configuration = identity.configuration(for: membership, purpose, boot: boot)
         configuration.suites = peer.suites
         if peer.knowsOtherKey, let otherKey { configuration.staticKey = otherKey }
         return configuration
@@ -359,26 +367,30 @@ final class Peers: @unchecked Sendable {
 
     func adopt(_ session: Session, of peer: Peer, isDialled: Bool) {
         guard !isStopped, peers[peer.id] === peer else { return session.close("not a member any more") }
+        let boot = SessionPurpose.boot(of: session.remotePayload, isDialler: !isDialled)
+        noteBoot(boot, of: peer, session)
         if let old = peer.session {
             let dialler = peer.isDialled ? membership.node : peer.id
             let isHeard = loop.now - old.lastHeard < Peers.quiet
             let (isOldDirect, isNewDirect) = (Peers.relay(of: old) == nil, Peers.relay(of: session) == nil)
             // A direct one is better, whoever dialled it.
             let isRightful = isOldDirect == isNewDirect ? dialler == min(membership.node, peer.id) : isOldDirect
-            if isRightful, isHeard { return session.close("there is a session already") }
+            if isRightful, isHeard { return session.close(reasonForOne(of: peer)) }
             peer.session = nil
             old.onClosed = nil
-            old.close("replaced by a newer session")
+            old.close(recentTwins(of: peer) == nil ? "replaced by a newer session" : reasonForOne(of: peer))
             peer.keep(old.takeUnsent(), at: loop.now)
         }
         peer.session = session
+        peer.boot = boot
         session.favourUrgent()
         peer.isDialled = isDialled
         peer.heard = loop.now
         let id = peer.id
         session.onMessage = { [self] kind, bytes in receive(kind, bytes, from: id) }
         session.onStream = { [self] kind, stream in take(stream, kind, from: id) }
-        session.onClosed = { [self, weak session] _ in
+        session.onClosed = { [self, weak session] error in
+            sentAway(by: id, error)
             guard let peer = peers[id], let session, peer.session === session else { return }
             peer.session = nil
             peer.keep(session.takeUnsent(), at: loop.now)
@@ -426,9 +438,11 @@ enum SessionPurpose: UInt8 {
         self.init(rawValue: first)
     }
 
-    /// What a dialler shows: the purpose, and the epoch of its mesh in eight bytes, the least first.
-    func payload(epoch: UInt64) -> [UInt8] {
-        [rawValue] + (0..<8).map { UInt8(truncatingIfNeeded: epoch >> (8 * $0)) }
+    /// What a dialler shows: the purpose, the epoch of its mesh and the number of its start, in eight bytes each, the least
+    /// first.
+    func payload(epoch: UInt64, boot: UInt64) -> [UInt8] {
+        [rawValue]
+            + [epoch, boot].flatMap { number in (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
     }
 
     static func epoch(ofDialler payload: [UInt8]) -> UInt64 {

@@ -12,8 +12,13 @@ public struct InvitationUse: Hashable, Sendable, CBORCodable {
     public var issuer: String
     /// The epoch of tokens in which it was made.
     public var epoch: UInt64
+    /// Where the joiner came from, as the member that was asked saw it.
+    public var from: String?
 
-    public init(jti: String, uses: UInt32, expires: Int64, issuer: String = "", epoch: UInt64 = 0) {
+    public init(
+        jti: String, uses: UInt32, expires: Int64, issuer: String = "", epoch: UInt64 = 0, from: String? = nil
+    ) {
+        self.from = from
         self.epoch = epoch
         self.jti = jti
         self.uses = uses
@@ -28,6 +33,7 @@ public struct InvitationUse: Hashable, Sendable, CBORCodable {
         expires = try map.require(3)
         issuer = try map.optional(4) ?? ""
         epoch = try map.optional(5) ?? 0
+        from = try map.optional(6)
     }
 
     public var cbor: CBOR {
@@ -38,6 +44,7 @@ public struct InvitationUse: Hashable, Sendable, CBORCodable {
         map.set(4, issuer)
         // As it was written before there were such invitations.
         map.set(5, epoch > 0 ? epoch : nil)
+        map.set(6, from)
         return .map(map)
     }
 }

@@ -8,6 +8,8 @@ public enum StateEvent: Hashable, Sendable {
     case nodeRemoved(NodeID)
     case knocked(shortID: String)
     case invitationUsed(jti: String, NodeID)
+    /// Somebody else came with an invitation whose uses were spent: his key, what he calls himself, where he came from.
+    case invitationReused(jti: String, key: Bytes, name: String, from: String?)
     case jobSubmitted(JobID)
     case cancelRequested(JobID)
     /// It was paused or goes on.

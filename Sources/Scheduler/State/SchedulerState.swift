@@ -95,6 +95,10 @@ public struct SchedulerState: Sendable {
             if case .submit(let spec) = entry.command, let name = spec.guest?.names.last {
                 events.append(.tokenRefused(name: name, code: error.code))
             }
+            if case .admit(let node, let use?) = entry.command, case .tokenUsed = error {
+                events.append(
+                    .invitationReused(jti: use.jti, key: node.identityKey, name: node.name, from: use.from))
+            }
         }
         recordAudit(entry, answer, events, since: before)
         if entry.command != .tick { requests.remember(entry.request, answer, at: time) }

@@ -255,9 +255,11 @@ enum APIExamples {
     static func key(_ number: UInt8) -> SigningKey { SigningKey(seed: [UInt8](repeating: number, count: 32)) }
 
     static func credentials() throws -> MemberCredentials {
-        MemberCredentials(
+        var credentials = MemberCredentials(
             meshName: "lab", meshKey: key(1).publicKey, root: key(4).publicKey, certificates: try chain(),
             noiseBinding: binding, meshKeyRotations: meshKeyRotations)
+        credentials.boot = 77
+        return credentials
     }
 
     private static var binding: NoiseKeyBinding {
