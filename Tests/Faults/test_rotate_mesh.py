@@ -45,6 +45,12 @@ class MeshKeyCase(MeshCase):
         self.mesh.nodes.append(node)
         return node
 
+    def line_file(self, line):
+        path = os.path.join(self.folder(), "lab.key")
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(line)
+        return f"file:{path}"
+
 
 class RotateMesh(MeshKeyCase):
     node_count = 3
@@ -123,11 +129,52 @@ class RotateMesh(MeshKeyCase):
         self.assertEqual(knocked[0].returncode, 0, knocked[0].stderr)
         self.assertEqual(self.fingerprint(node), self.fingerprint(peer))
 
-    def line_file(self, line):
-        path = os.path.join(self.folder(), "lab.key")
-        with open(path, "w", encoding="utf-8") as stream:
-            stream.write(line)
-        return f"file:{path}"
+
+class RotateMeshRefused(MeshKeyCase):
+    node_count = 3
+
+    def as_nobody(self, node, *arguments):
+        """A command of somebody with an account on that host, who reaches its socket and is in no group of the mesh."""
+        socket = os.path.join(node.data, "socket")
+        modes = [(path, os.stat(path).st_mode & 0o777) for path in (self.mesh.folder, node.data, socket)]
+        for path, mode in modes:
+            os.chmod(path, mode | (0o006 if path == socket else 0o001))
+        try:
+            return subprocess.run([self.mesh.binary, *self.mesh.arguments(node, list(arguments))], text=True,
+                                  capture_output=True, user=65_534, group=65_534, extra_groups=[], timeout=60, cwd="/",
+                                  env={"PATH": os.environ["PATH"], "HOME": "/"}, stdin=subprocess.DEVNULL)
+        finally:
+            for path, mode in modes:
+                os.chmod(path, mode)
+
+    def test_the_mesh_key_stays_where_somebody_asks_who_may_not_or_nobody_leads(self):
+        first, second, third = self.mesh.nodes[:3]
+        before = self.fingerprint(first)
+        if os.geteuid() == 0:
+            self.assert_refused(self.as_nobody(first, "rotate", "mesh"), 4)
+        laptop = self.newcomer(4)
+        line = self.line_file(first.command("key", "export"))
+        self.mesh.command(laptop, "join", "-", "--name", laptop.name, "--role", "client", *laptop._flags,
+                          stdin=first.command("invite"))
+        self.assert_refused(self.mesh.attempt(laptop, "rotate", "mesh"), 125, "key.not_here")
+        # It has the key, and no say.
+        laptop.command("key", "import", line)
+        refused = self.mesh.attempt(laptop, "rotate", "mesh")
+        self.assert_refused(refused, 4, "auth.denied")
+        self.assertIn("joined as a client", refused.stderr)
+        self.assertEqual(self.fingerprint(first), before)
+        for node in (second, third):
+            node.kill_host()
+        self.assert_refused(self.mesh.attempt(first, "rotate", "mesh", seconds=60), 125, "mesh.no_leader")
+        for node in (first, laptop):
+            self.assertNotIn("mesh.next", os.listdir(os.path.join(node.data, "keys")), "no key to come was made")
+        for node in (second, third):
+            node.start_again()
+        self.mesh.wait_alive(first, 4, voters=3)
+        self.assertEqual(self.fingerprint(first), before)
+        view = self.rotate_mesh(first)
+        self.assertNotEqual(self.fingerprint(first), before)
+        self.wait_renewed((first, second, third), view)
 
 
 class RotateMeshAndDie(MeshKeyCase):

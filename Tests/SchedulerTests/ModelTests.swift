@@ -64,6 +64,10 @@ struct ModelTests {
             TokenRecord(
                 name: "n", issuer: "k4.pid.x", madeBy: "ana on owl", allows: "run", uses: 2, issuedAt: 1, expires: 2,
                 starts: [TokenRecord.Start(job: 1, request: Bytes([1]), holder: "k4.pid.y", at: 3)])),
+        .issueToken(
+            TokenRecord(
+                name: "n", issuer: "k4.pid.x", madeBy: "ana on owl", uses: 2, issuedAt: 1, expires: 2, root: .zero,
+                signed: TokenRecord.Signed(holder: "k4.pid.y", at: 5, epoch: 6))),
         .revokeToken(TokenRevocation(.token("n"), by: "ana", at: 3)),
         .revokeToken(TokenRevocation(.holder("k4.pid.y"), by: "ana")),
         .revokeToken(TokenRevocation(.issuer("k4.pid.x"), by: "ana", issuedBefore: 5)),

@@ -22,6 +22,11 @@ extension SchedulerState {
         return refusal
     }
 
+    /// Why nothing of the mesh is administered at this node; nil where it is.
+    func refusal(ofAdministrationAt id: NodeID) -> SchedulerError? {
+        node(id).flatMap { Standing(state: self, node: $0).administrators }
+    }
+
     /// People are known by the host that they asked; a guest by his key, where a guest may ask.
     private func mayBe(_ actor: String, of command: Command, from node: NodeRecord) -> Bool {
         if actor.utf8.reversed().starts(with: "@\(node.name)".utf8.reversed()) { return true }
@@ -74,7 +79,7 @@ private struct Standing {
 
     private func own(_ about: NodeID) -> SchedulerError? { about == node.id ? nil : .notItsWord(node.name) }
 
-    private var administrators: SchedulerError? {
+    var administrators: SchedulerError? {
         guard node.role != .auto else { return nil }
         return .administratorsElsewhere(
             node: node.name, role: node.role.name,

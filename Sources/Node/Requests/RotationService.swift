@@ -100,6 +100,11 @@ struct RotationService {
             throw node.driver.nobodyLeads(for: RotationService.readPatience)
         }
         try node.certificates.follow()
+        guard HostFiles.exists(node.directory.meshKey) else {
+            throw NodeError.noMeshKey(node: name, host: hostWithMeshKey)
+        }
+        // Before there is a key to come: the mesh takes none from here.
+        if let refusal = state.refusal(ofAdministrationAt: node.id) { throw refusal }
         let rotation = try meshKeyRotation()
         let answer = try await node.driver.propose(.rotateMeshKey(rotation), by: asker)
         // The key to come stays where it is: what was asked before may still be decided.
@@ -114,7 +119,6 @@ struct RotationService {
 
     private func meshKeyRotation() throws -> MeshKeyRotation {
         let directory = node.directory
-        guard HostFiles.exists(directory.meshKey) else { throw NodeError.noMeshKey(node: name, host: hostWithMeshKey) }
         try state.checkMeshKeyRotation()
         let key = try SigningKeyFile.load(directory.meshKey)
         let current = state.currentMeshKey

@@ -45,7 +45,11 @@ struct TokenService {
         let record = TokenRecord(
             name: token.grant.names[0], issuer: token.grant.issuer.text, madeBy: maker, allows: draft.acts.description,
             uses: UInt64(clamping: draft.uses), expires: token.grant.expires * 1_000_000_000,
-            root: state.level >= 6 ? token.grant.rootDigest : nil)
+            root: state.level >= 6 ? token.grant.rootDigest : nil,
+            signed: state.level >= 7
+                ? TokenRecord.Signed(
+                    holder: token.grant.links[0].holder.id.text, at: token.grant.links[0].issuedAt,
+                    epoch: UInt64(clamping: token.grant.root.epoch)) : nil)
         // Known before anybody has it: what was lost on its way can be withdrawn.
         _ = try await node.driver.carryOut(.issueToken(record), by: node.asker(caller))
         return token
@@ -54,7 +58,8 @@ struct TokenService {
     func list() -> TokensView {
         let mine = state.tokens.filter { caller.isAdministrator || $0.madeBy == maker }
         return TokensView(
-            tokens: mine, revocations: state.tokenRevocations, issuers: state.issuers, time: state.time)
+            tokens: mine, revocations: state.tokenRevocations, issuers: state.issuers, time: state.time,
+            epoch: state.tokenEpoch)
     }
 
     func revoke(_ revocation: TokenRevocation) async throws {

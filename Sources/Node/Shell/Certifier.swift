@@ -38,13 +38,19 @@ struct Certifier {
         guard try await node.driver.read(patience: Certifier.patience) else {
             throw NodeError.noLeader(seconds: Int(node.staleness?.seconds ?? 0))
         }
-        guard let member = node.state.node(sender), member.presence != .left, member.revocation == nil else {
-            throw NodeError.removed(mesh: node.membership.meshName)
-        }
+        let member = try Certifier.member(sender, in: node.state)
         let key = try PublicKey(bytes: member.identityKey.array)
         let chain = try chain(for: key, name: member.name, role: member.role)
         try await stream.send(CertificateAnswer.certified(chain).encoded())
         await stream.finish()
+    }
+
+    /// Who may have certificates: a member, and none that was revoked and is about to be removed.
+    static func member(_ id: NodeID, in state: SchedulerState) throws(NodeError) -> NodeRecord {
+        guard let member = state.node(id), member.presence != .left, member.revocation == nil else {
+            throw .removed(mesh: state.meshName)
+        }
+        return member
     }
 
     /// Seconds since the Unix epoch.

@@ -55,11 +55,44 @@ public struct TokenRecord: Hashable, Sendable, CBORCodable {
     public var starts: [Start]
     /// BLAKE3 of the root as it was issued through this mesh; nil where it was not, or below level 6.
     public var root: Digest?
+    /// Whose key it names, when its issuer signed it in seconds since the Unix epoch, and in which epoch of tokens; nil
+    /// where it was not issued through this mesh, or below level 7.
+    public var signed: Signed?
+
+    /// What in a token's root can be revoked beside its name.
+    public struct Signed: Hashable, Sendable, CBORCodable {
+        /// The id of the holder's key.
+        public var holder: String
+        public var at: Int64
+        public var epoch: UInt64
+
+        public init(holder: String, at: Int64, epoch: UInt64) {
+            self.holder = holder
+            self.at = at
+            self.epoch = epoch
+        }
+
+        public init(cbor: CBOR) throws(CodecError) {
+            let map = try cbor.requireMap()
+            holder = try map.require(1)
+            at = try map.require(2)
+            epoch = try map.require(3)
+        }
+
+        public var cbor: CBOR {
+            var map = CBORMap()
+            map.set(1, holder)
+            map.set(2, at)
+            map.set(3, epoch)
+            return .map(map)
+        }
+    }
 
     public init(
         name: String, issuer: String, madeBy: String, allows: String? = nil, uses: UInt64, issuedAt: Int64 = 0,
-        expires: Int64, starts: [Start] = [], root: Digest? = nil
+        expires: Int64, starts: [Start] = [], root: Digest? = nil, signed: Signed? = nil
     ) {
+        self.signed = signed
         self.name = name
         self.issuer = issuer
         self.madeBy = madeBy
@@ -82,6 +115,7 @@ public struct TokenRecord: Hashable, Sendable, CBORCodable {
         expires = try map.require(7)
         starts = try map.require(8)
         root = try map.optional(9)
+        signed = try map.optional(10)
     }
 
     public var cbor: CBOR {
@@ -95,6 +129,7 @@ public struct TokenRecord: Hashable, Sendable, CBORCodable {
         map.set(7, expires)
         map.set(8, starts)
         map.set(9, root)
+        map.set(10, signed)
         return .map(map)
     }
 }

@@ -12,7 +12,9 @@ extension SchedulerState {
     public func tokenRevocation(_ subject: TokenRevocation.Subject) -> TokenRevocation? { tokenRevocationRows[subject] }
 
     mutating func issue(_ token: TokenRecord, _ events: inout [StateEvent]) throws(SchedulerError) {
-        guard token.name.utf8.count <= SchedulerLimits.tokenNameBytesMax, token.starts.isEmpty else {
+        guard token.name.utf8.count <= SchedulerLimits.tokenNameBytesMax, token.starts.isEmpty,
+            token.signed.map({ $0.holder.utf8.count <= SchedulerLimits.tokenNameBytesMax }) ?? true
+        else {
             throw .badToken
         }
         // A second one of this name would have the uses of the first.

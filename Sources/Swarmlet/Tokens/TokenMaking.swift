@@ -158,7 +158,7 @@ enum TokenMaking {
     }
 
     private static func state(of token: TokenRecord, _ view: TokensView) -> String {
-        if view.revocation(of: token) != nil { return "revoked" }
+        if view.isRevoked(token) { return "revoked" }
         if token.uses > 0, UInt64(token.starts.count) >= token.uses { return "used" }
         return token.expires < view.time ? "over" : "good"
     }

@@ -53,6 +53,9 @@ struct RoleTests {
             .drain(voter, nil), .standDown(first, true), .label(voter, set: [], removed: ["x"]), .approve("n9"),
             .configure(key: "autopilot.voters", value: "1", by: "ana"), .addIssuer(issuer),
             .rotateIssuer("k4.pid.y", issuer), .raiseTokenEpoch(by: "ana"),
+            .rotateMeshKey(
+                MeshKeyRotation(
+                    from: CoreMesh.signingKey(91), to: CoreMesh.signingKey(92), mesh: CoreMesh.meshKeyID)),
             .revokeToken(TokenRevocation(.holder("k4.pid.x"), by: "ana")),
             .revokeToken(TokenRevocation(.issuer("k4.pid.x"), by: "ana")),
             .invitationMade(InvitationMade(jti: "x", uses: 1, expires: 1)),

@@ -41,7 +41,8 @@ struct SenderTests {
     func asIfItLed() {
         let commands: [Command] = [
             .found(meshName: "x", meshKeyID: "x", meshKey: Bytes([]), node: CoreMesh.record(9)), .nodeLost(first),
-            .nodeReturned(first), .place([]), .tick, .recovered(epoch: 9), .raiseLevel(9),
+            .nodeReturned(first), .place([]), .tick, .recovered(epoch: 9), .recovered(epoch: 9, tokenEpoch: 9),
+            .raiseLevel(9),
         ]
         for command in commands {
             for sender in [voter, worker, client] {
