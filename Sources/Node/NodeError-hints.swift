@@ -70,6 +70,7 @@ extension NodeError {
             "is another one up, and not a worker? swarmlet members. To give up the mesh: swarmlet leave --forget"
         case .jobsDoNotEnd: "what there is: swarmlet ps; try again, or cancel them first"
         case .invitationTooLong: "make one for a shorter time: swarmlet invite --ttl 1d"
+        case .clockOff: "on that host: sudo timedatectl set-ntp true. Meanwhile ask another member"
         case .noAdmission: "ask a node that may vote: swarmlet members"
         case .approvalExpired: "try again, and on a member: swarmlet approve NAME"
         case .rotationUnderWay(_, let members):

@@ -83,6 +83,8 @@ public enum NodeError: Error, Hashable, Sendable {
     /// The mesh was recovered elsewhere, and this node's log does not count any more.
     case meshRecovered
     case noAdmission(node: String)
+    /// The wall clock of this host is so far from the other voters' that it would issue and verify for another time.
+    case clockOff(node: String, seconds: Int64)
     /// An invitation shows the certificates of who made it, which end then, in seconds since the Unix epoch.
     case invitationTooLong(until: Int64)
     case approvalExpired
@@ -212,6 +214,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .recoverNotMember: "raft.recover.not_member"
         case .meshRecovered: "mesh.recovered"
         case .noAdmission: "mesh.join.no_admission"
+        case .clockOff: "node.clock_off"
         case .invitationTooLong: "mesh.invite.too_long"
         case .approvalExpired: "mesh.join.not_approved"
         case .rotationUnderWay: "rotate.under_way"
@@ -332,6 +335,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .noSuccessor: "no other node can take this one's seat among the voters"
         case .jobsDoNotEnd: "the jobs of this host do not end"
         case .noAdmission(let node): "\(node) may not admit nodes"
+        case .clockOff(let node, let seconds):
+            "the clock of \(node) is \(MeshNode.clockText(seconds)) the mesh, so it issues and verifies nothing"
         case .invitationTooLong(let until):
             "no invitation of this host is good after \(RFC3339.format(until * 1_000_000_000)): its certificates end then"
         case .approvalExpired: "nobody approved this node within 10 minutes"

@@ -312,6 +312,48 @@ class Issuers(ClockCase):
         self.assertNotIn("issuer", warning())
 
 
+class OneWrongClock(ClockCase):
+    node_count = 3
+
+    def checks(self, node):
+        document = json.loads(self.mesh.attempt(node, "doctor", "--json").stdout)
+        return [check for check in document["checks"] if check["check"] == "clock"]
+
+    def wait_clock(self, node, result):
+        self.use_clock(node)
+        meshes.wait_until(lambda: [check["result"] for check in self.checks(node)] == [result],
+                          f"the clock of {node.name} is {result}", seconds=60)
+
+    def test_a_host_whose_clock_is_wrong_issues_and_verifies_nothing_and_says_so_until_it_is_right_again(self):
+        wrong, others = self.members[1], [self.members[0], self.members[2]]
+        for node in self.members:
+            self.wait_clock(node, "ok")
+        token = self.new_token(wrong)
+        self.assertEqual(self.guest(token, "ps").returncode, 0)
+        for seconds, words in ((-HOUR, "behind"), (HOUR, "ahead of")):
+            with self.subTest(seconds=seconds):
+                self.set_clock(wrong.name, seconds)
+                self.use_clock(wrong)
+                # At once, by what it was told of the clock before.
+                for words_typed in (("token", "create"), ("invite",)):
+                    refused = self.mesh.attempt(wrong, *words_typed)
+                    self.assert_refused(refused, 125, "node.clock_off")
+                    self.assertRegex(refused.stderr, rf"the clock of {wrong.name} is 3[56]\d\d s {words} the mesh")
+                self.assert_refused(self.guest(token, "ps"), 125, "node.clock_off")
+                self.wait_clock(wrong, "FAIL")
+                self.assertIn("issues and verifies no tokens", json.dumps(self.mesh.attempt(wrong, "up", "--json").stdout))
+                # It runs jobs as before, and those whose clock is right take guests.
+                done = self.run_here(wrong, "--", "echo", "works")
+                self.assertEqual((done.returncode, done.stdout), (0, "works\n"), done.stderr)
+                for node in others:
+                    self.wait_clock(node, "ok")
+                    self.assertEqual(self.guest(self.new_token(node), "ps").returncode, 0)
+                self.set_clock(wrong.name, 0)
+                self.wait_clock(wrong, "ok")
+                self.assertEqual(self.guest(self.new_token(wrong), "ps").returncode, 0)
+                self.assertEqual(self.guest(token, "ps").returncode, 0)
+
+
 class GuestList(ClockCase):
     node_count = 1
 

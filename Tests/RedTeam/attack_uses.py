@@ -318,8 +318,12 @@ def revived(team):
 @row(
     "T18",
     "a node whose clock is an hour off, or is set back",
-    "no expired token is accepted",
+    "node marks itself unfit; no expired token is accepted",
     suites=[
+        (
+            "Tests/Faults/test_clocks.py",
+            "test_a_host_whose_clock_is_wrong_issues_and_verifies_nothing_and_says_so_until_it_is_right_again",
+        ),
         ("Tests/SchedulerTests/TokenTests.swift", "a use cannot be spent after the token's end by the time of the mesh")
     ],
 )
@@ -370,15 +374,19 @@ def misdated(team):
         )
         set_clock(3600)
         both_refused(wrong, "a node an hour ahead")
-        ahead = ask(good, wrong, wire.logs(job), "logs").code
+        unfit = ask(good, wrong, wire.logs(job), "logs").code
+        team.check(unfit == "node.clock_off", f"an hour ahead it verifies: {unfit}")
         set_clock(-3600)
         both_refused(wrong, "a clock that was set back")
-        said = mesh.attempt(right, "doctor").stdout + mesh.attempt(wrong, "doctor").stdout
-        with open(os.path.join(wrong.data, "daemon.log"), encoding="utf-8") as stream:
-            said += stream.read()
-        if "clock" not in said:
-            team.part("a node whose clock is off says so nowhere (doctor, log)")
+        said = mesh.attempt(wrong, "doctor").stdout
+        team.check("issues and verifies no tokens" in said, f"doctor says nothing of it: {said}")
+        made = mesh.attempt(wrong, "token", "create")
+        team.check("[node.clock_off]" in made.stderr, f"it issues: {made.stderr}")
+        set_clock(0)
+        wait_until(
+            lambda: ask(good, wrong, wire.logs(job), "logs").code is None, "a clock that is right again verifies", 30, 0.5
+        )
     return (
-        f"nothing expired was accepted by a node an hour behind, ahead ({ahead or 'the good one was accepted there'}) or set back; "
-        "a good token was, where the clock is right"
+        "nothing expired was accepted by a node an hour behind, ahead or set back, which verified and issued nothing and "
+        "said so; a good token was, where the clock is right, and there, too, when it was right again"
     )

@@ -1,14 +1,14 @@
 import Codec
 
-/// The leader's eye on its own wall clock: time in the log is the leader's, so one whose clock is far from those of the
-/// other voters hands over.
+/// The leader's eye on wall clocks: time in the log is the leader's, so one whose clock is far from those of the other
+/// voters hands over. And each node is told with its lease how far its own clock is off.
 ///
 /// Every renewal of a lease says what its sender's clock shows. The middle of the voters' clocks is what counts, so that
 /// one wrong clock among three says nothing about the other two; of two clocks nobody can tell which one is wrong.
 /// Pure arithmetic: it reads no clock.
 struct ClockWatch: Sendable {
     private struct Sample: Sendable {
-        /// What the voter's clock was ahead of this one's, in nanoseconds.
+        /// What the node's clock was ahead of this one's, in nanoseconds.
         var ahead: Int64
         var heardAt: Instant
     }
@@ -19,11 +19,30 @@ struct ClockWatch: Sendable {
     private var nextLook = Instant.zero
 
     /// Thirty years: whatever is further off is just as wrong, and the arithmetic stays within bounds.
-    private static let farthest: Int64 = 1_000_000_000_000_000_000
+    static let farthest: Int64 = 1_000_000_000_000_000_000
 
-    /// A voter's clock, as its message said; the way here counts as the voter being behind, which is little.
-    mutating func heard(_ voter: NodeID, ahead: Int64, now: Instant) {
-        samples[voter] = Sample(ahead: min(max(ahead, -Self.farthest), Self.farthest), heardAt: now)
+    /// How far the middle of the voters' clocks is ahead of the leader's; nil where nobody can tell.
+    func middle(of leader: NodeID, among voters: [NodeID], now: Instant) -> Int64? {
+        let others = voters.filter { $0 != leader }.compactMap { fresh($0, now) }
+        return Self.middle(of: [0] + others, voterCount: voters.count)
+    }
+
+    /// How far the clock of a node is ahead of that middle; nil where nobody can tell.
+    func ahead(of node: NodeID, leader: NodeID, among voters: [NodeID], now: Instant) -> Int64? {
+        guard let own = node == leader ? 0 : fresh(node, now), let middle = middle(of: leader, among: voters, now: now)
+        else { return nil }
+        return own - middle
+    }
+
+    /// What a node's clock was ahead, as far as it has said so lately.
+    private func fresh(_ node: NodeID, _ now: Instant) -> Int64? {
+        guard let sample = samples[node], now - sample.heardAt < NodeConstants.lease else { return nil }
+        return sample.ahead
+    }
+
+    /// A node's clock, as its message said; the way here counts as the voter being behind, which is little.
+    mutating func heard(_ node: NodeID, ahead: Int64, now: Instant) {
+        samples[node] = Sample(ahead: min(max(ahead, -Self.farthest), Self.farthest), heardAt: now)
     }
 
     /// Whom to hand over to, where this clock has been off for `NodeConstants.clockPatience`: of those who may take over
@@ -34,8 +53,7 @@ struct ClockWatch: Sendable {
         guard now >= nextLook else { return nil }
         nextLook = now + NodeConstants.clockLook
         let others = voters.filter { $0 != leader }.compactMap { voter -> (voter: NodeID, ahead: Int64)? in
-            guard let sample = samples[voter], now - sample.heardAt < NodeConstants.lease else { return nil }
-            return (voter, sample.ahead)
+            fresh(voter, now).map { (voter, $0) }
         }
         guard let middle = Self.middle(of: [0] + others.map(\.ahead), voterCount: voters.count),
             abs(middle) > NodeConstants.clockTolerance.nanoseconds

@@ -19,7 +19,8 @@ struct LeaseHolder: Sendable {
     /// Those whose index is not applied yet, by when their renewal was sent. A node that always lags behind a little
     /// reaches the older ones while newer ones come.
     private var grants: [Grant] = []
-    private var sequence: UInt64
+    /// Of the newest renewal.
+    private(set) var sequence: UInt64
     /// When the newest renewal was sent that has been granted.
     private var answered: Instant?
     /// Never moves back.

@@ -1,4 +1,5 @@
 import Codec
+import Tokens
 
 /// The times of a node's part in a mesh (docs/architecture.md, "Never twice at once").
 public enum NodeConstants {
@@ -58,6 +59,12 @@ public enum NodeConstants {
     public static let voterSilence = Interval.seconds(2)
     /// A leader whose wall clock is further than this from the middle of the voters' hands over (docs/raft.md).
     public static let clockTolerance = Interval.seconds(10)
+    /// A node whose wall clock is further than this from it issues and verifies nothing: what tokens tolerate.
+    public static let clockFitness = Interval.seconds(TokenTime.toleranceSeconds)
+    /// For so long what the leader said of this node's clock counts.
+    public static let clockMemory = Interval.seconds(15)
+    /// A clock that differs by more from what it should show was set.
+    public static let clockStep = Interval.seconds(1)
     /// For so long it must have been so: a clock that is being set may jump twice.
     public static let clockPatience = Interval.seconds(5)
     /// How often a leader compares its clock.

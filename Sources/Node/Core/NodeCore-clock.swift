@@ -1,13 +1,14 @@
 import Codec
 import Raft
 
-/// Time in the log is the leader's: whoever leads compares its wall clock with those of the other voters.
+/// Time in the log is the leader's: whoever leads compares its wall clock with those of the other voters, and tells each
+/// node how far its own is off.
 extension NodeCore {
     func wallClock(at now: Instant) -> Int64 { now.nanoseconds + (wallClockOffset ?? 0) }
 
     /// The wall clock of another node, as it said.
     mutating func clockShows(_ time: Int64, at node: NodeID, now: Instant) {
-        guard raft.role == .leader, wallClockOffset != nil, raft.membership.voters.contains(node) else { return }
+        guard raft.role == .leader, wallClockOffset != nil else { return }
         let (ahead, isBeyond) = time.subtractingReportingOverflow(wallClock(at: now))
         if !isBeyond { clocks.heard(node, ahead: ahead, now: now) }
     }
@@ -21,4 +22,39 @@ extension NodeCore {
         }
         if let successor { raftInputs.append(.transfer(to: successor)) }
     }
+
+    /// The wall clock of this node, as the shell has just read it.
+    mutating func setWallClock(_ time: Int64, now: Instant) {
+        let offset = time - now.nanoseconds
+        let moved = offset.subtractingReportingOverflow(wallClockOffset ?? offset)
+        // What the leader says of how it was before says nothing of how it is now, nor what others were ahead of it.
+        if moved.overflow || moved.partialValue.magnitude > NodeConstants.clockStep.nanoseconds.magnitude {
+            clockSetAt = lease.sequence
+            clocks = ClockWatch()
+        }
+        wallClockOffset = offset
+    }
+
+    /// With a grant the leader says how far this clock was ahead of the middle of the voters' when it was asked for.
+    mutating func clockCompared(ahead: Int64?, sequence: UInt64, now: Instant) {
+        guard let ahead, ahead.magnitude <= 2 * ClockWatch.farthest.magnitude, sequence > clockSetAt,
+            let wallClockOffset
+        else { return }
+        meshClock = MeshClock(offset: wallClockOffset - ahead, heardAt: now)
+    }
+
+    /// How far a clock that shows this now is ahead of the middle of the voters', in nanoseconds; nil where nobody can tell:
+    /// fewer than three voters are heard, or no leader.
+    public func clockAhead(of wallClock: Int64, at now: Instant) -> Int64? {
+        guard let meshClock, now - meshClock.heardAt < NodeConstants.clockMemory else { return nil }
+        let (ahead, overflow) = wallClock.subtractingReportingOverflow(now.nanoseconds + meshClock.offset)
+        return overflow ? .max : max(ahead, -.max)
+    }
+}
+
+/// The middle of the voters' wall clocks, as the leader last said.
+struct MeshClock: Sendable {
+    /// To be added to this node's own instants.
+    var offset: Int64
+    var heardAt: Instant
 }

@@ -36,7 +36,7 @@ public struct NodeCore: Sendable {
     /// Which levels of the protocol this program speaks.
     private let levels: ProtocolLevels
     let faults: NodeFaults
-    private var lease: LeaseHolder
+    var lease: LeaseHolder
     var grants: LeaseGrants
     var proposals: Proposals
     var reads: ReadBarriers
@@ -48,6 +48,9 @@ public struct NodeCore: Sendable {
     /// What the wall clock shows beyond this core's; nil before it was read.
     var wallClockOffset: Int64?
     var clocks = ClockWatch()
+    var meshClock: MeshClock?
+    /// Renewals up to this one told of the clock before it was set.
+    var clockSetAt: UInt64 = 0
     private var isLeaving = false
     /// The owner of this host wants it alone.
     var isClosed = false
@@ -187,7 +190,7 @@ public struct NodeCore: Sendable {
             ledger.heard(report)
             // The end of what is wanted says nothing new until the state knows it.
             if !state.isLive(report.attempt) { isComparisonDue = true }
-        case .wallClock(let time): wallClockOffset = time - now.nanoseconds
+        case .wallClock(let time): setWallClock(time, now: now)
         case .read(let id): reads.add(id)
         case .abandonRead(let id): reads.abandon(id)
         case .transfer(let target): raftInputs.append(.transfer(to: target))
@@ -221,7 +224,9 @@ public struct NodeCore: Sendable {
         case .renew(let sequence, let time):
             if let time { clockShows(time, at: sender, now: now) }
             renew(sender, sequence: sequence, at: now)
-        case .granted(let sequence, let index): lease.granted(sequence: sequence, index: index, now: now)
+        case .granted(let sequence, let index, let ahead):
+            lease.granted(sequence: sequence, index: index, now: now)
+            clockCompared(ahead: ahead, sequence: sequence, now: now)
         case .read(let sequence): read(sequence, for: sender, into: &effects)
         case .readable(let sequence, let index): reads.answered(sequence, index: index)
         }
@@ -363,10 +368,13 @@ public struct NodeCore: Sendable {
     private mutating func grant(
         _ renewal: LeaseGrants.Renewal, index: UInt64, at now: Instant, into effects: inout [NodeEffect]
     ) {
+        let ahead = clocks.ahead(of: renewal.node, leader: id, among: raft.membership.voters, now: now)
         if renewal.node == id {
             lease.granted(sequence: renewal.sequence, index: index, now: now)
+            clockCompared(ahead: ahead, sequence: renewal.sequence, now: now)
         } else {
-            effects.append(.sendByDatagram(renewal.node, .granted(sequence: renewal.sequence, index: index)))
+            let granted = NodeMessage.granted(sequence: renewal.sequence, index: index, ahead: ahead)
+            effects.append(.sendByDatagram(renewal.node, granted))
         }
     }
 

@@ -13,7 +13,8 @@ public enum NodeMessage: Hashable, Sendable {
     /// read); may my attempts go on?
     case renew(sequence: UInt64, time: Int64? = nil)
     /// To a node: the renewal of this number is granted, once the node has applied the log up to this index.
-    case granted(sequence: UInt64, index: UInt64)
+    /// `ahead`: how far the node's clock was ahead of the middle of the voters' in nanoseconds, where that can be told.
+    case granted(sequence: UInt64, index: UInt64, ahead: Int64? = nil)
     /// To the leader: propose these for me, in this order.
     case proposeAll([Entry])
     /// To the leader: up to where is the log decided, as of now?
@@ -36,7 +37,7 @@ extension NodeMessage: CBORCodable {
             self = .renew(sequence: try map.require(1), time: try map.optional(2))
         case 5:
             let map = try content.requireMap()
-            self = .granted(sequence: try map.require(1), index: try map.require(2))
+            self = .granted(sequence: try map.require(1), index: try map.require(2), ahead: try map.optional(3))
         case 6:
             let entries = try content.requireArray()
             self = .proposeAll(try entries.map { entry throws(CodecError) in try Entry(proposed: entry) })
@@ -61,10 +62,11 @@ extension NodeMessage: CBORCodable {
             map.set(1, sequence)
             map.set(2, time)
             return numbered(4, .map(map))
-        case .granted(let sequence, let index):
+        case .granted(let sequence, let index, let ahead):
             var map = CBORMap()
             map.set(1, sequence)
             map.set(2, index)
+            map.set(3, ahead)
             return numbered(5, .map(map))
         case .proposeAll(let entries): return numbered(6, .array(entries.map(\.proposed)))
         case .read(let sequence): return numbered(7, sequence.cbor)

@@ -38,6 +38,7 @@ final class GuestServer: @unchecked Sendable {
             // The time of this node: a proof is made by it.
             try await stream.send(check.now.encoded())
             guard let bytes = try await heard(stream) else { return stream.cancel() }
+            try node.requireClock()
             try await answer(try GuestCall(encoded: bytes, limits: GuestCall.limits), stream, session, verified)
             await end(stream)
         } catch {

@@ -20,6 +20,7 @@ struct TokenService {
     var maker: String { "\(caller.name) on \(node.views.nodeName(node.id))" }
 
     func issue(_ draft: AccessDraft, addresses: [String]) async throws -> AccessToken {
+        try node.requireClock()
         try await checkJobs(draft.scope)
         let membership = node.membership
         let now = EventLoops.wallClock.nanoseconds / 1_000_000_000

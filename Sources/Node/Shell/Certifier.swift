@@ -12,8 +12,9 @@ struct Certifier {
     /// How long the mesh is asked who is a member by now.
     private static let patience = Interval.seconds(2)
 
-    /// - Throws: `NodeError.noAdmission`.
+    /// - Throws: `NodeError.noAdmission`, `clockOff`.
     func requireRight() throws {
+        try node.requireClock()
         let membership = node.membership
         guard try membership.verify(membership.certificates).mayAdmit else {
             throw NodeError.noAdmission(node: membership.nodeName)

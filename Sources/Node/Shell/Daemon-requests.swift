@@ -64,7 +64,7 @@ extension Daemon {
             shortID: identity.publicKey.id.short, cpus: UInt32(clamping: host.capacity.cpuMillis / 1_000),
             memoryBytes: host.capacity.memoryBytes, gpus: host.capacity.gpus, addresses: addresses,
             backend: loop.backend.rawValue, backendReason: loop.fallbackReason,
-            weaker: host.capabilities.warnings + datagramWarning,
+            weaker: host.capabilities.warnings + datagramWarning + [node?.clockWarning].compactMap { $0 },
             joinMilliseconds: joinMilliseconds, founded: founded,
             leader: node.flatMap { node in node.driver.core.raft.leader.map(node.views.nodeName) },
             process: Int64(getpid()))

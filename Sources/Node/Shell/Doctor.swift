@@ -31,6 +31,7 @@ struct Doctor {
                     hint: "make room on the file system of \(node.directory.path)"))
         }
         checks.append(leader(node))
+        checks += clock(node)
         let others = node.state.members.filter { $0.id != node.id }
         checks += others.map { session(node, $0) }
         checks += try await DatagramChecks(node: node).checks(of: others)
@@ -132,6 +133,22 @@ struct Doctor {
                 detail: "two hosts use it\(place); heard by \(witnesses)",
                 hint: "take one of them away; if a copy is in other hands: swarmlet rotate node, on \(name) itself")
         }
+    }
+
+    /// Of two clocks nobody knows which is wrong.
+    private func clock(_ node: MeshNode) -> [CheckView] {
+        guard let ahead = node.clockAhead else { return [] }
+        guard let seconds = node.clockUnfit else {
+            let tenths = (abs(ahead) + 50_000_000) / 100_000_000
+            let side = ahead < 0 ? "behind" : "ahead of"
+            return [
+                CheckView(
+                    check: "clock", result: "ok",
+                    detail: "\(tenths / 10).\(tenths % 10) s \(side) the middle of the voters'")
+            ]
+        }
+        let detail = "\(MeshNode.clockText(seconds)) the middle of the voters': this host issues and verifies no tokens"
+        return [CheckView(check: "clock", result: "FAIL", detail: detail, hint: "sudo timedatectl set-ntp true")]
     }
 
     /// What this host carries for others that cannot reach each other.

@@ -231,7 +231,7 @@ final class MeshNode: @unchecked Sendable {
         loop.spawn("later leader") { [self] in await LaterLeader(node: self).run() }
         loop.spawn("wall clock") { [self] in
             while isRunning {
-                do { try await loop.sleep(for: .seconds(10)) } catch { return }
+                do { try await loop.sleep(for: .seconds(2)) } catch { return }
                 driver.input(.wallClock(EventLoops.wallClock.nanoseconds))
             }
         }

@@ -16,7 +16,8 @@ extension Peers {
                     // Nothing else is said this way: what came before what was sent earlier is no harm to leases.
                     switch try NodeMessage(encoded: bytes) {
                     case .renew(let sequence, let time): onMessage?(id, .renew(sequence: sequence, time: time))
-                    case .granted(let sequence, let index): onMessage?(id, .granted(sequence: sequence, index: index))
+                    case .granted(let sequence, let index, let ahead):
+                        onMessage?(id, .granted(sequence: sequence, index: index, ahead: ahead))
                     default: throw .invalid("another message than of a lease")
                     }
                 }

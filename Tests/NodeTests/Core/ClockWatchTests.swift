@@ -40,6 +40,76 @@ import Testing
         #expect(successors(ahead: [0, 30, 30]) == [])
     }
 
+    @Test("each node is told how far it is from the middle, and nobody where that cannot be known")
+    func eachNode() {
+        var watch = ClockWatch()
+        let three = Array(voters.prefix(3))
+        let outsider = NodeID(9)
+        func ahead(_ node: NodeID, among voters: [NodeID], seconds: Int64 = 0) -> Int64? {
+            watch.ahead(of: node, leader: voters[0], among: voters, now: .zero + .seconds(seconds)).map {
+                $0 / Self.second
+            }
+        }
+        watch.heard(voters[1], ahead: 0, now: .zero)
+        watch.heard(outsider, ahead: -3_600 * Self.second, now: .zero)
+        #expect(ahead(voters[0], among: three) == nil, "two of three: nobody knows which is wrong")
+        watch.heard(voters[2], ahead: 3_600 * Self.second, now: .zero)
+        #expect(ahead(voters[0], among: three) == 0)
+        #expect(ahead(voters[2], among: three) == 3_600)
+        #expect(ahead(outsider, among: three) == -3_600, "one without a vote is told, too")
+        #expect(ahead(NodeID(8), among: three) == nil)
+        // The leader itself is wrong.
+        watch.heard(voters[1], ahead: 3_599 * Self.second, now: .zero)
+        #expect(ahead(voters[0], among: three) == -3_599)
+        #expect(ahead(voters[2], among: three) == 1)
+        #expect(ahead(voters[2], among: three, seconds: 4) == nil, "what was heard long ago")
+    }
+
+    @Test(
+        "a node whose clock is off knows it within a second, at once when it is set, and not where fewer than three vote"
+    )
+    func fitness() throws {
+        let mesh = try CoreMesh()
+        for _ in 0..<2 { try mesh.admit() }
+        mesh.run(seconds: 60) { mesh[1].raft.membership.voters.count == 3 }
+        mesh.run(seconds: 5)
+        let leader = try #require(mesh.cores.firstIndex { $0.raft.isReadyLeader }.map { $0 + 1 })
+        for number in 1...3 { #expect(ahead(mesh, number) == 0) }
+        let wrong = leader % 3 + 1
+        func shown() -> Int64 { CoreMesh.epoch + mesh.now.nanoseconds - 3_600 * Self.second }
+        func said() -> Int64? { mesh[wrong].clockAhead(of: shown(), at: mesh.now).map { $0 / Self.second } }
+        // Before anybody was told: what was said of the clock before is enough.
+        #expect(said() == -3_600)
+        mesh.handle(mesh[wrong].id, .wallClock(shown()))
+        #expect(said() == -3_600)
+        mesh.run(seconds: 3)
+        #expect(said() == -3_600)
+        for number in 1...3 where number != wrong { #expect(ahead(mesh, number) == 0) }
+        mesh.handle(mesh[wrong].id, .wallClock(CoreMesh.epoch + mesh.now.nanoseconds))
+        mesh.run(seconds: 3)
+        #expect(ahead(mesh, wrong) == 0)
+        // Nobody says anything of it any more.
+        let later = mesh.now + NodeConstants.clockMemory
+        #expect(mesh[wrong].clockAhead(of: CoreMesh.epoch, at: later) == nil)
+    }
+
+    @Test("of two clocks nobody knows which is wrong: both are believed")
+    func two() throws {
+        let mesh = try CoreMesh()
+        try mesh.admit()
+        mesh.run(seconds: 10)
+        mesh.handle(mesh[2].id, .wallClock(CoreMesh.epoch + mesh.now.nanoseconds - 3_600 * Self.second))
+        mesh.run(seconds: 5)
+        #expect(ahead(mesh, 1) == nil && ahead(mesh, 2) == nil)
+    }
+
+    /// Seconds by which the clock of a node is ahead, as it knows, where it shows what all show.
+    private func ahead(_ mesh: CoreMesh, _ number: Int) -> Int64? {
+        mesh[number].clockAhead(of: CoreMesh.epoch + mesh.now.nanoseconds, at: mesh.now).map {
+            ($0 + ($0 < 0 ? -1 : 1) * Self.second / 2) / Self.second
+        }
+    }
+
     @Test("clocks that are not heard do not count, and without a majority of them nothing is decided")
     func unheard() {
         #expect(successors(ahead: [30, 30, nil, nil]) == [voters[1]])
