@@ -272,6 +272,7 @@ extension SwimCore {
         case .refused: return true
         case .forged: return false
         }
+        if isSigning, word.author == id, word.version > version { overtaken += 1 }
         if word.version.life > version.life || word.state.isFinal {
             renew(above: word.version)
         } else {

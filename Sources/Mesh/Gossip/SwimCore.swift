@@ -27,6 +27,9 @@ public struct SwimCore: Sendable {
     public private(set) var isSigning = false
     /// What was not believed.
     public internal(set) var refused = SwimRefusals()
+    /// How often a word with this node's own signature was newer than what it had said. A former process of a clock that
+    /// was ahead may have said a few, which are overtaken once each; another one that lives answers every time.
+    public internal(set) var overtaken: UInt64 = 0
 
     let seal: SwimSeal
     let faults: SwimFaults

@@ -20,7 +20,9 @@ extension NodeCore {
 
     mutating func gossip(_ input: SwimInput, at now: Instant, into effects: inout [NodeEffect]) {
         var swimEffects: [SwimEffect] = []
+        let before = swim.overtaken
         swim.handle(input, at: now, into: &swimEffects)
+        if swim.overtaken > before, ownWords.overtaken(at: now) { effects.append(.overtaken) }
         for effect in swimEffects {
             switch effect {
             case .send(let peer, let message, let path): effects.append(.gossip(peer, message, over: path))

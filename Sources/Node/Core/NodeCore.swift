@@ -49,6 +49,7 @@ public struct NodeCore: Sendable {
     var wallClockOffset: Int64?
     var clocks = ClockWatch()
     var meshClock: MeshClock?
+    var ownWords = OwnWords()
     /// Renewals up to this one told of the clock before it was set.
     var clockSetAt: UInt64 = 0
     private var isLeaving = false

@@ -40,6 +40,8 @@ public enum NodeEffect: Sendable {
     /// Gossip came to know this; the core's `membership` has it too, numbered.
     case membership(MembershipEvent)
     case leadership(RaftRole, leader: NodeID?)
+    /// Another process speaks with this node's key.
+    case overtaken
     /// Write this state to a snapshot's file elsewhere and say `.snapshotTaken` or `.snapshotFailed`.
     case takeSnapshot(RaftSnapshotPlan, SchedulerState)
     /// Another state has taken the place of this one: let it go elsewhere, it can be large.

@@ -49,6 +49,12 @@ extension MeshNode {
             about: id, subject: "twin \(id)", pause: MeshNode.twinPause)
     }
 
+    /// Members pass on words of this node's key that it has not said: the other one is heard by others than this one.
+    func spokenFor() {
+        peers.twinSaid = (id, Peers.twinReason, loop.now)
+        saidToBeTwice(by: id, "\(Peers.twinReason): what the other says comes by gossip")
+    }
+
     /// Those who hear both say so in what they say of themselves; the one of the two whose sessions stay hears it there.
     func lookForOwnTwin(in facts: [UInt8], of member: NodeID) {
         guard let report = gossip.report(of: member), report.facts == facts, report.twins.contains(id) else { return }

@@ -329,6 +329,7 @@ final class MeshNode: @unchecked Sendable {
             relays.isWilling = state.node(id)?.role != .client
         case .gossip(let peer, let message, let path): peers.gossip(message, to: peer, over: path)
         case .membership(let event): note(event)
+        case .overtaken: spokenFor()
         case .denied(let sender, let refusal):
             refusals.count(refusal.code)
             // Once a second at most, so that nobody can fill the log.

@@ -54,6 +54,33 @@ struct SwimSignatureTests {
         #expect(!spread(&subject).contains(forged))
     }
 
+    @Test(
+        "what a former process said, whose clock was ahead, is overtaken once; a living one with the same key for ever")
+    func twins() {
+        // A new process, whose clock was set back, hears what others know of those before it, the oldest last.
+        var subject = Subject()
+        let former = [
+            SwimVersion(generation: 9), SwimVersion(generation: 9, incarnation: 4), SwimVersion(generation: 7),
+            SwimVersion(generation: 3, renewal: 2),
+        ]
+        for version in former {
+            for _ in 0..<5 {
+                subject.hear(Self.crow, tells: [SwimSubject.say(SwimSubject.me, SwimSubject.me, .alive, version)])
+            }
+        }
+        #expect(subject.core.overtaken == 1 && subject.core.version.generation == 9)
+        // Accusations are no words of its own, and what is not signed by it neither.
+        subject.hear(Self.crow, tells: [SwimSubject.say(Self.crow, SwimSubject.me, .suspect, subject.core.version)])
+        #expect(subject.core.overtaken == 1)
+        // The other one objects to each objection.
+        for round in 0..<20 {
+            var version = subject.core.version
+            version.renewal += 1
+            subject.hear(Self.crow, tells: [SwimSubject.say(SwimSubject.me, SwimSubject.me, .alive, version)])
+            #expect(subject.core.overtaken == UInt64(round) + 2)
+        }
+    }
+
     @Test("nobody raises the version of another, not even with a signature of its own")
     func foreignWord() {
         var subject = Subject()

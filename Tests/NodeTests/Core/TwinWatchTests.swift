@@ -112,3 +112,15 @@ struct AlarmMeterTests {
         #expect(raised == AlarmMeter.subjectsMax)
     }
 }
+
+@Suite("Own words that somebody else says")
+struct OwnWordsTests {
+    @Test("a few, or some now and then, are of former processes; eight within ten minutes are not")
+    func window() {
+        var words = OwnWords()
+        let times = (0..<8).map { Instant.zero + .seconds(Int64($0)) }
+        #expect(times.map { words.overtaken(at: $0) } == Array(repeating: false, count: 7) + [true])
+        var slow = OwnWords()
+        #expect((0..<100).allSatisfy { !slow.overtaken(at: .zero + .seconds(Int64($0) * 90)) })
+    }
+}

@@ -95,6 +95,8 @@ public struct SwimChecker {
     mutating func after(_ node: SwimSimulation.Node, _ nodes: [SwimSimulation.Node], _ now: Instant) {
         guard let core = node.core else { return }
         if isSmall || isFull, let flaw = core.checkInvariants() { broken("\(core.id): \(flaw)", now) }
+        // What is taken for a second process with the same key.
+        if core.overtaken >= 8 { broken("\(core.id) hears of a second one of itself", now) }
         if let accusedIn, core.version <= accusedIn { broken("\(core.id) does not object to what it hears", now) }
         for (id, old) in known {
             guard let new = core.member(id) else { continue }

@@ -182,6 +182,7 @@ extension MeshSimulation {
         case .gossip(let peer, let message, _): send(.swim(message), from: machine, to: peer)
         case .membersChanged, .membership, .archive, .audited, .replaced: break
         case .denied(let sender, let refusal): give("host \(machine) took no word of \(sender): \(refusal.message)")
+        case .overtaken: give("host \(machine) hears of a second one of itself")
         case .failed(let reason): give("host \(machine) gave up: \(reason)")
         }
     }
