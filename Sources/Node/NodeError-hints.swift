@@ -99,6 +99,9 @@ extension NodeError {
         case .programLevels: "nothing was changed. Take a newer one"
         case .programInTheWay(let node, let path, _):
             "nothing was changed. Put the new one there as \(path) yourself, then on \(node): swarmlet upgrade \(path)"
+        case .programUnsigned, .programStatementOld:
+            "nothing was changed. As an administrator, on a host that may vote, or on that host: swarmlet upgrade BINARY"
+        case .programOlder: "nothing was changed. If the older one is meant: swarmlet upgrade --allow-older BINARY"
         case .outputGone, .resultsGone:
             "a host keeps 7 days, and beyond 10 GiB the newest; what is to stay is fetched: swarmlet cp job:ID: DIR"
         case .noInput: "a job that reads is started with: swarmlet run -i -- COMMAND"

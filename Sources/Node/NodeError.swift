@@ -121,6 +121,11 @@ public enum NodeError: Error, Hashable, Sendable {
     case programUnfit(node: String, reason: String)
     case programLevels(node: String, program: ProtocolLevels, mesh: UInt64)
     case programInTheWay(node: String, path: String, reason: String)
+    /// No word of an administrator's host stands for it.
+    case programUnsigned(node: String, reason: String)
+    /// What stands for it was said too long ago, or before something else was.
+    case programStatementOld(node: String, reason: String)
+    case programOlder(node: String, version: String, running: String)
     /// It reads nothing that somebody could give it.
     case noInput(JobID)
     /// What it wrote, or made, is not kept any more.
@@ -236,6 +241,9 @@ public enum NodeError: Error, Hashable, Sendable {
         case .programUnfit: "upgrade.unfit"
         case .programLevels: "upgrade.level"
         case .programInTheWay: "upgrade.not_writable"
+        case .programUnsigned: "upgrade.unsigned"
+        case .programStatementOld: "upgrade.stale"
+        case .programOlder: "upgrade.older"
         case .noInput: "job.no_input"
         case .outputGone: "job.log_gone"
         case .resultsGone: "job.results_gone"
@@ -367,6 +375,10 @@ public enum NodeError: Error, Hashable, Sendable {
         case .programLevels(let node, let program, let mesh):
             "it speaks levels \(program.lowest) to \(program.highest) of the protocol, and \(node)'s mesh is at level \(mesh)"
         case .programInTheWay(let node, let path, let reason): "\(node) cannot replace \(path): \(reason)"
+        case .programUnsigned(let node, let reason): "\(node) does not run a program that nobody signed: \(reason)"
+        case .programStatementOld(let node, let reason): "\(node) does not run a program at an old word: \(reason)"
+        case .programOlder(let node, let version, let running):
+            "\(version) is older than what \(node) runs, which is \(running)"
         case .noInput(let job): "job \(job) reads no input"
         case .outputGone(let job, let node): "what job \(job) wrote is not kept any more on \(node)"
         case .resultsGone(let job): "the results of job \(job) are not kept any more"

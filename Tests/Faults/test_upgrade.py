@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -16,6 +17,9 @@ from base import MeshCase, meshes  # noqa: E402
 LINES = 'n=0; while [ ! -e "$0" ]; do echo $n; n=$((n+1)); sleep 0.01; done; exit 7'
 # Tests itself well and then is no daemon.
 PRETENDER = "#!/bin/sh\ncase $1 in\nself-test) echo swarmlet 9; echo levels LEVELS;;\n*) exit 1;;\nesac\n"
+OLDER = PRETENDER.replace("LEVELS", "1-99").replace("swarmlet 9", "swarmlet 0.0.9")
+USER = pwd.getpwuid(os.geteuid()).pw_name
+NOBODY = 65_534
 
 
 class Upgrade(MeshCase):
@@ -52,6 +56,12 @@ class Upgrade(MeshCase):
 
     def versions(self):
         return {member["name"]: member["version"] for member in self.mesh.members(self.node)}
+
+    def said_of_program(self, node):
+        """What doctor says of the program that runs there: (result, detail, hint)."""
+        checks = json.loads(self.mesh.attempt(node, "doctor", "--json").stdout)["checks"]
+        check = next(check for check in checks if check["check"] == "program")
+        return check["result"], check["detail"], check.get("hint") or ""
 
     def counting(self, node):
         """A job that numbers its lines until it is let go, followed from that node: (run, let_go)."""
@@ -96,6 +106,9 @@ class Upgrade(MeshCase):
         meshes.wait_until(lambda: self.versions()[self.node.name] != before[self.node.name], "it says so")
         self.assertIn("VERSION", self.mesh.command(self.mesh.nodes[1], "members").splitlines()[0])
         self.assert_counted(run, gate)
+        result, detail, _ = self.said_of_program(self.node)
+        self.assertEqual(result, "ok")
+        self.assertIn(f"{self.versions()[self.node.name]}, signed for {USER}@{self.node.name} at 2", detail)
         # What it was is kept, and leads back.
         kept = os.path.join(self.node.data, "program-before")
         self.mesh.command(self.node, "upgrade", kept, seconds=120)
@@ -146,8 +159,68 @@ class Upgrade(MeshCase):
         self.assertNotIn("VERSION", self.mesh.command(self.node, "members").splitlines()[0])
         for run, gate in runs:
             self.assert_counted(run, gate)
+        # One that had it already is signed once more: what runs everywhere is what was wanted there.
+        for node in self.mesh.nodes:
+            self.assertIn(f"signed for {USER}@{asked.name} at 2", self.said_of_program(node)[1])
         document = json.loads(self.mesh.command(asked, "upgrade", "--rolling", "--json", path, seconds=60))
         self.assertEqual({host["state"] for host in document["hosts"]}, {"unchanged"})
+
+    def test_an_older_program_takes_the_place_of_a_newer_one_only_where_that_is_meant(self):
+        before, process = self.versions(), self.node.daemon_pid()
+        said = self.said_of_program(self.node)
+        older = self.program("older", OLDER)
+        for more in ([], ["--rolling"]):
+            self.assert_refused(self.mesh.attempt(self.node, "upgrade", *more, older), 125, "upgrade.older")
+        self.assertEqual((self.versions(), self.node.daemon_pid()), (before, process))
+        self.assertFalse([name for name in os.listdir(self.mesh.folder) if ".new-" in name])
+        self.assertEqual(self.said_of_program(self.node), said)
+        # It is no daemon, so it comes no further; but it was executed.
+        done = self.mesh.attempt(self.node, "upgrade", "--allow-older", older, seconds=120)
+        self.assert_refused(done, 125, "upgrade.taken_back")
+        meshes.wait_until(lambda: self.versions() == before, "it is what it was", 60)
+        result, detail, _ = self.said_of_program(self.node)
+        self.assertEqual(result, "ok", detail)
+        self.assertRegex(detail, r"; the upgrade to 0\.0\.9\+[0-9a-f]{8} was taken back$")
+
+    def test_a_program_that_nobody_signed_is_seen_and_can_be_signed(self):
+        """As after a package was updated, or somebody exchanged the file."""
+        node = self.mesh.nodes[2]
+        self.mesh.command(node, "upgrade", self.program("wanted"), seconds=120)
+        self.assertEqual(self.said_of_program(node)[0], "ok")
+        wanted = self.versions()[node.name]
+        node.kill_daemon()
+        shutil.copy(self.program("exchanged"), node.binary + ".next")
+        os.replace(node.binary + ".next", node.binary)
+        node.start_again()
+        self.mesh.wait_alive(node, self.node_count, voters=3)
+        meshes.wait_until(lambda: self.versions()[node.name] != wanted, "it says what it is", 30)
+        result, detail, hint = self.said_of_program(node)
+        self.assertEqual(result, "warn")
+        self.assertIn(f" runs, and not {wanted}, which was signed for {USER}@{node.name} at 2", detail)
+        self.assertIn("sudo swarmlet upgrade", hint)
+        with open(os.path.join(node.data, "daemon.log"), encoding="utf-8") as stream:
+            self.assertIn("warning: the program of this daemon: " + detail, stream.read())
+        # Another member sees it as well.
+        checks = json.loads(self.mesh.attempt(self.node, "doctor", node.name, "--json").stdout)["checks"]
+        self.assertIn(("program", "warn"), [(check["check"], check["result"]) for check in checks])
+        process = node.daemon_pid()
+        self.mesh.command(node, "upgrade", seconds=60)
+        self.assertEqual(node.daemon_pid(), process)
+        result, detail, _ = self.said_of_program(node)
+        self.assertEqual(result, "ok")
+        self.assertIn(f"signed for {USER}@{node.name} at 2", detail)
+        # And what was signed lies where only the daemon's user reads it.
+        self.assertEqual(os.stat(os.path.join(node.data, "program-signed")).st_mode & 0o777, 0o600)
+
+    @unittest.skipUnless(os.geteuid() == 0, "takes root, to become another user")
+    def test_who_is_no_administrator_gives_no_host_another_program(self):
+        before, process = self.versions(), self.node.daemon_pid()
+        words = self.mesh.arguments(self.node, ["upgrade", self.program("users")])
+        done = subprocess.run([self.mesh.binary, *words], env={"PATH": os.environ["PATH"], "HOME": "/"}, text=True,
+                              capture_output=True, timeout=60, user=NOBODY, group=NOBODY, extra_groups=[])
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("[auth.denied]", done.stderr)
+        self.assertEqual((self.versions(), self.node.daemon_pid()), (before, process))
 
     def test_it_stops_at_the_first_host_that_does_not_come_back(self):
         before = self.versions()

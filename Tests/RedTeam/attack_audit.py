@@ -6,11 +6,15 @@ import json
 import os
 import shutil
 import sqlite3
+import struct
 import subprocess
 import time
 
+import blake3
+
 import mint
-from team import Fell, NotCovered, meshes, row, wait_until
+import wire
+from team import Fell, meshes, row, wait_until
 
 MERKLE = "Tests/TokensTests/Audit/MerkleTests.swift"
 
@@ -142,21 +146,73 @@ def canaries(team):
     return "a password in a job's environment, one in its files and a token are in no daemon's log and no event; a job's own output shows it"
 
 
+SIGNED_PROGRAM = b"swarmlet/program/1"
+PREPARE, CHANGE = 2, 3
+
+
+def program_word(mesh, key, program, version="0.1.0", seconds=0, **changes):
+    """A host's signed word for a program, as its daemon makes it where an administrator asks."""
+    word = {1: program, 2: version, 3: False, 4: time.time_ns() + seconds * 10**9, 5: "ana@n2"}
+    parts = [mesh.encode(), word[1], word[2].encode(), bytes([word[3]]), struct.pack("<q", word[4]), word[5].encode()]
+    word[6] = key.sign(mint.pre_authentication([SIGNED_PROGRAM, *parts]))
+    return {**word, **{int(name[1:]): value for name, value in changes.items()}}
+
+
+def asked_to_run(outer, target, secret, step, program, word=None):
+    """What the node answers to a member that wants it to run a program."""
+    fields = {2: step, 3: program, **({7: word} if word else {})}
+
+    def answered():
+        session = outer.member(target, secret, wire.STREAMS)
+        try:
+            session.ready()
+            session.open(wire.UPGRADE)
+            session.send(wire.encoded([45, fields]))
+            session.finish()
+            return wire.Answer([session.receive()])
+        except (wire.Refused, EOFError) as refused:
+            if "already" in str(refused):
+                return None
+            raise
+        finally:
+            session.close()
+
+    return wait_until(answered, "the session before is gone", 10, every=0.1)
+
+
+def program_check(mesh, node):
+    """What doctor says of the program: (result, detail)."""
+    checks = json.loads(mesh.attempt(node, "doctor", "--json").stdout)["checks"]
+    return next((check["result"], check["detail"]) for check in checks if check["check"] == "program")
+
+
+GATE = "Tests/NodeTests/Core/ProgramGateTests.swift"
+
+
 @row(
     "K01",
     "another program in place of swarmlet: altered, older, unsigned",
     "refused, shown by doctor",
-    suites=[("Tests/Faults/test_upgrade.py", "test_a_program_that_cannot_do_its_work_here_changes_nothing")],
+    suites=[
+        ("Tests/Faults/test_upgrade.py", "test_a_program_that_cannot_do_its_work_here_changes_nothing"),
+        ("Tests/Faults/test_upgrade.py", "test_an_older_program_takes_the_place_of_a_newer_one_only_where_that_is_meant"),
+        (GATE, "a worker signs for itself alone, and who was revoked, or never was a member, for nobody"),
+        (GATE, "a program that nobody signed, or that was signed for another host, mesh or program, does not"),
+        ("Tests/NodeTests/Shell/ProgramFileTests.swift", "a file that is another one than was signed gets no place"),
+    ],
 )
 def exchanged(team):
-    with team.own_mesh(nodes=1, voters=1) as mesh:
-        node = mesh.nodes[0]
+    with team.own_mesh(nodes=2, voters=1) as mesh:
+        node, taken = mesh.nodes
         own = os.path.join(mesh.folder, "swarmlet")
         shutil.copy(team.binary, own)
         node.kill_daemon()
         node.binary = own
         node.start_again()
+        mesh.wait_alive(node, 2)
+        wait_until(lambda: node.command_json("raft", "ls")["level"] >= 8, "programs have to be signed", 60)
         pid, before = node.daemon_pid(), node.command("version")
+        # Files that are no program for this host.
         for what, content in (
             ("none", b"#!/bin/sh\nexit 1\n"),
             ("cut off", open(own, "rb").read(1 << 20)),
@@ -168,11 +224,52 @@ def exchanged(team):
             os.chmod(path, 0o755)
             done = mesh.attempt(node, "upgrade", path, seconds=60)
             team.check(done.returncode != 0, f"a program that is {what} was taken")
+        # A member that was taken over: the key of its sessions, and words under keys that are none of its identity.
+        outer = wire.Mesh(node)
+        name, key = outer.name, mint.Key.of_node(taken)
+        secret = outer.noise_secret(taken)
+        with open(own, "rb") as stream:
+            runs = blake3.blake3(stream.read()).digest()
+        evil = blake3.blake3(b"another program").digest()
+        taken.kill_daemon()
+        lies = [
+            ("no word", evil, None, "upgrade.unsigned"),
+            ("a word under a key of nobody", evil, program_word(name, mint.Key(), evil), "upgrade.unsigned"),
+            ("a word for another program", evil, program_word(name, key, runs), "upgrade.unsigned"),
+            ("a word that was changed", evil, program_word(name, key, runs, _1=evil), "upgrade.unsigned"),
+            ("a word for another mesh", evil, program_word("k4.pid.other", key, evil), "upgrade.unsigned"),
+            ("a word of yesterday", evil, program_word(name, key, evil, seconds=-86_400), "upgrade.stale"),
+            ("a word of tomorrow", evil, program_word(name, key, evil, seconds=86_400), "upgrade.stale"),
+            ("a word for an older one", evil, program_word(name, key, evil, "0.0.9"), "upgrade.older"),
+            ("the flag without the key", evil, program_word(name, key, evil, "0.0.9", _3=True), "upgrade.unsigned"),
+        ]
+        for what, program, word, code in lies:
+            for step in (PREPARE, CHANGE):
+                team.refused(asked_to_run(outer, node, secret, step, program, word), code)
+        team.check(program_check(mesh, node)[1].endswith("none was signed for this host"), "a lie was kept")
+        # The neighbour: what runs is signed by a host of the mesh, and that is seen.
+        good = program_word(name, key, runs)
+        team.accepted(asked_to_run(outer, node, secret, PREPARE, runs, good), "a good word")
+        result, detail = program_check(mesh, node)
+        team.check(result == "ok" and "signed for ana@n2" in detail, f"doctor says {result}: {detail}")
+        # What was said before that is not heard once more, although it is new enough.
+        replayed = program_word(name, key, evil, seconds=-60)
+        team.refused(asked_to_run(outer, node, secret, CHANGE, evil, replayed), "upgrade.stale")
         team.check(node.daemon_pid() == pid and node.command("version") == before, "the program changed")
         team.check(mesh.attempt(node, "run", "--no-send", "--", "true", seconds=60).returncode == 0, "no jobs any more")
-    raise NotCovered(
-        "programs are not signed, and an older one is taken where an administrator asks for it; what cannot do its work is refused "
-        "(shown: three such), who may upgrade is an administrator of a member"
+        # The file itself, by somebody who may write it.
+        node.kill_daemon()
+        with open(own, "ab") as stream:
+            stream.write(b"altered")
+        node.start_again()
+        wait_until(lambda: program_check(mesh, node)[0] == "warn", "doctor shows the altered program", 30)
+    team.part(
+        "a program that root puts in place by hand is not refused but shown, as far as it does not lie about itself; whoever "
+        "has the key of a voter's identity signs what he likes"
+    )
+    return (
+        f"{2 * len(lies)} words for other programs refused (unsigned, of another key, mesh, program or time, older), and one that "
+        "was said before the last; a good word passed; doctor shows who signed, and an altered file"
     )
 
 

@@ -1,4 +1,5 @@
 import Codec
+import Tokens
 
 /// One step of giving a host another swarmlet. Each may be asked for again.
 public struct UpgradeRequest: Hashable, Sendable {
@@ -11,6 +12,10 @@ public struct UpgradeRequest: Hashable, Sendable {
     public var tree: Digest?
     /// That tree, where it is offered; its content follows as for a submit.
     public var manifest: Bytes?
+    /// Whether it may be older than what runs there.
+    public var allowsOlder: Bool
+    /// To another member: the word of the host that asks. A caller of a host has none, and is known by his credentials.
+    public var statement: ProgramStatement?
 
     public enum Step: UInt64, Hashable, Sendable, CaseIterable {
         /// Says what runs there.
@@ -21,12 +26,17 @@ public struct UpgradeRequest: Hashable, Sendable {
         case change = 3
     }
 
-    public init(node: String? = nil, step: Step, program: Digest, tree: Digest? = nil, manifest: Bytes? = nil) {
+    public init(
+        node: String? = nil, step: Step, program: Digest, tree: Digest? = nil, manifest: Bytes? = nil,
+        allowsOlder: Bool = false, statement: ProgramStatement? = nil
+    ) {
         self.node = node
         self.step = step
         self.program = program
         self.tree = tree
         self.manifest = manifest
+        self.allowsOlder = allowsOlder
+        self.statement = statement
     }
 }
 
@@ -40,6 +50,8 @@ extension UpgradeRequest: CBORCodable {
         program = try map.require(3)
         tree = try map.optional(4)
         manifest = try map.optional(5)
+        allowsOlder = try map.optional(6) ?? false
+        statement = try map.optional(7)
     }
 
     public var cbor: CBOR {
@@ -49,6 +61,8 @@ extension UpgradeRequest: CBORCodable {
         map.set(3, program)
         map.set(4, tree)
         map.set(5, manifest)
+        map.set(6, allowsOlder ? true : nil)
+        map.set(7, statement)
         return .map(map)
     }
 }

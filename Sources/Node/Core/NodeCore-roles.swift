@@ -22,13 +22,18 @@ extension SchedulerState {
         return nil
     }
 
-    /// A host whose key was replaced a moment ago may have signed by the one before: its daemon goes over after the entry.
     private func states(_ statement: RoleStatement, of entry: Entry, _ node: NodeRecord) -> Bool {
-        let former = node.formerKeys.last.flatMap { time < $0.believedUntil ? $0.key : nil }
         let digest = entry.askedDigest
-        return [node.identityKey, former].contains { key in
-            guard let key = key?.array, key.count == PublicKey.byteCount else { return false }
-            return statement.isSigned(by: PublicKey(admitted: key), about: digest, mesh: meshKeyID)
+        return keys(of: node).contains { statement.isSigned(by: $0, about: digest, mesh: meshKeyID) }
+    }
+
+    /// By which it may sign. A host whose key was replaced a moment ago may have signed by the one before: its daemon goes
+    /// over after the entry.
+    func keys(of node: NodeRecord) -> [PublicKey] {
+        let former = node.formerKeys.last.flatMap { time < $0.believedUntil ? $0.key : nil }
+        return [node.identityKey, former].compactMap { key in
+            guard let key = key?.array, key.count == PublicKey.byteCount else { return nil }
+            return PublicKey(admitted: key)
         }
     }
 

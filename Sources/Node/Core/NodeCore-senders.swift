@@ -41,6 +41,14 @@ extension SchedulerState {
     }
 
     private func name(_ id: NodeID) -> String { node(id)?.name ?? "\(id)" }
+
+    /// Why what administrators do is not done on this host; nil where it is.
+    func refusalOfAdministrators(at node: NodeRecord) -> SchedulerError? {
+        guard node.role != .auto else { return nil }
+        return .administratorsElsewhere(
+            node: node.name, role: node.role.name,
+            others: members.filter { $0.role == .auto && $0.presence == .present }.prefix(3).map(\.name))
+    }
 }
 
 /// What one member may say.
@@ -79,12 +87,7 @@ private struct Standing {
 
     private func own(_ about: NodeID) -> SchedulerError? { about == node.id ? nil : .notItsWord(node.name) }
 
-    var administrators: SchedulerError? {
-        guard node.role != .auto else { return nil }
-        return .administratorsElsewhere(
-            node: node.name, role: node.role.name,
-            others: state.members.filter { $0.role == .auto && $0.presence == .present }.prefix(3).map(\.name))
-    }
+    var administrators: SchedulerError? { state.refusalOfAdministrators(at: node) }
 
     private func runs(_ key: AttemptKey) -> SchedulerError? {
         state.attempt(key).map { $0.node == node.id } ?? true ? nil : .notItsWord(node.name)

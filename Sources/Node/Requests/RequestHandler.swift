@@ -105,7 +105,7 @@ struct RequestHandler {
         case .upgrade(let request):
             if request.step != .look { try requireAdministrator() }
             let service = UpgradeService(node: node)
-            try await reply(.upgrade(try await service.carryOut(request, stream)))
+            try await reply(.upgrade(try await service.carryOut(request, by: asker, stream)))
             service.begin(request)
         case .ping(let request):
             try await MemberWatch(node: node).ping(request) { try await reply(.pong($0)) }

@@ -5,10 +5,12 @@ import Glibc
 import Mesh
 import Ring
 import Scheduler
+import Tokens
 
 /// Gives this host, or another one of the mesh, another swarmlet. Confined to its loop.
 ///
-/// Nothing changes before the new program has tested itself on its host. Then the old one is kept in the data directory, a
+/// The host at which an administrator asks signs its word for that program, and every host that is to run it looks at that
+/// before it brings, tests, or places it (`ProgramGate`). Nothing changes before the new program has tested itself on its host. Then the old one is kept in the data directory, a
 /// watch is set that takes everything back where the new daemon does not come, the file is replaced, and this process
 /// goes on as the new program, so that a service manager sees none of it.
 struct UpgradeService {
@@ -28,7 +30,9 @@ struct UpgradeService {
     private var staged: String { "\(program.path).new-\(node.identity.publicKey.id.short)" }
 
     /// For a caller of this host; `begin` is to follow once the answer has been sent.
-    func carryOut(_ request: UpgradeRequest, _ stream: any MessageStream) async throws -> UpgradeView {
+    func carryOut(
+        _ request: UpgradeRequest, by asker: Asker, _ stream: any MessageStream
+    ) async throws -> UpgradeView {
         if let manifest = request.manifest {
             _ = try await TreeExchange.accept(
                 manifest.array, into: node.trees,
@@ -40,10 +44,25 @@ struct UpgradeService {
                     return message
                 })
         }
-        guard let name = request.node else { return try await carryOut(request, from: node.id) }
-        let member = try MemberViews(node: node).member(named: name)
-        guard member.nodeID != node.id else { return try await carryOut(request, from: node.id) }
-        return try await ask(member.nodeID, request)
+        let member = try request.node.map { try MemberViews(node: node).member(named: $0).nodeID } ?? node.id
+        guard request.step != .look else { return member == node.id ? view() : try await ask(member, request) }
+        try await node.refresh()
+        if member == node.id, request.step == .prepare { try await prepare(request, from: member) }
+        var signed = request
+        signed.statement = try await statement(request, by: asker)
+        return member == node.id ? try await carryOut(signed, from: member) : try await ask(member, signed)
+    }
+
+    /// This host's word for that program, which is here and was tested.
+    private func statement(_ request: UpgradeRequest, by asker: Asker) async throws -> ProgramStatement {
+        guard asker.role == .administrator else { throw NodeError.notAdministrator(user: asker.name, node: name) }
+        let version = try await version(of: request.program)
+        let time = ProgramGate.time(
+            of: node.state, after: program.signedAt, AcceptedProgram.readIfWhole(node.directory))
+        program.signedAt = time
+        return ProgramStatement(
+            request.program, version: version, allowsOlder: request.allowsOlder, time: time, actor: asker.actor,
+            mesh: node.state.meshKeyID, key: node.identity.signingKey)
     }
 
     /// Serves another member.
@@ -53,6 +72,7 @@ struct UpgradeService {
             throw NodeError.malformedRequest("expected a step of an upgrade")
         }
         request.node = nil
+        if request.step != .look { try await node.refresh() }
         try await stream.send(APIReply.upgrade(try await carryOut(request, from: member)).encoded())
         await stream.finish()
         begin(request)
@@ -111,14 +131,39 @@ struct UpgradeService {
     // MARK: Here
 
     private func carryOut(_ request: UpgradeRequest, from holder: NodeID) async throws -> UpgradeView {
-        if request.step != .look, program.digest != request.program {
-            switch request.step {
-            case .look: break
-            case .prepare: try await prepare(request, from: holder)
-            case .change: try await change(to: request.program)
+        guard request.step != .look else { return view() }
+        let isLocal = holder == node.id
+        // Of a damaged one nothing can be said; the administrator of this host goes past it.
+        let accepted =
+            isLocal ? AcceptedProgram.readIfWhole(node.directory) : try AcceptedProgram.read(node.directory)
+        do {
+            let signed = try pass(request, from: holder, accepted)
+            if program.digest == request.program {
+                // It runs already, and from now on it is signed.
+                if let signed { try AcceptedProgram(signed, insteadOf: nil, accepted).write(node.directory) }
+            } else if request.step == .change {
+                try await change(to: request.program, signed, accepted)
+            } else if !isLocal {
+                try await prepare(request, from: holder)
             }
+        } catch {
+            if isLocal, request.step == .prepare { unlink(staged) }
+            throw error
         }
         return view()
+    }
+
+    private func pass(
+        _ request: UpgradeRequest, from holder: NodeID, _ accepted: AcceptedProgram?
+    ) throws -> AcceptedProgram.Signed? {
+        let gate = ProgramGate(
+            state: node.state, node: node.id, key: node.identity.publicKey, running: Version.program,
+            accepted: accepted)
+        do { return try gate.pass(request.statement, for: request.program, from: holder) } catch {
+            let failure = APIFailure(error)
+            if holder != node.id { node.denied(holder, failure.code, failure.message) }
+            throw failure
+        }
     }
 
     private func view() -> UpgradeView {
@@ -141,27 +186,44 @@ struct UpgradeService {
     }
 
     private func prepare(_ request: UpgradeRequest, from holder: NodeID) async throws {
-        let path = program.path
-        var place = staged
-        if try await digest(of: path) == request.program {
-            // A package, or another daemon of this host, has put it there.
-            place = path
-        } else if try await digest(of: staged) != request.program {
+        guard program.digest != request.program else { return }
+        if try await place(of: request.program) == nil {
             guard let tree = request.tree else { throw NodeError.malformedRequest("no program to bring") }
             try await node.files.bring(tree, what: "the new swarmlet") { [holder] }
             try await stage(tree, as: request.program)
         }
-        let (levels, reason) = await node.loop.offload { [place] in ProgramFile.levels(of: place) }
         do {
-            guard let levels else { throw NodeError.programUnfit(node: name, reason: reason) }
-            guard levels.contains(node.state.level) else {
-                throw NodeError.programLevels(node: name, program: levels, mesh: node.state.level)
+            let version = try await version(of: request.program)
+            if let statement = request.statement, statement.version != version {
+                throw NodeError.programUnsigned(
+                    node: name, reason: "it is \(version.text), and \(statement.version.text) was signed")
             }
         } catch {
             unlink(staged)
             throw error
         }
     }
+
+    /// Where on this host a program lies that may take the place of the one that runs. A package, or another daemon of this
+    /// host, may have put it there already.
+    private func place(of wanted: Digest) async throws -> String? {
+        if try await digest(of: program.path) == wanted { return program.path }
+        return try await digest(of: staged) == wanted ? staged : nil
+    }
+
+    /// What a program that is here says of itself; it tests itself for that.
+    private func version(of wanted: Digest) async throws -> ProgramVersion {
+        guard program.digest != wanted else { return Version.program }
+        guard let place = try await place(of: wanted) else { throw UpgradeService.notBrought }
+        let (found, reason) = await node.loop.offload { ProgramFile.test(place) }
+        guard let found else { throw NodeError.programUnfit(node: name, reason: reason) }
+        guard found.levels.contains(node.state.level) else {
+            throw NodeError.programLevels(node: name, program: found.levels, mesh: node.state.level)
+        }
+        return found.version
+    }
+
+    private static let notBrought = NodeError.malformedRequest("the new program was not brought here first")
 
     private func digest(of path: String) async throws -> Digest? {
         guard HostFiles.exists(path) else { return nil }
@@ -194,29 +256,44 @@ struct UpgradeService {
         }
     }
 
-    private func change(to new: Digest) async throws {
+    private func change(
+        to new: Digest, _ signed: AcceptedProgram.Signed?, _ accepted: AcceptedProgram?
+    ) async throws {
         let path = program.path
         let staged = staged
-        let isThere = try await digest(of: path) == new
-        if !isThere {
-            guard try await digest(of: staged) == new else {
-                throw NodeError.malformedRequest("the new program was not brought here first")
-            }
-        }
+        guard let place = try await place(of: new) else { throw UpgradeService.notBrought }
         let directory = node.directory
         let failure: NodeError? = await node.loop.offload { [name = name] in
             do {
                 try ProgramFile.copy(Executable.reference, to: directory.programBefore)
                 unlink(directory.upgradeFailure)
                 try ProgramFile.write(to: directory.upgradeTried) { put in try put(Array(new.hex.utf8)[...]) }
+                let before = try ProgramFile.digest(directory.programBefore)
+                try AcceptedProgram.keep(
+                    signed.map { AcceptedProgram($0, insteadOf: before, accepted) }, directory)
                 try UpgradeWatch.launch(directory, program: path, digest: new)
-                if !isThere { try ProgramFile.rename(staged, to: path) }
-                return nil
+                if place == path { return nil }
+                if try ProgramFile.place(staged, at: path, ifItIs: new) { return nil }
+                try ProgramFile.copy(directory.programBefore, to: path)
+                throw NodeError.programUnfit(node: name, reason: "its file was exchanged meanwhile")
+            } catch let error as NodeError {
+                return UpgradeService.undo(accepted, directory) ?? error
             } catch {
-                return .programInTheWay(node: name, path: path, reason: APIFailure(error).message)
+                let failure = NodeError.programInTheWay(node: name, path: path, reason: APIFailure(error).message)
+                return UpgradeService.undo(accepted, directory) ?? failure
             }
         }
         if let failure { throw failure }
-        node.log.note("is to go on as \(Version.of(new)); the swarmlet until now is kept in \(directory.programBefore)")
+        let by = signed.map { ", signed for \($0.statement.actor)" } ?? ""
+        node.log.note(
+            "is to go on as \(Version.of(new))\(by); the swarmlet until now is kept in \(directory.programBefore)")
+    }
+
+    /// What was accepted until now counts on.
+    private static func undo(_ accepted: AcceptedProgram?, _ directory: DataDirectory) -> NodeError? {
+        do { try AcceptedProgram.keep(accepted, directory) } catch {
+            return .dataDirectoryDamaged(path: directory.programSigned, reason: APIFailure(error).message)
+        }
+        return nil
     }
 }

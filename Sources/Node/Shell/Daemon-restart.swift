@@ -11,6 +11,17 @@ extension Daemon {
         kill(getpid(), SIGTERM)
     }
 
+    /// A person who reads the log sees which program wrote it, and by whose word.
+    func sayProgram() {
+        do {
+            guard let membership = try MeshMembership.read(directory) else { return }
+            let mesh = membership.meshKey.id.text
+            ProgramCheck(directory: directory, running: host.program.digest, mesh: mesh).say(to: log)
+        } catch {
+            log.warning("who signed this program is not known: \(APIFailure(error).message)")
+        }
+    }
+
     /// Returns when this daemon is to end.
     func waitForEnd() async throws {
         try await loop.readable(signals)

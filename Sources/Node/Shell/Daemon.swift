@@ -102,7 +102,10 @@ public final class Daemon: @unchecked Sendable {
         host.devices.start(log)
         host.owner.onChange = { [self] in node?.hostChanged() }
         host.owner.start(log)
-        host.program.onFound = { [self] in node?.hostChanged() }
+        host.program.onFound = { [self] in
+            node?.hostChanged()
+            sayProgram()
+        }
         host.program.start(log)
         try await listen()
         if var membership = try MeshMembership.read(directory) {

@@ -9,7 +9,8 @@ import Glibc
 /// begins with · `history.db` finished jobs · `audit.db` what happened · `blobs/` files by content · `supervisors/JOB/` jobs
 /// under way · `doors/` sockets for ranks of gangs · `work/` their
 /// directories · `logs/` what they wrote · `setups/` what their setups made · `images/` their roots · `program-before` the
-/// swarmlet before the last upgrade · `socket`, `daemon.pid`, `daemon.log`. Others may pass through on the way to their
+/// swarmlet before the last upgrade · `program-signed` who wanted the one
+/// after it · `socket`, `daemon.pid`, `daemon.log`. Others may pass through on the way to their
 /// job's own directory and read nothing.
 public struct DataDirectory: Hashable, Sendable {
     public let path: String
@@ -25,6 +26,8 @@ public struct DataDirectory: Hashable, Sendable {
     public var upgradeFailure: String { path + "/upgrade-failed" }
     /// The digest of the program that was last put in place: a watch of an earlier one has nothing more to do.
     public var upgradeTried: String { path + "/upgrade-tried" }
+    /// The program that was last accepted by a signed word (`AcceptedProgram`).
+    var programSigned: String { path + "/program-signed" }
     var lock: String { path + "/lock" }
     var keys: String { path + "/keys" }
     var identity: String { keys + "/identity" }
@@ -124,7 +127,7 @@ public struct DataDirectory: Hashable, Sendable {
         for file in [
             mesh, peers, gossip, meshKey, nextMeshKey, "\(path)/raft.db", "\(path)/raft.db-wal", "\(path)/raft.db-shm",
             "\(path)/raft.mark", history, "\(history)-wal", "\(history)-shm", audit,
-            "\(audit)-wal", "\(audit)-shm",
+            "\(audit)-wal", "\(audit)-shm", programSigned,
         ] {
             if unlink(file) != 0, errno != ENOENT {
                 throw HostError.system(operation: "unlink", path: file, errorNumber: errno)

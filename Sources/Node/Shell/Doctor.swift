@@ -22,6 +22,7 @@ struct Doctor {
                 CheckView(check: "mesh", result: "warn", detail: "in no mesh", hint: NodeError.notInMesh.hint)
             ]
         }
+        checks.append(node.programCheck.view)
         checks.append(log(node))
         if node.failure != nil { return checks }
         if !DiskReserve.isKept(in: node.directory.path) {

@@ -330,12 +330,7 @@ final class MeshNode: @unchecked Sendable {
         case .gossip(let peer, let message, let path): peers.gossip(message, to: peer, over: path)
         case .membership(let event): note(event)
         case .overtaken: spokenFor()
-        case .denied(let sender, let refusal):
-            refusals.count(refusal.code)
-            // Once a second at most, so that nobody can fill the log.
-            guard loop.now >= nextDenialNote else { return }
-            nextDenialNote = loop.after(.seconds(1))
-            log.warning("took no word of \(views.nodeName(sender)): \(refusal.message)")
+        case .denied(let sender, let refusal): denied(sender, refusal.code, refusal.message)
         case .leadership(let role, let leader):
             log.note(
                 "\(role.rawValue == RaftRole.leader.rawValue ? "this node leads" : "leader: \(leader.map(views.nodeName) ?? "none")")"
@@ -346,6 +341,15 @@ final class MeshNode: @unchecked Sendable {
             if driver.logFailure != nil { onLogFailed?() }
         case .persist, .answered, .readable, .takeSnapshot, .replaced, .sendSnapshot, .storeSnapshot: break
         }
+    }
+
+    /// What a member said was not done.
+    func denied(_ sender: NodeID, _ code: String, _ message: String) {
+        refusals.count(code)
+        // Once a second at most, so that nobody can fill the log.
+        guard loop.now >= nextDenialNote else { return }
+        nextDenialNote = loop.after(.seconds(1))
+        log.warning("took no word of \(views.nodeName(sender)): \(message)")
     }
 
     private func note(_ event: MembershipEvent) {

@@ -10,6 +10,8 @@ final class OwnProgram: @unchecked Sendable {
     private(set) var digest: Digest?
     /// After `digest` has come.
     var onFound: (() -> Void)?
+    /// When this daemon last signed that a program is to run somewhere.
+    var signedAt: Int64 = 0
     private let loop: any EventLoop
 
     init(_ loop: any EventLoop) { self.loop = loop }

@@ -128,7 +128,8 @@ struct PeerDoctor {
         session?.close()
         let host = HostChecks(loop: node.loop, host: node.host)
         let report = DoctorReport(
-            wallClock: EventLoops.wallClock.nanoseconds, checks: host.isolation + [host.eventLoop],
+            wallClock: EventLoops.wallClock.nanoseconds,
+            checks: host.isolation + [host.eventLoop, node.programCheck.view],
             reachBack: reachBack, firewall: PeerDoctor.firewall(node))
         try await stream.send(APIReply.doctorReport(report).encoded())
         await stream.finish()

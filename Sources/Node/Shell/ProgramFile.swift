@@ -3,6 +3,7 @@ import Codec
 import GPUBackend
 import Glibc
 import Scheduler
+import Tokens
 
 /// Files that are programs. Blocking: not for the loop.
 public enum ProgramFile {
@@ -12,9 +13,32 @@ public enum ProgramFile {
 
     /// The BLAKE3 digest of its content.
     public static func digest(_ path: String) throws(HostError) -> Digest {
+        let file = try HostFiles.open(path, O_RDONLY | O_CLOEXEC)
+        defer { close(file) }
+        return try digest(of: file, path)
+    }
+
+    private static func digest(of file: Int32, _ path: String) throws(HostError) -> Digest {
         var hasher = BLAKE3()
-        try read(path) { piece throws(HostError) in hasher.update(piece) }
+        try read(file, path) { piece throws(HostError) in hasher.update(piece) }
         return hasher.finalize()
+    }
+
+    /// Gives a program another name where it is the one of that digest: the file that was hashed is the one that has the name
+    /// then.
+    ///
+    /// - Returns: whether it is; where it is not, but has the name all the same, what was there before is to be put back.
+    static func place(_ staged: String, at path: String, ifItIs digest: Digest) throws(HostError) -> Bool {
+        let file = try HostFiles.open(staged, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        defer { close(file) }
+        guard try ProgramFile.digest(of: file, staged) == digest else { return false }
+        try rename(staged, to: path)
+        var hashed = stat()
+        var placed = stat()
+        guard fstat(file, &hashed) == 0, lstat(path, &placed) == 0 else {
+            throw .system(operation: "stat", path: path, errorNumber: errno)
+        }
+        return hashed.st_ino == placed.st_ino && hashed.st_dev == placed.st_dev
     }
 
     /// Writes an executable file that is there whole or not at all.
@@ -22,7 +46,9 @@ public enum ProgramFile {
         to path: String, _ content: ((ArraySlice<UInt8>) throws(HostError) -> Void) throws -> Void
     ) throws {
         let temporary = "\(path).\(getpid())"
-        let file = try HostFiles.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o755)
+        // One that somebody else has made stays in his hands.
+        unlink(temporary)
+        let file = try HostFiles.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o755)
         do {
             defer { close(file) }
             try content { piece throws(HostError) in
@@ -42,7 +68,9 @@ public enum ProgramFile {
     /// Copies a program, also one whose file has no name any more.
     public static func copy(_ source: String, to path: String) throws {
         try write(to: path) { put in
-            try read(source) { piece throws(HostError) in try put(piece) }
+            let file = try HostFiles.open(source, O_RDONLY | O_CLOEXEC)
+            defer { close(file) }
+            try read(file, source) { piece throws(HostError) in try put(piece) }
         }
     }
 
@@ -56,10 +84,8 @@ public enum ProgramFile {
     }
 
     private static func read(
-        _ path: String, _ take: (ArraySlice<UInt8>) throws(HostError) -> Void
+        _ file: Int32, _ path: String, _ take: (ArraySlice<UInt8>) throws(HostError) -> Void
     ) throws(HostError) {
-        let file = try HostFiles.open(path, O_RDONLY | O_CLOEXEC)
-        defer { close(file) }
         var piece = [UInt8](repeating: 0, count: pieceBytes)
         while true {
             let count = Glibc.read(file, &piece, piece.count)
@@ -70,8 +96,14 @@ public enum ProgramFile {
         }
     }
 
-    /// Lets the program test itself; which levels of the protocol it speaks, or nil and why it is no swarmlet for this host.
-    static func levels(of path: String) -> (levels: ProtocolLevels?, reason: String) {
+    /// What a program says of itself.
+    struct Test: Sendable {
+        var version: ProgramVersion
+        var levels: ProtocolLevels
+    }
+
+    /// Lets the program test itself; what it says, or nil and why it is no swarmlet for this host.
+    static func test(_ path: String) -> (test: Test?, reason: String) {
         var answer = [CChar](repeating: 0, count: 1024)
         let code = clinux_question_program(path, SelfTest.word, &answer, Int32(answer.count), testMilliseconds)
         guard code >= 0 else {
@@ -83,8 +115,9 @@ public enum ProgramFile {
             return (nil, lines.last.map { String($0) } ?? "it exits with \(code) when it tests itself")
         }
         guard lines.count >= 2, lines[0].hasPrefix("swarmlet "), lines[1].hasPrefix("levels "),
+            let version = ProgramVersion(String(lines[0].dropFirst(9))),
             let levels = ProtocolLevels(String(lines[1].dropFirst(7)))
         else { return (nil, "it is no swarmlet that can take over") }
-        return (levels, "")
+        return (Test(version: version, levels: levels), "")
     }
 }

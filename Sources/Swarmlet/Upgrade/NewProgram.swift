@@ -7,11 +7,14 @@ import Node
 struct NewProgram {
     let digest: Digest
     let manifest: Manifest
+    /// Whether it may take the place of a newer one.
+    private let allowsOlder: Bool
     private let sources: ChunkSources
     private let folder: TemporaryDirectory
 
     /// - Parameter path: nil for the program that runs this command.
-    init(_ path: String?) throws(CommandError) {
+    init(_ path: String?, allowsOlder: Bool) throws(CommandError) {
+        self.allowsOlder = allowsOlder
         var source = "/proc/self/exe"
         if let path { source = try WorkingDirectory.absolute(path) }
         folder = try TemporaryDirectory(prefix: "/tmp/swarmlet-upgrade-")
@@ -44,7 +47,8 @@ struct NewProgram {
         try client.send(
             .upgrade(
                 UpgradeRequest(
-                    step: step, program: digest, tree: manifest.root, manifest: Bytes(manifest.encoded()))))
+                    step: step, program: digest, tree: manifest.root, manifest: Bytes(manifest.encoded()),
+                    allowsOlder: allowsOlder)))
         guard case .transfer(.need(let digests)) = try client.reply() else {
             throw .badAnswer(reason: "another reply than what it lacks of the program")
         }
@@ -64,7 +68,8 @@ struct NewProgram {
     func ask(
         _ step: UpgradeRequest.Step, of node: String?, _ directory: DataDirectory
     ) throws(CommandError) -> UpgradeView {
-        let request = UpgradeRequest(node: node, step: step, program: digest, tree: manifest.root)
+        let request = UpgradeRequest(
+            node: node, step: step, program: digest, tree: manifest.root, allowsOlder: allowsOlder)
         guard case .upgrade(let view) = try LocalClient.call(.upgrade(request), directory) else {
             throw .badAnswer(reason: "another reply than about an upgrade")
         }

@@ -91,11 +91,17 @@ enum APIExamples {
             .upgrade(UpgradeRequest(step: .look, program: .zero)),
             .upgrade(
                 UpgradeRequest(
-                    node: "owl", step: .change, program: .zero, tree: .zero, manifest: Bytes([1, 2]))),
+                    node: "owl", step: .change, program: .zero, tree: .zero, manifest: Bytes([1, 2]), allowsOlder: true)
+            ),
+            .upgrade(UpgradeRequest(step: .prepare, program: .zero, tree: .zero, statement: programStatement)),
             .put(PutRequest(job: 1, task: 2, manifest: Bytes([1]))),
             .gang(.start(host: "10.0.0.2", arguments: ["orted", "-mca"])), .gang(.waitForFirst),
             .put(PutRequest(job: 1, task: 2, tree: .zero, attempt: 3)),
         ] + transfers.map(APIRequest.transfer)
+
+    static let programStatement = ProgramStatement(
+        .zero, version: ProgramVersion("1.4")!, allowsOlder: false, time: 9, actor: "ana@owl", mesh: "k4.pid.lab",
+        key: SigningKey(seed: [UInt8](repeating: 7, count: 32)))
 
     static let member = MemberView(
         name: "owl", shortID: "Xk7dM2qp", keyID: "k4.pid.x", nodeID: NodeID(1), state: "alive", raft: "leader",
