@@ -13,6 +13,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from base import MeshCase, meshes  # noqa: E402
+import processes  # noqa: E402
 
 LINES = 'n=0; while [ ! -e "$0" ]; do echo $n; n=$((n+1)); sleep 0.01; done; exit 7'
 # Tests itself well and then is no daemon.
@@ -62,6 +63,11 @@ class Upgrade(MeshCase):
         checks = json.loads(self.mesh.attempt(node, "doctor", "--json").stdout)["checks"]
         check = next(check for check in checks if check["check"] == "program")
         return check["result"], check["detail"], check.get("hint") or ""
+
+    def is_watched(self, node):
+        """Whether a process still waits for the new daemon, to take the upgrade back."""
+        lines = [processes.command_line(int(name)) for name in os.listdir("/proc") if name.isdigit()]
+        return any("upgrade-watch" in words and node.data in words for words in lines)
 
     def counting(self, node):
         """A job that numbers its lines until it is let go, followed from that node: (run, let_go)."""
@@ -185,9 +191,13 @@ class Upgrade(MeshCase):
     def test_a_program_that_nobody_signed_is_seen_and_can_be_signed(self):
         """As after a package was updated, or somebody exchanged the file."""
         node = self.mesh.nodes[2]
+        before = self.versions()[node.name]
         self.mesh.command(node, "upgrade", self.program("wanted"), seconds=120)
         self.assertEqual(self.said_of_program(node)[0], "ok")
+        meshes.wait_until(lambda: self.versions()[node.name] not in (before, "0.1.0"), "it says so")
         wanted = self.versions()[node.name]
+        # Until then its end would be taken for the new program's failure.
+        meshes.wait_until(lambda: not self.is_watched(node), "nobody takes it back any more")
         node.kill_daemon()
         shutil.copy(self.program("exchanged"), node.binary + ".next")
         os.replace(node.binary + ".next", node.binary)
