@@ -39,6 +39,8 @@ public enum APIRequest: Hashable, Sendable {
     case raft(RaftScope)
     /// Hands the leadership to the voter of this name or short id; empty: to the one that is furthest.
     case raftTransfer(String)
+    /// The same to the member that leads, by the word of the host at which an administrator asked.
+    case raftHandOver(LeadershipRequest)
     /// The replicated state as of now, as the bytes of a file.
     case raftSnapshot
     /// A node takes no new work from here on, or takes it again.
@@ -126,6 +128,7 @@ extension APIRequest: CBORCodable {
             }
             self = .raft(scope)
         case 26: self = .raftTransfer(try String(cbor: content))
+        case 77: self = .raftHandOver(try LeadershipRequest(cbor: content))
         case 27: self = .raftSnapshot
         case 28: self = .drain(try DrainRequest(cbor: content))
         case 29: self = .revoke(try String(cbor: content))
@@ -177,6 +180,7 @@ extension APIRequest: CBORCodable {
         case .followArray(let request): numbered(24, request.cbor)
         case .raft(let scope): numbered(25, scope.rawValue.cbor)
         case .raftTransfer(let name): numbered(26, name.cbor)
+        case .raftHandOver(let request): numbered(77, request.cbor)
         case .raftSnapshot: numbered(27)
         case .drain(let request): numbered(28, request.cbor)
         case .revoke(let name): numbered(29, name.cbor)

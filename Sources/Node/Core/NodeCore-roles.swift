@@ -27,6 +27,26 @@ extension SchedulerState {
         return keys(of: node).contains { statement.isSigned(by: $0, about: digest, mesh: meshKeyID) }
     }
 
+    /// Why the leader of that term does not hand over at a member's word; nil where it does.
+    func refusal(
+        of request: LeadershipRequest?, from sender: NodeID, leadingIn term: UInt64
+    ) -> SchedulerError? {
+        guard let node = node(sender), node.presence != .left, node.revocation == nil else {
+            return .notAMember(node(sender)?.name ?? "\(sender)")
+        }
+        guard level >= SchedulerState.programsLevel else { return nil }
+        if let refusal = refusalOfAdministrators(at: node) { return refusal }
+        guard let request, request.term == term,
+            keys(of: node).contains(where: {
+                request.statement.isSigned(by: $0, about: request.asked, mesh: meshKeyID)
+            })
+        else { return .roleNotStated(node: node.name) }
+        guard request.statement.role == .administrator else {
+            return .notAnAdministrator(actor: request.actor, node: node.name)
+        }
+        return nil
+    }
+
     /// By which it may sign. A host whose key was replaced a moment ago may have signed by the one before: its daemon goes
     /// over after the entry.
     func keys(of node: NodeRecord) -> [PublicKey] {

@@ -31,13 +31,15 @@ struct RaftService {
     }
 
     /// Serves another member.
-    func serve(_ stream: any MessageStream) async throws {
+    func serve(_ stream: any MessageStream, from sender: NodeID) async throws {
         guard let bytes = try await stream.receive() else { return }
         let reply: APIReply
         switch try APIRequest(encoded: bytes) {
         case .raft(.node): reply = .raft(view([row(node.id, damaged: [])].compactMap { $0 }))
         case .raft: reply = .raft(try await table())
-        case .raftTransfer(let name): reply = .member(try await transferHere(to: name))
+        case .raftTransfer(let name): reply = .member(try await transferHere(to: name, nil, from: sender))
+        case .raftHandOver(let request):
+            reply = .member(try await transferHere(to: request.voter, request, from: sender))
         default: throw NodeError.malformedRequest("expected a question about the log")
         }
         try await stream.send(reply.encoded())
@@ -115,13 +117,30 @@ struct RaftService {
     // MARK: The leadership
 
     /// The new leader.
-    func transfer(to name: String) async throws -> MemberView {
+    func transfer(to name: String, by asker: Asker) async throws -> MemberView {
         guard let leader = raft.leader else { throw NodeError.noLeader(seconds: 0) }
         if leader == node.id { return try await transferHere(to: name) }
-        guard case .member(let member) = try await ask(leader, .raftTransfer(name)) else {
+        let isStated = node.state.level >= SchedulerState.programsLevel
+        let request = LeadershipRequest(
+            to: name, term: raft.term, actor: asker.actor, role: asker.role, mesh: node.state.meshKeyID,
+            key: node.identity.signingKey)
+        guard
+            case .member(let member) = try await ask(leader, isStated ? .raftHandOver(request) : .raftTransfer(name))
+        else {
             throw NodeError.malformedRequest("an answer that is no member")
         }
         return member
+    }
+
+    private func transferHere(
+        to name: String, _ request: LeadershipRequest?, from sender: NodeID
+    ) async throws -> MemberView {
+        guard raft.isReadyLeader else { throw NodeError.noLeader(seconds: 0) }
+        if let refusal = node.state.refusal(of: request, from: sender, leadingIn: raft.term) {
+            node.denied(sender, refusal.code, refusal.message)
+            throw refusal
+        }
+        return try await transferHere(to: name)
     }
 
     private func transferHere(to name: String) async throws -> MemberView {

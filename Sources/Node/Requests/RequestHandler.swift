@@ -44,7 +44,8 @@ struct RequestHandler {
         // What was acknowledged anywhere in the mesh before this question is part of its answer.
         if RequestHandler.reads(request) { try await node.refresh() }
         switch request {
-        case .version, .status, .up, .join, .leave, .doctor, .doctorPeer, .doctorReport, .transfer, .handInput, .gang:
+        case .version, .status, .up, .join, .leave, .doctor, .doctorPeer, .doctorReport, .transfer, .handInput, .gang,
+            .raftHandOver:
             throw NodeError.malformedRequest("this request is the daemon's own")
         case .members: try await reply(.members(MemberViews(node: node).members()))
         case .invite(let request): try await reply(.invitation(try await invite(request)))
@@ -83,7 +84,7 @@ struct RequestHandler {
         case .raft: try await reply(.raft(try await RaftService(node: node).view()))
         case .raftTransfer(let name):
             try requireAdministrator()
-            try await reply(.member(try await RaftService(node: node).transfer(to: name)))
+            try await reply(.member(try await RaftService(node: node).transfer(to: name, by: asker)))
         case .raftSnapshot:
             try requireAdministrator()
             guard try await node.driver.read(patience: RequestHandler.readPatience) else {

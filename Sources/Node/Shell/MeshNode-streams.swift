@@ -12,7 +12,7 @@ extension MeshNode {
                 case .transfer: try await TreeExchange.serve(stream, store: trees)
                 case .log: try await output.serve(stream)
                 case .files: try await serveFiles(stream, from: sender)
-                case .raft: try await RaftService(node: self).serve(stream)
+                case .raft: try await RaftService(node: self).serve(stream, from: sender)
                 case .history: try await HistoryExchange(node: self).serve(stream)
                 case .doctor: try await PeerDoctor(node: self).serve(stream, for: sender)
                 case .relay: try await relays.serve(stream, from: sender)

@@ -64,7 +64,7 @@ enum APIExamples {
             .fetch(FetchRequest(job: 1, task: 2, path: "out", attempt: 3)),
             .leave(LeaveRequest(forget: true)), .doctor, .settings, .setting("user.x"),
             .configure(ConfigureRequest(request: RequestID(high: 1, low: 2), key: "user.x", value: "1")),
-            .raft(.mesh), .raft(.leader), .raft(.node), .raftTransfer("owl"), .raftSnapshot,
+            .raft(.mesh), .raft(.leader), .raft(.node), .raftTransfer("owl"), .raftHandOver(leadership), .raftSnapshot,
             .drain(DrainRequest(node: "owl", kind: .drain, patienceMilliseconds: 5, reason: "driver", waits: true)),
             .token(.issue(draft, addresses: ["a:1"])), .token(.list), .token(.revokeAll), .token(.watch(nil)),
             .token(.watch("9f3c")),
@@ -98,6 +98,10 @@ enum APIExamples {
             .gang(.start(host: "10.0.0.2", arguments: ["orted", "-mca"])), .gang(.waitForFirst),
             .put(PutRequest(job: 1, task: 2, tree: .zero, attempt: 3)),
         ] + transfers.map(APIRequest.transfer)
+
+    static let leadership = LeadershipRequest(
+        to: "owl", term: 7, actor: "ana@elk", role: .administrator, mesh: "k4.pid.lab",
+        key: SigningKey(seed: [UInt8](repeating: 7, count: 32)))
 
     static let programStatement = ProgramStatement(
         .zero, version: ProgramVersion("1.4")!, allowsOlder: false, time: 9, actor: "ana@owl", mesh: "k4.pid.lab",

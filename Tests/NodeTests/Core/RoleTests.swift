@@ -146,11 +146,40 @@ struct RoleTests {
         for command in commands { #expect(code(command, nil, actor: nil) == nil, "\(command)") }
     }
 
+    @Test("the leadership goes at an administrator's word, of one host that may vote and in one term")
+    func leadership() throws {
+        func request(
+            _ role: PersonRole = .administrator, of number: UInt8 = 2, in term: UInt64 = 7,
+            mesh: String = CoreMesh.meshKeyID
+        ) -> LeadershipRequest {
+            LeadershipRequest(
+                to: "n2", term: term, actor: "ana@n2", role: role, mesh: mesh, key: CoreMesh.signingKey(number))
+        }
+        func code(_ request: LeadershipRequest?, from sender: NodeID = NodeID(2)) -> String? {
+            state.refusal(of: request, from: sender, leadingIn: 7)?.code
+        }
+        #expect(code(request()) == nil)
+        #expect(code(nil) == "auth.denied")
+        for other in [request(.user), request(of: 1), request(in: 6), request(in: 8), request(mesh: "k4.pid.other")] {
+            #expect(code(other) == "auth.denied")
+        }
+        for change in [\LeadershipRequest.voter, \.actor] {
+            var other = request()
+            other[keyPath: change] = "n1"
+            #expect(code(other) == "auth.denied")
+        }
+        #expect(code(request(of: 1), from: first) == nil)
+        #expect(code(request(of: 9), from: NodeID(9)) == "mesh.not_a_member")
+        let worker = try mesh.admit(role: .worker)
+        #expect(code(request(of: UInt8(worker)), from: NodeID(UInt64(worker))) == "auth.denied")
+    }
+
     @Test("below the level that brought it, nobody has to state anything")
     func earlierLevels() throws {
         let old = try CoreMesh(levels: ProtocolLevels(lowest: 1, highest: 6))
         try old.admit(levels: ProtocolLevels(lowest: 1, highest: 6))
         try #require(old.run(seconds: 60) { old[1].state.level == 6 })
+        #expect(old[1].state.refusal(of: nil, from: NodeID(2), leadingIn: 7) == nil, "the leadership, too")
         for command in administrators { #expect(refusal(entry(command), nil, in: old[1].state) == nil) }
     }
 
