@@ -246,7 +246,7 @@ def exchanged(team):
         for what, program, word, code in lies:
             for step in (PREPARE, CHANGE):
                 team.refused(asked_to_run(outer, node, secret, step, program, word), code)
-        team.check(program_check(mesh, node)[1].endswith("none was signed for this host"), "a lie was kept")
+        team.check("installed by hand" in program_check(mesh, node)[1], "a lie was kept")
         # The neighbour: what runs is signed by a host of the mesh, and that is seen.
         good = program_word(name, key, runs)
         team.accepted(asked_to_run(outer, node, secret, PREPARE, runs, good), "a good word")

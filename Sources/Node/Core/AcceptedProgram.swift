@@ -28,13 +28,15 @@ struct AcceptedProgram: Hashable, Sendable {
     ///   - running: the program that runs; nil where it is the one that was signed.
     ///   - last: what was kept until now.
     init(_ signed: Signed, insteadOf running: Digest?, _ last: AcceptedProgram?) {
-        self.signed = signed
+        let same = last.flatMap { $0.signed.statement.program == signed.statement.program ? $0 : nil }
+        // Once more for the same program: the newest word counts, so that no older one for another program is heard again.
+        self.signed = same.flatMap { $0.signed.statement.time > signed.statement.time ? $0.signed : nil } ?? signed
         if let running {
             before = running
-            signedBefore = last.flatMap { $0.word(for: running) }
-        } else if let last, last.signed.statement.program == signed.statement.program {
-            before = last.before
-            signedBefore = last.signedBefore
+            signedBefore = last?.word(for: running)
+        } else {
+            before = same?.before
+            signedBefore = same?.signedBefore
         }
     }
 

@@ -27,7 +27,7 @@ struct ProgramCheck {
         guard let accepted else {
             return CheckView(
                 check: "program", result: "ok",
-                detail: "\(Version.of(running)), installed by hand: none was signed for this host")
+                detail: "\(Version.of(running)), \(ProgramCheck.byHand)")
         }
         switch accepted.standing(of: running, takenBack: takenBack, mesh: mesh) {
         case .signed(let signed): return self.signed(signed, Version.of(running))
@@ -35,7 +35,7 @@ struct ProgramCheck {
             let back = "; the upgrade to \(text(accepted.signed)) was taken back"
             guard let before else {
                 return CheckView(
-                    check: "program", result: "ok", detail: "\(Version.of(running)), installed by hand\(back)")
+                    check: "program", result: "ok", detail: "\(Version.of(running)), \(ProgramCheck.byHand)\(back)")
             }
             return self.signed(before, Version.of(running), back)
         case .another(let than):
@@ -59,6 +59,7 @@ struct ProgramCheck {
         }
     }
 
+    private static let byHand = "installed by hand, or before programs were signed"
     private static let toSign = "to sign what runs: sudo swarmlet upgrade"
 
     private func signed(_ signed: AcceptedProgram.Signed, _ version: String, _ more: String = "") -> CheckView {

@@ -79,8 +79,8 @@ public enum ProgramFile {
         if Glibc.rename(path, name) < 0 { throw .system(operation: "rename", path: path, errorNumber: errno) }
         let directory = String(name[..<(name.lastIndex(of: "/") ?? name.startIndex)])
         let handle = try HostFiles.open(directory.isEmpty ? "/" : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        fsync(handle)
-        close(handle)
+        defer { close(handle) }
+        if fsync(handle) < 0 { throw .system(operation: "fsync", path: directory, errorNumber: errno) }
     }
 
     private static func read(

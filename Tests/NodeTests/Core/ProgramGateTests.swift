@@ -147,11 +147,11 @@ struct AcceptedProgramTests {
     private let mesh = "k4.pid.lab"
     private let programs = (0..<4).map { BLAKE3.hash([$0]) }
 
-    private func signed(_ number: Int) -> AcceptedProgram.Signed {
+    private func signed(_ number: Int, at time: Int64? = nil) -> AcceptedProgram.Signed {
         let key = CoreMesh.signingKey(2)
         return AcceptedProgram.Signed(
             statement: ProgramStatement(
-                programs[number], version: ProgramVersion("1")!, allowsOlder: false, time: Int64(number),
+                programs[number], version: ProgramVersion("1")!, allowsOlder: false, time: time ?? Int64(number),
                 actor: "ana@n2",
                 mesh: mesh, key: key),
             key: Bytes(key.publicKey.bytes))
@@ -178,6 +178,10 @@ struct AcceptedProgramTests {
     func again() {
         let first = AcceptedProgram(signed(1), insteadOf: programs[0], nil)
         #expect(AcceptedProgram(signed(1), insteadOf: nil, first) == first)
+        let later = AcceptedProgram(signed(1, at: 9), insteadOf: nil, first)
+        #expect(later.signed == signed(1, at: 9) && later.before == programs[0])
+        #expect(AcceptedProgram(signed(1), insteadOf: nil, later) == later, "an older word takes no newer one's place")
+        #expect(AcceptedProgram(signed(1), insteadOf: programs[0], later).signed == later.signed)
         let installed = AcceptedProgram(signed(2), insteadOf: nil, first)
         #expect(installed.before == nil && installed.signedBefore == nil)
         #expect(installed.standing(of: programs[2], takenBack: nil, mesh: mesh) == .signed(signed(2)))
