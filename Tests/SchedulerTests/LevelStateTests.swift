@@ -64,7 +64,7 @@ struct LevelStateTests {
         #expect(mesh.state.tokenEpoch == seconds + 2 && mesh.state.invitationEpoch == seconds + 2)
     }
 
-    @Test("a recovery as it was written below level 7 means what it meant")
+    @Test("a recovery as it was written below level 8 means what it meant")
     func recoveryBefore() throws {
         var mesh = StateUnderTest("owl")
         mesh.run(.recovered(epoch: 1))

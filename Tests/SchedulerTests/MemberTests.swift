@@ -48,10 +48,10 @@ struct MemberTests {
         var thief = StateUnderTest.node("bat", key: 7)
         thief.noiseKey = StateUnderTest.key(2)
         mesh.run(.revoke(NodeID(2), by: "ana"))
-        // As it was before level 7.
+        // As it was before level 8.
         var old = mesh
         #expect(old.run(.admit(thief, invitation: nil)).code == nil)
-        mesh.run(.raiseLevel(7))
+        mesh.run(.raiseLevel(8))
         mesh.state = try SchedulerState(encoded: mesh.state.encoded())
         let answer = mesh.run(.admit(thief, invitation: nil))
         #expect(answer.code == "mesh.join.revoked")

@@ -332,9 +332,8 @@ final class MeshNode: @unchecked Sendable {
         case .overtaken: spokenFor()
         case .denied(let sender, let refusal): denied(sender, refusal.code, refusal.message)
         case .leadership(let role, let leader):
-            log.note(
-                "\(role.rawValue == RaftRole.leader.rawValue ? "this node leads" : "leader: \(leader.map(views.nodeName) ?? "none")")"
-            )
+            let isOwn = role.rawValue == RaftRole.leader.rawValue
+            log.note(isOwn ? "this node leads" : "leader: \(leader.map(views.nodeName) ?? "none")")
         case .failed(let reason):
             failure = reason
             log.warning("this node takes part no longer: \(reason)")
@@ -457,9 +456,7 @@ final class MeshNode: @unchecked Sendable {
     /// Another version of the program runs now.
     private func announceLevels() {
         loop.spawn("announce levels") { [self] in
-            do { _ = try await driver.carryOut(.levels(id, levels)) } catch {
-                announced = false
-            }
+            do { _ = try await driver.carryOut(.levels(id, levels)) } catch { announced = false }
         }
     }
 

@@ -7,9 +7,9 @@ extension SchedulerState {
     /// From that level on a member states, signed, what the person may do who asks for what is not everybody's.
     public static let rolesLevel: UInt64 = 7
     /// From that level on the session key of a revoked host is refused with any identity.
-    public static let sessionKeysLevel: UInt64 = 7
+    public static let sessionKeysLevel: UInt64 = 8
     /// From that level on a recovery voids what was issued before it.
-    public static let recoveryVoidsLevel: UInt64 = 7
+    public static let recoveryVoidsLevel: UInt64 = 8
     /// From that level on no member runs a program at another's word that is not signed.
     public static let programsLevel: UInt64 = 8
 
