@@ -92,14 +92,17 @@ struct TokenSpeed {
             }
         }
         let offer = offer
-        let message = [UInt8](repeating: 1, count: 400)
-        let signature = issuer.sign(message)
+        // Different ones here, too: of one and the same the processor would know each branch.
+        let messages = (0..<TokenSpeed.different).map { _ in SecureRandom.bytes(400) }
+        let signatures = messages.map { issuer.sign($0) }
+        let keys = messages.map { _ in SigningKey.generate().publicKey.bytes }
         return [
             // What libsodium alone does of it: nothing here can be faster.
-            "sign": rate { _ in _ = issuer.sign(message) },
-            "signature": rate { _ in precondition(issuer.publicKey.verify(signature, of: message), "it was made above")
+            "sign": rate { number in _ = issuer.sign(messages[number]) },
+            "signature": rate { number in
+                precondition(issuer.publicKey.verify(signatures[number], of: messages[number]), "it was made above")
             },
-            "point": try rate { _ in _ = try PublicKey(bytes: holder.publicKey.bytes) },
+            "point": try rate { number in _ = try PublicKey(bytes: keys[number]) },
             "issue": try rate { _ in
                 _ = try AccessChain.issue(offer, to: holder.publicKey, mesh: mesh.publicKey.id, issuer: issuer)
             },
