@@ -93,7 +93,10 @@ final class Cgroup {
             try limitLegacy(limits)
             self.limits = limits
         }
-        try limitProcessor(limits.cpuMillis == 0 ? 0 : max(limits.cpuMillis, 1000))
+        do { try limitProcessor(limits.cpuMillis == 0 ? 0 : max(limits.cpuMillis, 1000)) } catch {
+            // The group around it may have less than a processor, and version 1 gives nothing beyond.
+            try limitProcessor(limits.cpuMillis)
+        }
         if let peak, pwrite(peak, "0", 1, 0) < 0 {
             throw .system(operation: "write", path: "memory.max_usage_in_bytes", errorNumber: errno)
         }
