@@ -374,8 +374,10 @@ def misdated(team):
         )
         set_clock(3600)
         both_refused(wrong, "a node an hour ahead")
-        unfit = ask(good, wrong, wire.logs(job), "logs").code
-        team.check(unfit == "node.clock_off", f"an hour ahead it verifies: {unfit}")
+        # It knows with its next lease; nothing that has expired was accepted before.
+        wait_until(
+            lambda: ask(good, wrong, wire.logs(job), "logs").code == "node.clock_off", "it says that its clock is off", 15, 0.5
+        )
         set_clock(-3600)
         both_refused(wrong, "a clock that was set back")
         said = mesh.attempt(wrong, "doctor").stdout
