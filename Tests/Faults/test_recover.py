@@ -29,6 +29,12 @@ class RaftCase(VoterCase):
         node.join(invited_by.command("invite"))
         return node
 
+    def keep_snapshot(self, node):
+        path = os.path.join(self.folder(), "snapshot")
+        with open(path, "wb") as stream:
+            stream.write(node.snapshot())
+        return path
+
     def run_true(self, node):
         job = self.submit("--no-send", "--", "true", node=node)
         self.assertEqual(self.mesh.attempt(node, "wait", str(job), seconds=60).returncode, 0)
@@ -56,14 +62,7 @@ class Operator(RaftCase):
 
     def test_a_snapshot_is_written_to_a_pipe(self):
         self.node.command("config", "set", "user.in-snapshot", "yes")
-        path = os.path.join(self.folder(), "lab.snapshot")
-        with open(path, "wb") as stream:
-            done = meshes.subprocess.run(
-                [self.mesh.binary, *self.mesh.arguments(self.node, ["raft", "snapshot"])], stdout=stream,
-                stderr=meshes.subprocess.PIPE, env=self.mesh.environment, timeout=30)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        with open(path, "rb") as stream:
-            content = stream.read()
+        content = self.node.snapshot()
         self.assertTrue(content.startswith(b"swarmlet snapshot 1\n"))
         self.assertIn(b"user.in-snapshot", content)
 
@@ -138,19 +137,11 @@ class BesideTheLiving(RaftCase):
 class FromSnapshot(RaftCase):
     node_count = 3
 
-    def keep(self, node, path):
-        with open(path, "wb") as stream:
-            done = meshes.subprocess.run(
-                [self.mesh.binary, *self.mesh.arguments(node, ["raft", "snapshot"])], stdout=stream,
-                stderr=meshes.subprocess.PIPE, env=self.mesh.environment, timeout=30)
-        self.assertEqual(done.returncode, 0, done.stderr)
-
     def test_a_mesh_whose_logs_are_all_gone_goes_on_from_a_snapshot(self):
         first, second, last = self.mesh.nodes
         job = self.run_true(first)
         first.command("config", "set", "user.kept", "yes")
-        path = os.path.join(self.folder(), "lab.snapshot")
-        self.keep(second, path)
+        path = self.keep_snapshot(second)
         first.command("config", "set", "user.later", "yes")
         self.stop_daemon(last)
         self.assert_refused(self.mesh.attempt(last, "raft", "recover", "--from", path, "--yes"), 125,
@@ -186,8 +177,7 @@ class FromSnapshot(RaftCase):
         stranger = meshes.Node(self.mesh, 9)
         self.mesh.nodes.append(stranger)
         stranger.found("other")
-        path = os.path.join(self.folder(), "other.snapshot")
-        self.keep(stranger, path)
+        path = self.keep_snapshot(stranger)
         self.stop_daemon(stranger)
         last = self.mesh.nodes[2]
         if last.daemon_pid():
@@ -202,15 +192,6 @@ class TokensOfBefore(GuestCase, RaftCase):
 
     node_count = 1
 
-    def keep(self):
-        path = os.path.join(self.folder(), "lab.snapshot")
-        with open(path, "wb") as stream:
-            done = meshes.subprocess.run(
-                [self.mesh.binary, *self.mesh.arguments(self.node, ["raft", "snapshot"])], stdout=stream,
-                stderr=meshes.subprocess.PIPE, env=self.mesh.environment, timeout=30)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return path
-
     def join(self, line):
         node = meshes.Node(self.mesh, len(self.mesh.nodes) + 1)
         self.mesh.nodes.append(node)
@@ -222,7 +203,7 @@ class TokensOfBefore(GuestCase, RaftCase):
         revoked, spent, good = self.token(), self.token("--uses", "1"), self.token("--uses", "1")
         used, unused = (node.command("invite") for _ in range(2))
         kept = self.run_true(node)
-        path = self.keep()
+        path = self.keep_snapshot(node)
         # What the snapshot does not know.
         node.command("token", "revoke", f"file:{revoked}")
         self.assertEqual(self.ok(self.run_as_guest(spent, "--", "echo", "once")), "once\n")

@@ -271,8 +271,7 @@ class RotateMeshAndDie(MeshKeyCase):
             node = mesh.nodes[0]
             copy = os.path.join(self.folder(), "snapshot")
             with open(copy, "wb") as stream:
-                subprocess.run([mesh.binary, *mesh.arguments(node, ["raft", "snapshot"])], env=mesh.environment,
-                               stdout=stream, check=True, timeout=60)
+                stream.write(node.snapshot())
             view = json.loads(mesh.command(node, "rotate", "mesh", "--json"))
             line = node.command("key", "export")
             node.kill_daemon()

@@ -352,21 +352,14 @@ def snapshots(team):
     unmoved(team, one, before, pids, "forged snapshots")
     # A person's snapshot, altered by one bit, where it is to be restored from.
     kept = os.path.join(one.mesh.folder, "snapshot")
-    done = subprocess.run(
-        [one.mesh.binary, *one.mesh.arguments(one.fold[0], ["raft", "snapshot"])],
-        capture_output=True,
-        env=one.mesh.environment,
-    )
-    team.check(done.returncode == 0 and done.stdout, done.stderr.decode())
+    foreign = one.fold[0].snapshot()
     with team.own_mesh(nodes=1, voters=1) as mesh:
         node = mesh.nodes[0]
-        taken = subprocess.run(
-            [mesh.binary, *mesh.arguments(node, ["raft", "snapshot"])], capture_output=True, env=mesh.environment
-        )
+        taken = node.snapshot()
         for what, content in (
-            ("altered", taken.stdout[:200] + bytes([taken.stdout[200] ^ 1]) + taken.stdout[201:]),
-            ("cut off", taken.stdout[:-10]),
-            ("of another mesh", done.stdout),
+            ("altered", taken[:200] + bytes([taken[200] ^ 1]) + taken[201:]),
+            ("cut off", taken[:-10]),
+            ("of another mesh", foreign),
             ("nothing", b""),
         ):
             with open(kept, "wb") as stream:

@@ -99,6 +99,14 @@ class Node:
     def command_json(self, *arguments):
         return json.loads(self.command(*arguments, "--json"))
 
+    def snapshot(self):
+        """The bytes of `raft snapshot`, which are no text."""
+        done = subprocess.run([self.binary or self.mesh.binary, *self.mesh.arguments(self, ["raft", "snapshot"])],
+                              capture_output=True, env=self.mesh.environment, timeout=COMMAND_SECONDS)
+        if done.returncode:
+            raise MeshError(f"{self.name}: raft snapshot ended with {done.returncode}: {done.stderr.decode(errors='replace')}")
+        return done.stdout
+
     def found(self, mesh_name):
         self.command("up", "--mesh", mesh_name, "--name", self.name, *self._flags)
 

@@ -28,7 +28,7 @@ public struct TokensView: Hashable, Sendable {
 
     /// Who revoked a token by its name, its holder or its issuer, and when; nil also where all of its epoch are revoked.
     public func revocation(of token: TokenRecord) -> TokenRevocation? {
-        // Of one that was issued below level 7 it is known when the mesh heard of it, and not for whom it is.
+        // Of one that was issued below level 8 it is known when the mesh heard of it, and not for whom it is.
         let signedAt = token.signed?.at ?? token.issuedAt / 1_000_000_000
         let subjects: [TokenRevocation.Subject?] = [
             .token(token.name), token.signed.map { .holder($0.holder) }, .issuer(token.issuer),

@@ -22,11 +22,6 @@ extension SchedulerState {
         return refusal
     }
 
-    /// Why nothing of the mesh is administered at this node; nil where it is.
-    func refusal(ofAdministrationAt id: NodeID) -> SchedulerError? {
-        node(id).flatMap { Standing(state: self, node: $0).administrators }
-    }
-
     /// People are known by the host that they asked; a guest by his key, where a guest may ask.
     private func mayBe(_ actor: String, of command: Command, from node: NodeRecord) -> Bool {
         if actor.utf8.reversed().starts(with: "@\(node.name)".utf8.reversed()) { return true }
@@ -87,7 +82,7 @@ private struct Standing {
 
     private func own(_ about: NodeID) -> SchedulerError? { about == node.id ? nil : .notItsWord(node.name) }
 
-    var administrators: SchedulerError? { state.refusalOfAdministrators(at: node) }
+    private var administrators: SchedulerError? { state.refusalOfAdministrators(at: node) }
 
     private func runs(_ key: AttemptKey) -> SchedulerError? {
         state.attempt(key).map { $0.node == node.id } ?? true ? nil : .notItsWord(node.name)

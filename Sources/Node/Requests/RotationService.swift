@@ -104,7 +104,7 @@ struct RotationService {
             throw NodeError.noMeshKey(node: name, host: hostWithMeshKey)
         }
         // Before there is a key to come: the mesh takes none from here.
-        if let refusal = state.refusal(ofAdministrationAt: node.id) { throw refusal }
+        if let refusal = state.node(node.id).flatMap(state.refusalOfAdministrators) { throw refusal }
         let rotation = try meshKeyRotation()
         let answer = try await node.driver.propose(.rotateMeshKey(rotation), by: asker)
         // The key to come stays where it is: what was asked before may still be decided.

@@ -47,7 +47,7 @@ struct TokenService {
             name: token.grant.names[0], issuer: token.grant.issuer.text, madeBy: maker, allows: draft.acts.description,
             uses: UInt64(clamping: draft.uses), expires: token.grant.expires * 1_000_000_000,
             root: state.level >= 6 ? token.grant.rootDigest : nil,
-            signed: state.level >= 7
+            signed: state.level >= SchedulerState.signedTokensLevel
                 ? TokenRecord.Signed(
                     holder: token.grant.links[0].holder.id.text, at: token.grant.links[0].issuedAt,
                     epoch: UInt64(clamping: token.grant.root.epoch)) : nil)

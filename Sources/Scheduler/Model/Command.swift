@@ -40,7 +40,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
     /// The mesh goes on from what one node had. What was acknowledged elsewhere may be lost, so numbers that it may have
     /// given are not given again. So may what was withdrawn or spent: tokens and invitations of a token epoch before
     /// `tokenEpoch` are void, and issuers that are no members have to be added again. nil: they stay, as they did below
-    /// level 7.
+    /// level 8.
     case recovered(epoch: UInt64, tokenEpoch: UInt64? = nil)
     /// Which levels of the protocol a node speaks.
     case levels(NodeID, ProtocolLevels)

@@ -56,7 +56,7 @@ public struct TokenRecord: Hashable, Sendable, CBORCodable {
     /// BLAKE3 of the root as it was issued through this mesh; nil where it was not, or below level 6.
     public var root: Digest?
     /// Whose key it names, when its issuer signed it in seconds since the Unix epoch, and in which epoch of tokens; nil
-    /// where it was not issued through this mesh, or below level 7.
+    /// where it was not issued through this mesh, or below level 8.
     public var signed: Signed?
 
     /// What in a token's root can be revoked beside its name.

@@ -10,6 +10,8 @@ extension SchedulerState {
     public static let sessionKeysLevel: UInt64 = 8
     /// From that level on a recovery voids what was issued before it.
     public static let recoveryVoidsLevel: UInt64 = 8
+    /// From that level on the mesh knows of an issued token who holds it, when it was signed, and in which epoch.
+    public static let signedTokensLevel: UInt64 = 8
     /// From that level on no member runs a program at another's word that is not signed.
     public static let programsLevel: UInt64 = 8
 

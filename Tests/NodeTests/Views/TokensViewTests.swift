@@ -71,7 +71,7 @@ struct TokensViewTests {
         #expect(view.isRevoked(old) && !view.isRevoked(new))
     }
 
-    @Test("of a token from below level 7 what is not known is not said: its name and its issuer count")
+    @Test("of a token from below level 8 what is not known is not said: its name and its issuer count")
     func before() {
         var old = token(1, issuer: "k4.pid.stolen", at: 1_000)
         old.signed = nil
