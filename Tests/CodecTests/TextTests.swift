@@ -39,6 +39,25 @@ import Testing
         }
     }
 
+    @Test("of 256 bytes 64 stand for something, wherever in a text they are, and each text is written back as it was")
+    func base64Characters() {
+        // Whole groups, and what is left over behind them.
+        for text in ["QUJDREVGR0hJ", "QUJDREVGR0g", "QUJDREVGRw"] {
+            for position in text.utf8.indices.dropLast().map({ text.utf8.distance(from: text.startIndex, to: $0) }) {
+                let taken = (UInt8.min...UInt8.max).filter { character in
+                    var bytes = Array(text.utf8)
+                    bytes[position] = character
+                    do {
+                        return Array(Base64URL.encode(try Base64URL.decode(bytes)).utf8) == bytes
+                    } catch {
+                        return false
+                    }
+                }
+                #expect(taken.count == 64, "\(text) at \(position)")
+            }
+        }
+    }
+
     @Test("times are written and read in UTC")
     func times() throws {
         for (text, seconds) in [

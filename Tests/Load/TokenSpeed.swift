@@ -17,6 +17,8 @@ struct TokenSpeed {
     private static let now: Int64 = 1_795_271_400
     /// So many different ones take turns that none is in the processor's cache from the time before.
     private static let different = 512
+    /// As many as are signed of the root that is issued here, with its footer and what is not sent.
+    private static let signedByteCount = 720
 
     private let mesh = SigningKey.generate()
     private let issuer = SigningKey.generate()
@@ -93,7 +95,7 @@ struct TokenSpeed {
         }
         let offer = offer
         // Different ones here, too: of one and the same the processor would know each branch.
-        let messages = (0..<TokenSpeed.different).map { _ in SecureRandom.bytes(400) }
+        let messages = (0..<TokenSpeed.different).map { _ in SecureRandom.bytes(TokenSpeed.signedByteCount) }
         let signatures = messages.map { issuer.sign($0) }
         let keys = messages.map { _ in SigningKey.generate().publicKey.bytes }
         return [

@@ -3,6 +3,7 @@ extension JSON {
     /// characters as it is. Numbers that are not finite become null, which is all that JSON can say about them.
     public func encoded() -> [UInt8] {
         var bytes = [UInt8]()
+        bytes.reserveCapacity(1024)
         encode(into: &bytes)
         return bytes
     }
@@ -41,6 +42,7 @@ extension JSON {
         bytes.append(UInt8(ascii: "\""))
         var text = text
         text.withUTF8 { utf8 in
+            guard utf8.contains(where: isEscaped) else { return bytes.append(contentsOf: utf8) }
             var begin = 0
             for (index, byte) in utf8.enumerated() where isEscaped(byte) {
                 bytes.append(contentsOf: utf8[begin..<index])

@@ -140,6 +140,8 @@ struct JSONParser {
             let byte = try take()
             switch byte {
             case UInt8(ascii: "\""):
+                // By far the most; any other has to be looked at.
+                if content.allSatisfy({ $0 < 0x80 }) { return String(decoding: content, as: UTF8.self) }
                 guard let text = String(validating: content, as: UTF8.self) else {
                     throw .malformed(.json, .badText, offset: start)
                 }

@@ -16,26 +16,30 @@ public enum Base64URL {
     public static func encode(_ bytes: [UInt8]) -> String { bytes.withUnsafeBufferPointer { encode($0) } }
 
     /// The text of some bytes.
+    @inlinable
     public static func encode(_ bytes: some Collection<UInt8>) -> String { encode(Array(bytes)) }
 
     private static func encode(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
         let alphabet = alphabet.utf8Start
         return String(unsafeUninitializedCapacity: (bytes.count * 4 + 2) / 3) { text in
-            var (bits, bitCount, count) = (UInt32(0), UInt32(0), 0)
-            for byte in bytes {
-                bits = bits << 8 | UInt32(byte)
-                bitCount += 8
-                while bitCount >= 6 {
-                    bitCount -= 6
-                    text[count] = alphabet[Int(bits >> bitCount & 63)]
-                    count += 1
-                }
+            var (offset, count) = (0, 0)
+            while offset + 3 <= bytes.count {
+                let group = Int(bytes[offset]) << 16 | Int(bytes[offset + 1]) << 8 | Int(bytes[offset + 2])
+                text[count] = alphabet[group >> 18]
+                text[count + 1] = alphabet[group >> 12 & 63]
+                text[count + 2] = alphabet[group >> 6 & 63]
+                text[count + 3] = alphabet[group & 63]
+                offset += 3
+                count += 4
             }
-            if bitCount > 0 {
-                text[count] = alphabet[Int(bits << (6 - bitCount) & 63)]
-                count += 1
-            }
-            return count
+            guard offset < bytes.count else { return count }
+            let isPair = offset + 2 == bytes.count
+            let group = Int(bytes[offset]) << 16 | (isPair ? Int(bytes[offset + 1]) << 8 : 0)
+            text[count] = alphabet[group >> 18]
+            text[count + 1] = alphabet[group >> 12 & 63]
+            guard isPair else { return count + 2 }
+            text[count + 2] = alphabet[group >> 6 & 63]
+            return count + 3
         }
     }
 
@@ -45,6 +49,7 @@ public enum Base64URL {
     public static func decode(_ text: String) throws(CodecError) -> [UInt8] { try decode(Array(text.utf8)) }
 
     /// The bytes of a text given as ASCII.
+    @inlinable
     public static func decode(_ text: some Collection<UInt8>) throws(CodecError) -> [UInt8] { try decode(Array(text)) }
 
     /// The bytes of a text given as ASCII.
@@ -53,10 +58,20 @@ public enum Base64URL {
     }
 
     private static func decode(_ text: UnsafeBufferPointer<UInt8>) throws(CodecError) -> [UInt8] {
-        let values = values
         var (bits, bitCount, seen) = (UInt32(0), UInt32(0), UInt8(0))
         let bytes = [UInt8](unsafeUninitializedCapacity: text.count * 3 / 4) { bytes, count in
-            for character in text {
+            let whole = text.count & ~3
+            for offset in stride(from: 0, to: whole, by: 4) {
+                let first = values[Int(text[offset])], second = values[Int(text[offset + 1])]
+                let third = values[Int(text[offset + 2])], fourth = values[Int(text[offset + 3])]
+                seen |= first | second | third | fourth
+                let group = UInt32(first) << 18 | UInt32(second) << 12 | UInt32(third) << 6 | UInt32(fourth)
+                bytes[count] = UInt8(truncatingIfNeeded: group >> 16)
+                bytes[count + 1] = UInt8(truncatingIfNeeded: group >> 8)
+                bytes[count + 2] = UInt8(truncatingIfNeeded: group)
+                count += 3
+            }
+            for character in text[whole...] {
                 let value = values[Int(character)]
                 seen |= value
                 bits = bits << 6 | UInt32(value & 63)

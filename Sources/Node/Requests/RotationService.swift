@@ -43,7 +43,7 @@ struct RotationService {
         let old = node.identity.publicKey.id
         let former = state.node(node.id)?.formerKeys.last
         return RotatedView(
-            name: name, oldKey: old.text, newKey: keys.signingKey.publicKey.id.text,
+            name: name, oldKey: old.text, newKey: keys.signingKey.id.text,
             believedUntil: former?.believedUntil ?? state.time, tokens: outstanding(of: old))
     }
 

@@ -13,7 +13,7 @@ public struct AccessChain: Hashable, Sendable {
         var characters = 0
         for link in links {
             guard link.utf8.count <= Paseto.characterLimit else { throw .malformed("one of its links is too long") }
-            guard link.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            guard Array(link.utf8).allSatisfy({ (0x21...0x7E).contains($0) }) else {
                 throw .malformed("one of its links is not plain text")
             }
             characters += link.utf8.count
@@ -29,8 +29,10 @@ public struct AccessChain: Hashable, Sendable {
     func checkHeaders() throws(TokenError) {
         for link in links {
             // Exactly: version, purpose, payload with signature, footer.
-            guard link.utf8.starts(with: Paseto.header.utf8), link.utf8.count(where: { $0 == UInt8(ascii: ".") }) == 3
-            else { throw .malformed("one of its links is no v4.public token with a footer") }
+            let text = Array(link.utf8)
+            guard text.starts(with: Paseto.header.utf8), text.count(where: { $0 == UInt8(ascii: ".") }) == 3 else {
+                throw .malformed("one of its links is no v4.public token with a footer")
+            }
         }
     }
 

@@ -76,7 +76,7 @@ public struct AccessLink: Hashable, Sendable {
     ///
     /// - Throws: `malformed` for what a reader would refuse.
     func signed(with key: SigningKey, mesh: KeyID) throws(TokenError) -> String {
-        precondition(key.publicKey.id == issuer, "a link is signed by the key that it names")
+        precondition(key.id == issuer, "a link is signed by the key that it names")
         try check()
         return Paseto.sign(
             try encodedPayload(), footer: KeyFooter.encode(issuer),
@@ -89,7 +89,9 @@ public struct AccessLink: Hashable, Sendable {
 
 extension AccessLink {
     private func encodedPayload() throws(TokenError) -> [UInt8] {
-        var members: [(key: String, value: JSON)] = [("iss", .string(issuer.text))]
+        var members = [(key: String, value: JSON)]()
+        members.reserveCapacity(16)
+        members.append(("iss", .string(issuer.text)))
         switch place {
         case .root(let root):
             members.append(
@@ -183,7 +185,7 @@ extension AccessLink {
             guard hash.count == TokenHash.byteCount else { throw .malformed("a hash in it has another length") }
         case .root(let root):
             guard (1...AccessConstants.audiencesMax).contains(root.audiences.count),
-                Set(root.audiences).count == root.audiences.count
+                root.audiences.count == 1 || Set(root.audiences).count == root.audiences.count
             else { throw .malformed("it is for too many keys, or for one twice") }
             guard (issuedAt..<expires).contains(root.notBefore), root.epoch >= 0 else {
                 throw .malformed("it begins before it was made or after it ends")

@@ -28,7 +28,7 @@ extension AccessToken {
         let newKey = holder == nil ? SigningKey.generate() : nil
         let above = try Paseto.Unverified(chain.links[chain.links.count - 1])
         let link = AccessLink(
-            place: .below(AccessChain.hash(of: above.payload)), issuer: holderKey.publicKey.id, identifier: identifier,
+            place: .below(AccessChain.hash(of: above.payload)), issuer: holderKey.id, identifier: identifier,
             issuedAt: narrowing.issuedAt, expires: narrowing.expires ?? grant.expires,
             holder: holder ?? newKey?.publicKey ?? holderKey.publicKey, acts: narrowing.acts, scope: narrowing.scope,
             limits: narrowing.limits, uses: narrowing.uses, delegations: narrowing.delegations)

@@ -35,7 +35,7 @@ extension AccessChain {
         identifier: [UInt8] = SecureRandom.bytes(AccessConstants.idByteCount), issuer: SigningKey
     ) throws(TokenError) -> AccessChain {
         let link = AccessLink(
-            place: .root(offer.root), issuer: issuer.publicKey.id, identifier: identifier, issuedAt: offer.issuedAt,
+            place: .root(offer.root), issuer: issuer.id, identifier: identifier, issuedAt: offer.issuedAt,
             expires: offer.expires, holder: holder, acts: offer.acts, scope: offer.scope, limits: offer.limits,
             uses: offer.uses, delegations: offer.delegations)
         return try AccessChain([link.signed(with: issuer, mesh: mesh)])

@@ -56,7 +56,7 @@ public struct AccessProof: Hashable, Sendable {
                 (key: "jti", value: .string(Base64URL.encode(identifier))),
             ])
         token = Paseto.sign(
-            payload, footer: KeyFooter.encode(key.publicKey.id),
+            payload, footer: KeyFooter.encode(key.id),
             implicit: AccessLink.implicit(AccessProof.purpose, mesh: mesh), with: key)
     }
 

@@ -67,7 +67,7 @@ public struct Certificate: Hashable, Sendable {
         guard (name?.utf8.count ?? 0) <= nameByteLimit else {
             throw .malformed("a name has at most \(nameByteLimit) bytes")
         }
-        let issuer = signer.publicKey.id
+        let issuer = signer.id
         var members: [(key: String, value: JSON)] = [
             (key: "iss", value: .string(issuer.text)),
             (key: "aud", value: .string(mesh.text)),

@@ -22,7 +22,7 @@ public struct CertificateChain: Hashable, Sendable {
         CertificateChain([
             try .issue(
                 to: node, name: name, rights: [.admit], validity: .made(now: now, byMeshKey: true),
-                mesh: mesh ?? meshKey.publicKey.id, signer: meshKey)
+                mesh: mesh ?? meshKey.id, signer: meshKey)
         ])
     }
 

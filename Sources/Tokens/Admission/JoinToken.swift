@@ -74,7 +74,7 @@ public struct JoinToken: Hashable, Sendable {
         guard (1...usesLimit).contains(Int64(uses)) else { throw .malformed("uses must be 1...\(usesLimit)") }
         guard TokenTime.range.contains(expires) else { throw .malformed("it would run out after the year 2261") }
         try check(labels)
-        let issuer = signer.publicKey.id
+        let issuer = signer.id
         var claims: [(key: String, value: JSON)] = [
             (key: "iss", value: .string(issuer.text)),
             (key: "aud", value: .string(mesh.text)),

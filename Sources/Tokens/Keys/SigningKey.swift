@@ -16,6 +16,8 @@ public final class SigningKey: @unchecked Sendable {
     private static let secretByteCount = 64
     /// The half that everyone may know.
     public let publicKey: PublicKey
+    /// The name of that half.
+    public let id: KeyID
 
     /// A new key from the system's random source.
     public static func generate() -> SigningKey {
@@ -43,6 +45,7 @@ public final class SigningKey: @unchecked Sendable {
             crypto_sign_seed_keypair(&publicKey, secret, seed)
         }
         self.publicKey = PublicKey(trusted: publicKey)
+        id = self.publicKey.id
         sodium_mprotect_readonly(memory)
     }
 

@@ -25,8 +25,14 @@ public enum Paseto {
         _ payload: [UInt8], footer: [UInt8] = [], implicit: [UInt8] = [], with key: SigningKey
     ) -> String {
         let signature = key.sign(PreAuthentication.encode([Array(header.utf8), payload, footer, implicit]))
-        let token = header + Base64URL.encode(payload + signature)
-        return footer.isEmpty ? token : token + "." + Base64URL.encode(footer)
+        var token = header
+        token.reserveCapacity(header.utf8.count + (payload.count + signature.count + footer.count) * 4 / 3 + 4)
+        token += Base64URL.encode(payload + signature)
+        if !footer.isEmpty {
+            token += "."
+            token += Base64URL.encode(footer)
+        }
+        return token
     }
 
     /// Verifies a token.
