@@ -98,6 +98,7 @@ class RotateAndDie(RotateCase):
     def die_while_rotating(self, host, wait_seconds):
         """SIGKILL to the daemon so long after its new keys are durable, whatever it is doing then."""
         other = os.path.join(self.keys(host), "other")
+        pid = host.daemon_pid()
         asked = subprocess.Popen([self.mesh.binary, *self.mesh.arguments(host, ["rotate", "node"])],
                                  env=self.mesh.environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         self.addCleanup(asked.wait)
@@ -106,7 +107,7 @@ class RotateAndDie(RotateCase):
         deadline = time.monotonic() + wait_seconds
         while time.monotonic() < deadline:
             pass
-        host.kill_daemon()
+        host.kill_daemon(pid)
         asked.kill()
 
     def id_of(self, host, asked):

@@ -59,9 +59,12 @@ class Upgrade(MeshCase):
         return {member["name"]: member["version"] for member in self.mesh.members(self.node)}
 
     def said_of_program(self, node):
-        """What doctor says of the program that runs there: (result, detail, hint)."""
-        checks = json.loads(self.mesh.attempt(node, "doctor", "--json").stdout)["checks"]
-        check = next(check for check in checks if check["check"] == "program")
+        """What doctor says of the program that runs there, once that has read itself: (result, detail, hint)."""
+        def said():
+            checks = json.loads(self.mesh.attempt(node, "doctor", "--json").stdout)["checks"]
+            check = next(check for check in checks if check["check"] == "program")
+            return None if check["detail"].startswith("it was not read yet") else check
+        check = meshes.wait_until(said, f"{node.name} has read its program")
         return check["result"], check["detail"], check.get("hint") or ""
 
     def is_watched(self, node):

@@ -136,9 +136,12 @@ class Node:
         supervisors = list(self.supervisor_pids().values())
         return [pid for pid in processes.tree(supervisors) if pid not in supervisors]
 
-    def kill_daemon(self):
-        """SIGKILL to the daemon alone; supervisors and jobs are not touched."""
-        pid = self.daemon_pid()
+    def kill_daemon(self, pid=None):
+        """SIGKILL to the daemon alone; supervisors and jobs are not touched.
+
+        pid: where it may be going on as another program right now, and is in no file meanwhile.
+        """
+        pid = pid or self.daemon_pid()
         if pid is None:
             raise MeshError(f"{self.name} has no daemon to kill")
         processes.signal_all([pid], signal.SIGKILL)

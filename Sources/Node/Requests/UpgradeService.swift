@@ -22,8 +22,6 @@ struct UpgradeService {
     private static let absenceBeyondStart = Interval.seconds(35)
     /// How long a mesh that cannot decide just now is asked to wait.
     private static let absencePatience = Interval.seconds(5)
-    /// So that the answer is on its way first.
-    private static let pause = Interval.milliseconds(50)
 
     private var program: OwnProgram { node.host.program }
     private var name: String { node.views.nodeName(node.id) }
@@ -75,7 +73,17 @@ struct UpgradeService {
         if request.step != .look { try await node.refresh() }
         try await stream.send(APIReply.upgrade(try await carryOut(request, from: member)).encoded())
         await stream.finish()
+        await hasAnswer(stream)
         begin(request)
+    }
+
+    /// Whoever asked lets go of the stream as soon as it has its answer: until then this daemon is still to be there.
+    private func hasAnswer(_ stream: any MessageStream) async {
+        let timer = node.loop.schedule(at: node.loop.after(UpgradeService.patience.look)) { stream.cancel() }
+        defer { node.loop.cancel(timer) }
+        do { _ = try await stream.receive() } catch {
+            // Let go of by a reset, or nobody is there any more to be told.
+        }
     }
 
     /// Goes on as the new program, if that is what was asked of this host.
@@ -83,7 +91,6 @@ struct UpgradeService {
         let isHere = request.node.map { node.state.node(named: $0)?.id == node.id } ?? true
         guard isHere, request.step == .change, program.digest != request.program else { return }
         node.loop.spawn("go on as another program") { [node = node, path = program.path] in
-            do { try await node.loop.sleep(for: UpgradeService.pause) } catch { return }
             await UpgradeService.sayAbsence(node)
             node.onRestart?(path)
         }

@@ -106,12 +106,8 @@ final class KeyKeeper: @unchecked Sendable {
         }
     }
 
-    /// So that the answer to whoever asked is on its way first.
-    private static let pause = Interval.milliseconds(50)
-
     private func take() async {
         do {
-            try await node.loop.sleep(for: KeyKeeper.pause)
             // Where nobody leads, nobody has to be asked to wait: this daemon has just begun.
             if node.driver.core.raft.leader != nil { await UpgradeService.sayAbsence(node) }
             guard node.isRunning else { return }
