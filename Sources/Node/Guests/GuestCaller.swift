@@ -54,15 +54,42 @@ public final class GuestCaller: @unchecked Sendable {
         return try APIReply(encoded: reply)
     }
 
-    /// A connection to a member that has said its time.
+    /// A connection to a member that has said its time, the one that answered last before all others.
     func open() async throws -> Line {
-        let (session, member) = try await connect()
+        var failure: (any Error)?
+        for offset in token.addresses.indices {
+            let index = (preferred + offset) % token.addresses.count
+            do {
+                let line = try await open(at: token.addresses[index])
+                if index != preferred {
+                    tell(
+                        "\(shown(preferred)) does not answer; going on through \(shown(index)), nothing missed")
+                }
+                preferred = index
+                return line
+            } catch {
+                failure = FirstContact.telling(failure, error)
+            }
+        }
+        throw failure ?? NodeError.malformedRequest("the token names no address")
+    }
+
+    private func open(at address: String) async throws -> Line {
+        let (session, member) = try await connect(to: address)
         do {
             let stream = try await session.openStream(StreamKind.guest.rawValue)
             guard let greeting = try await stream.receive() else { throw MeshError.disconnected }
-            return Line(session: session, member: member, stream: stream, now: try Int64(encoded: greeting))
+            return Line(session: session, member: member, stream: stream, now: try time(in: greeting))
         } catch {
             session.close()
+            throw error
+        }
+    }
+
+    /// What the clock of a member says, which it does not tell where that is wrong.
+    private func time(in greeting: [UInt8]) throws -> Int64 {
+        do { return try Int64(encoded: greeting) } catch {
+            if case .failure(let failure) = try APIReply(encoded: greeting) { throw failure }
             throw error
         }
     }
@@ -87,26 +114,6 @@ public final class GuestCaller: @unchecked Sendable {
         let proof = try AccessProof(
             of: token.chain, about: about, mesh: token.meshKey.id, now: line.now, key: holderKey)
         return (GuestCall(links: token.chain.links, proof: proof.token, request: Bytes(asked)), manifest)
-    }
-
-    /// A connection to a member, the one that answered last before all others.
-    private func connect() async throws -> (Session, member: KeyID) {
-        var failure: (any Error)?
-        for offset in token.addresses.indices {
-            let index = (preferred + offset) % token.addresses.count
-            do {
-                let found = try await connect(to: token.addresses[index])
-                if index != preferred {
-                    tell(
-                        "\(shown(preferred)) does not answer; going on through \(shown(index)), nothing missed")
-                }
-                preferred = index
-                return found
-            } catch {
-                failure = FirstContact.telling(failure, error)
-            }
-        }
-        throw failure ?? NodeError.malformedRequest("the token names no address")
     }
 
     /// An address as people know it: the port that is always the same says nothing.

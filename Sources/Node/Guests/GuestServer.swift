@@ -35,10 +35,11 @@ final class GuestServer: @unchecked Sendable {
     /// - Parameter verified: called when whoever asks has shown a token that is good here.
     func serve(_ stream: any MessageStream, _ session: Session, verified: @escaping () -> Void) async {
         do {
+            // In place of a wrong time: nothing was asked of this host yet, so the guest may go to another one.
+            try node.requireClock()
             // The time of this node: a proof is made by it.
             try await stream.send(check.now.encoded())
             guard let bytes = try await heard(stream) else { return stream.cancel() }
-            try node.requireClock()
             try await answer(try GuestCall(encoded: bytes, limits: GuestCall.limits), stream, session, verified)
             await end(stream)
         } catch {

@@ -73,7 +73,7 @@ struct FirstContact {
 
     /// Which of two failures, at one address and at the next, says more: that of a member which answered.
     static func telling(_ earlier: (any Error)?, _ later: any Error) -> any Error {
-        guard let earlier, earlier is TokenError, !(later is TokenError) else { return later }
+        guard let earlier, earlier is TokenError || earlier is APIFailure, !(later is TokenError) else { return later }
         return earlier
     }
 }
