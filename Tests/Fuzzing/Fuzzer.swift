@@ -39,6 +39,8 @@ public enum Fuzzer: String, CaseIterable, Sendable {
     case envelope
     /// Links and proofs of access tokens, and what is said in signed ones.
     case access
+    /// Rotations of keys, roles, programs: what keys state. Checkpoints of the audit log and proofs about it.
+    case statement
     /// One message of a transfer, and the manifest in it.
     case transfer
     /// Entries of the log, applied to a state.
@@ -69,6 +71,7 @@ public enum Fuzzer: String, CaseIterable, Sendable {
         case .invitation: TextFuzzing.invitation(bytes)
         case .envelope: AccessFuzzing.envelope(bytes)
         case .access: AccessFuzzing.access(bytes)
+        case .statement: StatementFuzzing.statement(bytes)
         case .transfer: TransferFuzzing.message(bytes)
         case .entries: StateFuzzing.entries(bytes)
         case .snapshot: StateFuzzing.snapshot(bytes)

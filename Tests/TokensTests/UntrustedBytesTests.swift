@@ -112,4 +112,9 @@ import Testing
         let seeds = [Array(token.text.utf8), Array(try world.narrowed(token, to: 5).text.utf8)]
         #expect(Fuzzer.envelope.flaw(from: seeds, rounds: 2_000, seed: 15) == nil)
     }
+
+    @Test("of damaged statements, checkpoints and proofs none is good but what was signed")
+    func statements() {
+        #expect(Fuzzer.statement.flaw(from: StatementFuzzing.seeds(), rounds: 2_000, seed: 16) == nil)
+    }
 }
