@@ -45,8 +45,11 @@ def flooded(team):
                 team.node.command_json("members")
                 slowest = max(slowest, time.monotonic() - asked)
         answers = [answer for one in flood for answer in one.result()]
-        bad = [answer for answer in answers if (answer is None) != (what == "valid") and answer != "node.busy"]
+        # More than an issuer's tokens may ask in a second is refused, too, and said to be that.
+        expected = ("node.busy", None, "token.rate") if what == "valid" else ("node.busy", "token.invalid")
+        bad = [answer for answer in answers if answer not in expected]
         team.check(not bad, f"of the {what} tokens {len(bad)} were answered with {bad[:2]}")
+        team.check(what != "valid" or None in answers, "no valid token was accepted")
         rates.append(f"{len(answers) / (time.monotonic() - started):.0f}/s {what}")
     revocations = 20_000 if team.is_long else 100
     for number in range(revocations):
