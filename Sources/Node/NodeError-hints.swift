@@ -36,6 +36,9 @@ extension NodeError {
         case .dataDirectoryForeign: "run swarmlet as that user, or use another directory: --data-dir DIR"
         case .dataDirectoryDamaged: "restore it, or move the data directory away and join again: swarmlet join -"
         case .listenFailed: "choose another address or port: --listen ADDRESS:PORT"
+        case .keysInUse(let process):
+            "stop it first, jobs go on: " + (process.map { "kill \($0)" } ?? "end its process")
+        case .keysMissing: "they are made by the first start, and at once locked: swarmlet up --passphrase file:PATH"
         case .noMeshKey(_, let host?): "type it on \(host), or bring a copy here: swarmlet key import file:lab.key"
         case .noMeshKey: "type it where the mesh was founded, or bring a copy here: swarmlet key import file:lab.key"
         case .meshKeyReplaced: "nothing was changed. Where the new one lies: swarmlet key export > lab.key"

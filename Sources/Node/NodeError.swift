@@ -42,6 +42,10 @@ public enum NodeError: Error, Hashable, Sendable {
     /// This host never had the key of its mesh.
     /// `host` has it, as far as this node knows.
     case noMeshKey(node: String, host: String? = nil)
+    /// Keys are locked and unlocked while no daemon uses them.
+    case keysInUse(process: Int32?)
+    /// There are none in this data directory.
+    case keysMissing(path: String)
     /// A key of another mesh than the one this host is in.
     case foreignMeshKey(mesh: String)
     /// It was, and another one has its place.
@@ -195,6 +199,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .dataDirectoryDamaged: "node.data_directory.damaged"
         case .listenFailed: "node.listen"
         case .noMeshKey: "key.not_here"
+        case .keysInUse: "key.daemon_runs"
+        case .keysMissing: "key.none"
         case .foreignMeshKey: "key.other_mesh"
         case .meshKeyReplaced: "key.replaced"
         case .removed: "mesh.removed"
@@ -312,6 +318,9 @@ public enum NodeError: Error, Hashable, Sendable {
         case .dataDirectoryDamaged(let path, let reason): "\(path) is damaged: \(reason)"
         case .listenFailed(let address, let reason): "cannot listen on \(address): \(reason)"
         case .noMeshKey(let node, _): "\(node) does not have the key of its mesh"
+        case .keysInUse(let process):
+            "the daemon of this data directory is running" + (process.map { " (process \($0))" } ?? "")
+        case .keysMissing(let path): "\(path) has no keys yet"
         case .foreignMeshKey(let mesh): "this is not the key of mesh \(mesh)"
         case .meshKeyReplaced(let mesh): "this was the key of mesh \(mesh), which has another one now"
         case .removed(let mesh): "this node was removed from mesh \(mesh)"

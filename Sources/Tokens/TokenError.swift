@@ -24,6 +24,10 @@ public enum TokenError: Error, Hashable, Sendable {
     case notAKey
     /// A locked key did not open.
     case passphraseWrong
+    /// The file holds a key that is locked by a passphrase, and none was given.
+    case keyLocked(path: String)
+    /// The file holds a key that is locked by another passphrase, or was altered: which of the two cannot be told.
+    case keyNotOpened(path: String)
 
     // MARK: Signed messages
     /// Not a token of the expected form, said in a few words.
@@ -114,7 +118,8 @@ extension TokenError {
         case .keyFile: "tokens.key_file"
         case .keyInvalid: "tokens.key_invalid"
         case .notAKey: "tokens.not_a_key"
-        case .passphraseWrong: "tokens.passphrase_wrong"
+        case .passphraseWrong, .keyNotOpened: "tokens.passphrase_wrong"
+        case .keyLocked: "tokens.key_locked"
         case .malformed: "tokens.malformed"
         case .signatureInvalid: "tokens.signature_invalid"
         case .chainInvalid: "tokens.chain_invalid"
@@ -167,6 +172,8 @@ extension TokenError {
         case .keyInvalid: "this is not a valid public key"
         case .notAKey: "this is not a key"
         case .passphraseWrong: "the passphrase does not open this key"
+        case .keyLocked(let path): "the key \(path) is locked by a passphrase, and none was given"
+        case .keyNotOpened(let path): "the passphrase does not open the key \(path)"
         case .malformed(let what): "this is not a valid token: \(what)"
         case .signatureInvalid: "the signature does not fit"
         case .chainInvalid(let what): "the node cannot show that it belongs to the mesh: \(what)"
@@ -228,7 +235,9 @@ extension TokenError {
         case .keyExists: "move the old key away first, if it is no longer needed"
         case .keyFile: "check the directory and its owner"
         case .notAKey: "a key is the one line that swarmlet key export writes"
-        case .passphraseWrong: "try another, or ask whoever locked it; nothing was changed"
+        case .passphraseWrong, .keyNotOpened: "try another, or ask whoever locked it; nothing was changed"
+        case .keyLocked:
+            "say where it is: --passphrase file:PATH, or give it to the service as the credential swarmlet-passphrase"
         case .keyInvalid, .malformed, .signatureInvalid: "ask whoever made it for a new one"
         case .chainInvalid: "check with swarmlet members on another node that this node was not removed"
         case .certificateExpired, .certificateNotYet:

@@ -17,6 +17,7 @@ class KeyTests(MeshCase):
         path = os.path.join(self.folder(), "secret")
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(text + "\n")
+        os.chmod(path, 0o600)
         return f"file:{path}"
 
     def export(self, *flags):

@@ -194,6 +194,7 @@ class HandshakeTests(unittest.TestCase):
         secret = os.path.join(self.mesh.folder, "secret")
         with open(secret, "w", encoding="utf-8") as stream:
             stream.write("open sesame")
+        os.chmod(secret, 0o600)
         locked = self.first.command("key", "export", "--passphrase", f"file:{secret}").strip()
         opened = pyseto.Key.from_paserk(locked, password="open sesame")
         token = pyseto.encode(opened, b"message").decode()

@@ -15,7 +15,9 @@ import Tokens
         #expect(throws: Never.self) { try FileManager.default.removeItem(at: directory) }
     }
 
-    func codeOfLoading() -> String? { tokenError { () throws(TokenError) in try SigningKeyFile.load(path) }?.code }
+    func codeOfLoading() -> String? {
+        tokenError { () throws(TokenError) in try SigningKeyFile.load(path, KeyLock()) }?.code
+    }
 
     func setMode(_ mode: Int) throws {
         try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
@@ -25,19 +27,19 @@ import Tokens
     func roundTrip() throws {
         defer { cleanUp() }
         let key = SigningKey.generate()
-        try SigningKeyFile.save(key, to: path)
-        #expect(try SigningKeyFile.load(path).publicKey == key.publicKey)
+        try SigningKeyFile.save(key, to: path, KeyLock())
+        #expect(try SigningKeyFile.load(path, KeyLock()).publicKey == key.publicKey)
         let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
         #expect(mode == 0o600)
-        let second = tokenError { () throws(TokenError) in try SigningKeyFile.save(testKey(1), to: path) }
+        let second = tokenError { () throws(TokenError) in try SigningKeyFile.save(testKey(1), to: path, KeyLock()) }
         #expect(second == .keyExists(path: path))
-        #expect(try SigningKeyFile.load(path).publicKey == key.publicKey)
+        #expect(try SigningKeyFile.load(path, KeyLock()).publicKey == key.publicKey)
     }
 
     @Test("a key that others may read is refused")
     func readable() throws {
         defer { cleanUp() }
-        try SigningKeyFile.save(testKey(1), to: path)
+        try SigningKeyFile.save(testKey(1), to: path, KeyLock())
         for mode in [0o640, 0o604, 0o620, 0o601] {
             try setMode(mode)
             #expect(codeOfLoading() == "tokens.key_readable")
@@ -63,7 +65,7 @@ import Tokens
             #expect(codeOfLoading() == "tokens.key_damaged", "\(content.count)")
         }
         let nowhere = tokenError { () throws(TokenError) in
-            try SigningKeyFile.save(testKey(1), to: directory.path + "/missing/node.key")
+            try SigningKeyFile.save(testKey(1), to: directory.path + "/missing/node.key", KeyLock())
         }
         #expect(nowhere?.code == "tokens.key_file")
     }

@@ -71,6 +71,7 @@ struct detached {
     const char *path;
     const char *const *arguments;
     const char *const *environment;
+    int input;
     int log;
     int passed;
     int error;
@@ -88,8 +89,8 @@ static int run_detached(void *context) {
     sigprocmask(SIG_SETMASK, &none, NULL);
     int log = fcntl(detached->log, F_DUPFD, 10);
     int passed = fcntl(detached->passed, F_DUPFD, 10);
-    int nothing = open("/dev/null", O_RDWR);
-    if (log < 0 || passed < 0 || nothing < 0 || dup2(nothing, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0
+    int input = detached->input < 0 ? open("/dev/null", O_RDWR) : fcntl(detached->input, F_DUPFD, 10);
+    if (log < 0 || passed < 0 || input < 0 || dup2(input, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0
         || dup2(passed, 3) < 0) {
         detached->error = errno;
         _exit(125);
@@ -109,12 +110,12 @@ static int leave_session(void *context) {
     _exit(0);
 }
 
-int clinux_spawn_detached(const char *path, const char *const *arguments, const char *const *environment, int log, int passed) {
+int clinux_spawn_detached(const char *path, const char *const *arguments, const char *const *environment, int input, int log, int passed) {
     // The memory of the caller is shared until the program replaces it, so each of the two needs a stack of its own.
     size_t length = 2 * STACK;
     char *stacks = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stacks == MAP_FAILED) return -errno;
-    struct detached detached = {path, arguments, environment, log, passed, 0, stacks + length};
+    struct detached detached = {path, arguments, environment, input, log, passed, 0, stacks + length};
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);

@@ -10,7 +10,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-int swarmlet_spawn_detached(const char *program, char *const arguments[], const char *log, pid_t *process) {
+int swarmlet_spawn_detached(const char *program, char *const arguments[], int input, const char *log, pid_t *process) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
@@ -24,7 +24,9 @@ int swarmlet_spawn_detached(const char *program, char *const arguments[], const 
     sigemptyset(&none);
     sigset_t reset = none;
     sigaddset(&reset, SIGPIPE);
-    if ((result = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)) == 0 &&
+    // Of one that is 0 already it takes away that it closes on exec.
+    if ((result = input < 0 ? posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+                            : posix_spawn_file_actions_adddup2(&actions, input, 0)) == 0 &&
         (result = posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0600)) == 0 &&
         (result = posix_spawn_file_actions_adddup2(&actions, 1, 2)) == 0 &&
         (result = posix_spawn_file_actions_addclosefrom_np(&actions, 3)) == 0 &&

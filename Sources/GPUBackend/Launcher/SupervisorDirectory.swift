@@ -57,7 +57,7 @@ public struct SupervisorDirectory: Hashable, Sendable {
         let arguments = CStrings([program, "supervisor", path])
         let variables = CStrings(environment)
         let result = withExtendedLifetime((arguments, variables)) {
-            clinux_spawn_detached(program, arguments.pointer, variables.pointer, log, socket)
+            clinux_spawn_detached(program, arguments.pointer, variables.pointer, -1, log, socket)
         }
         if result < 0 { throw .system(operation: "execute", path: program, errorNumber: -result) }
     }

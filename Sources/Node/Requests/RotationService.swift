@@ -120,10 +120,10 @@ struct RotationService {
     private func meshKeyRotation() throws -> MeshKeyRotation {
         let directory = node.directory
         try state.checkMeshKeyRotation()
-        let key = try SigningKeyFile.load(directory.meshKey)
+        let key = try SigningKeyFile.load(directory.meshKey, node.identity.lock)
         let current = state.currentMeshKey
         if key.publicKey.bytes == current.array {
-            return MeshKeyRotation(from: key, to: try MeshKeyCopy.next(directory), mesh: state.meshKeyID)
+            return MeshKeyRotation(from: key, to: try MeshKeyCopy.next(directory, node.identity.lock), mesh: state.meshKeyID)
         }
         // The mesh was recovered from a host that had not heard of it: it is told again.
         let told = node.membership.meshKeyRotations.first {
@@ -153,7 +153,7 @@ struct RotationService {
     ) async throws -> CertificateChain {
         let membership = node.membership
         if HostFiles.exists(node.directory.meshKey) {
-            let meshKey = try SigningKeyFile.load(node.directory.meshKey)
+            let meshKey = try SigningKeyFile.load(node.directory.meshKey, node.identity.lock)
             guard meshKey.publicKey == membership.currentMeshKey else {
                 throw NodeError.foreignMeshKey(mesh: membership.meshName)
             }

@@ -270,6 +270,8 @@ struct UpgradeService {
         let staged = staged
         guard let place = try await place(of: new) else { throw UpgradeService.notBrought }
         let directory = node.directory
+        let keys = try KeyHandover.pipe(node.identity.lock)
+        defer { if let keys { close(keys) } }
         let failure: NodeError? = await node.loop.offload { [name = name] in
             do {
                 try ProgramFile.copy(Executable.reference, to: directory.programBefore)
@@ -278,7 +280,7 @@ struct UpgradeService {
                 let before = try ProgramFile.digest(directory.programBefore)
                 try AcceptedProgram.keep(
                     signed.map { AcceptedProgram($0, insteadOf: before, accepted) }, directory)
-                try UpgradeWatch.launch(directory, program: path, digest: new)
+                try UpgradeWatch.launch(directory, program: path, digest: new, keys: keys)
                 if place == path { return nil }
                 if try ProgramFile.place(staged, at: path, ifItIs: new) { return nil }
                 try ProgramFile.copy(directory.programBefore, to: path)

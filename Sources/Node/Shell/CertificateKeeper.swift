@@ -63,7 +63,7 @@ final class CertificateKeeper: @unchecked Sendable {
             try node.follow(rotations, to: try PublicKey(bytes: state.currentMeshKey.array))
         }
         // Behind the file `mesh`, by which the next start knows the key that it finds.
-        if let remark = try MeshKeyCopy.settle(node.directory, state) { node.log.note(remark) }
+        if let remark = try MeshKeyCopy.settle(node.directory, state, node.identity.lock) { node.log.note(remark) }
         followed = state.currentMeshKey
         if try isDue(node.membership.certificates), let found = withMeshKey() { try node.take(found) }
     }
@@ -163,7 +163,7 @@ final class CertificateKeeper: @unchecked Sendable {
         guard HostFiles.exists(node.directory.meshKey) else { return nil }
         let membership = node.membership
         do {
-            let key = try SigningKeyFile.load(node.directory.meshKey)
+            let key = try SigningKeyFile.load(node.directory.meshKey, node.identity.lock)
             guard key.publicKey == membership.currentMeshKey else {
                 throw NodeError.foreignMeshKey(mesh: membership.meshName)
             }

@@ -36,7 +36,18 @@ extension Daemon {
         var none = sigset_t()
         sigemptyset(&none)
         pthread_sigmask(SIG_SETMASK, &none, nil)
-        let words = ["swarmlet", "daemon", "--data-dir", directory.path]
+        var words = ["swarmlet", "daemon", "--data-dir", directory.path]
+        do throws(HostError) {
+            // As its stdin: a word on the command line or in the environment could be read by others.
+            if let keys = try KeyHandover.pipe(identity.lock) {
+                guard dup2(keys, STDIN_FILENO) >= 0 else {
+                    throw HostError.system(operation: "dup2", path: "", errorNumber: errno)
+                }
+                words += KeyHandover.words
+            }
+        } catch {
+            return error
+        }
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
         arguments.append(nil)
         defer { for argument in arguments { free(argument) } }

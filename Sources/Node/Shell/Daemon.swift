@@ -79,7 +79,7 @@ public final class Daemon: @unchecked Sendable {
         directory = options.directory
         log = DaemonLog(path: directory.daemonLog)
         levels = options.levels
-        identity = try NodeIdentity(options.directory)
+        identity = try NodeIdentity(options.directory, options.lock)
         settings = try DaemonSettings.read(options.directory, options: options)
         host = try HostFacts(settings, supervisors: options.directory.supervisors, loop: loop)
         startedAt = loop.now
@@ -274,8 +274,10 @@ public final class Daemon: @unchecked Sendable {
         defer { isChangingMesh = false }
         let own = record(name: request.nodeName, role: .auto, labels: request.labels)
         let meshKey = SigningKey.generate()
-        if !HostFiles.exists(directory.meshKey) { try SigningKeyFile.save(meshKey, to: directory.meshKey) }
-        let key = try SigningKeyFile.load(directory.meshKey)
+        if !HostFiles.exists(directory.meshKey) {
+            try SigningKeyFile.save(meshKey, to: directory.meshKey, identity.lock)
+        }
+        let key = try SigningKeyFile.load(directory.meshKey, identity.lock)
         var membership = MeshMembership(
             meshName: request.meshName ?? own.name, meshKey: key.publicKey, node: NodeID(1), nodeName: own.name,
             certificates: try .founding(identity.publicKey, name: own.name, meshKey: key, now: Certifier.now),
@@ -375,7 +377,7 @@ public final class Daemon: @unchecked Sendable {
         await node.stop()
         try directory.forgetMesh(keys: request.forget)
         // Who deletes its keys is somebody else from here on, not only from its next start.
-        if request.forget { identity = try NodeIdentity(directory) }
+        if request.forget { identity = try NodeIdentity(directory, identity.lock) }
         listener?.configuration = sessionConfiguration
         log.note("left mesh \(node.membership.meshName)")
     }

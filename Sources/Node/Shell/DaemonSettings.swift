@@ -3,6 +3,7 @@ import GPUBackend
 import Glibc
 import Ring
 import Scheduler
+import Tokens
 
 /// How a daemon was last asked to run, kept in its data directory so that a restart without flags is the same daemon.
 struct DaemonSettings: Hashable, Sendable, CBORCodable {
@@ -102,6 +103,8 @@ public struct DaemonOptions: Sendable {
     /// nil: as last time.
     public var allowedMounts: [String]?
     public var owner: OwnerWishes
+    /// What opens the keys of this host where they are locked.
+    public var lock: KeyLock
     public var eventLoop: EventLoops.Preference
     /// Which levels of the protocol it says it speaks; another than its own is for tests of mixed versions.
     public var levels: ProtocolLevels
@@ -109,7 +112,7 @@ public struct DaemonOptions: Sendable {
     public init(
         directory: DataDirectory, listen: String? = nil, port: UInt16? = nil, simulatedGPUs: String? = nil,
         leastProfile: SandboxProfile? = nil, allowedMounts: [String]? = nil,
-        owner: OwnerWishes = OwnerWishes(), eventLoop: EventLoops.Preference = .automatic,
+        owner: OwnerWishes = OwnerWishes(), lock: KeyLock = KeyLock(), eventLoop: EventLoops.Preference = .automatic,
         levels: ProtocolLevels = .current
     ) {
         self.directory = directory
@@ -119,6 +122,7 @@ public struct DaemonOptions: Sendable {
         self.leastProfile = leastProfile
         self.allowedMounts = allowedMounts
         self.owner = owner
+        self.lock = lock
         self.eventLoop = eventLoop
         self.levels = levels
     }

@@ -88,13 +88,19 @@ public struct DataDirectory: Hashable, Sendable {
 
     /// Takes the directory for this process; the lock goes with the process.
     func take() throws {
+        _ = try hold()
+        try makeSubdirectories()
+        try HostFiles.replace(processFile, with: Array("\(getpid())\n".utf8))
+    }
+
+    /// Keeps daemons out while the file that this returns is open.
+    func hold() throws -> Int32 {
         let file = try HostFiles.open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
             close(file)
             throw NodeError.dataDirectoryInUse(path: path, process: runningProcess)
         }
-        try makeSubdirectories()
-        try HostFiles.replace(processFile, with: Array("\(getpid())\n".utf8))
+        return file
     }
 
     /// Bytes of the log and its snapshots, which a start reads.

@@ -10,7 +10,7 @@ struct Doctor {
 
     func checks() async throws -> [CheckView] {
         let host = HostChecks(loop: daemon.loop, host: daemon.host)
-        var checks = [host.eventLoop] + host.isolation + host.devices
+        var checks = [host.eventLoop] + host.isolation + host.devices + [keys]
         if let failure = daemon.discoveryFailure {
             checks.append(
                 CheckView(
@@ -43,6 +43,27 @@ struct Doctor {
         checks += endings(node)
         checks += inactive(node)
         return checks
+    }
+
+    /// Whether a passphrase locks the keys of this host. Both is well; a part of them is what a lock that was cut short leaves.
+    private var keys: CheckView {
+        let name = "keys"
+        do {
+            let standing = try KeysAtRest.standing(daemon.directory)
+            guard standing.locked > 0 else {
+                return CheckView(check: name, result: "ok", detail: "not locked by a passphrase")
+            }
+            guard standing.open > 0 else {
+                return CheckView(check: name, result: "ok", detail: "locked by a passphrase")
+            }
+            return CheckView(
+                check: name, result: "warn",
+                detail: "\(standing.locked) of \(standing.locked + standing.open) files are locked by a passphrase",
+                hint: "stop the daemon, then lock the rest: swarmlet key lock")
+        } catch {
+            let failure = APIFailure(error)
+            return CheckView(check: name, result: "FAIL", detail: failure.message, hint: failure.hint)
+        }
     }
 
     private func log(_ node: MeshNode) -> CheckView {

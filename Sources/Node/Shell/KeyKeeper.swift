@@ -67,7 +67,7 @@ final class KeyKeeper: @unchecked Sendable {
 
     /// Keys to come: they are durable before anybody hears of them.
     func keep(_ keys: OtherKeys) throws {
-        try keys.save(node.directory)
+        try keys.save(node.directory, node.identity.lock)
         use(keys)
     }
 

@@ -9,21 +9,25 @@ struct NodeIdentity: Sendable {
     let noiseKey: NoiseKeyPair
     /// While they are being rotated: those to come, or those of before.
     let other: OtherKeys?
+    /// What these and all other keys of this host are locked by.
+    let lock: KeyLock
 
     /// Reads the keys of the data directory, and makes them on the first start.
-    init(_ directory: DataDirectory) throws {
-        try OtherKeys.finishTaking(directory)
+    init(_ directory: DataDirectory, _ lock: KeyLock) throws {
+        // All that is locked, before anything is changed: there is no start with a part of the keys.
+        try KeysAtRest.open(directory, lock)
+        try OtherKeys.finishTaking(directory, lock)
         if !HostFiles.exists(directory.identity) {
-            try SigningKeyFile.save(.generate(), to: directory.identity)
+            // Keys that are made under a passphrase never lie open.
+            lock.lockNewKeys()
+            try SigningKeyFile.save(.generate(), to: directory.identity, lock)
         }
-        signingKey = try SigningKeyFile.load(directory.identity)
-        if !HostFiles.exists(directory.noise) {
-            let made = NoiseKeyPair.generate()
-            let secret = made.withSecretBytes { Array(UnsafeBufferPointer(start: $0, count: 32)) }
-            try HostFiles.replace(directory.noise, with: secret)
-        }
-        noiseKey = try NoiseKeyPair(secretBytes: try HostFiles.read(directory.noise))
-        other = try OtherKeys.read(directory)
+        signingKey = try SigningKeyFile.load(directory.identity, lock)
+        if !HostFiles.exists(directory.noise) { try NoiseKeyFile.replace(directory.noise, with: .generate(), lock) }
+        noiseKey = try NoiseKeyFile.load(directory.noise, lock)
+        other = try OtherKeys.read(directory, lock)
+        lock.forgetPassphrase()
+        self.lock = lock
     }
 
     var publicKey: PublicKey { signingKey.publicKey }

@@ -30,13 +30,13 @@ struct OtherKeys: Sendable {
     }
 
     /// Those of the data directory; nil where no rotation is under way.
-    static func read(_ directory: DataDirectory) throws -> OtherKeys? {
-        HostFiles.exists(directory.otherKeys) ? try OtherKeys(at: directory.otherKeys) : nil
+    static func read(_ directory: DataDirectory, _ lock: KeyLock) throws -> OtherKeys? {
+        HostFiles.exists(directory.otherKeys) ? try OtherKeys(at: directory.otherKeys, lock) : nil
     }
 
-    private init(at path: String) throws {
-        signingKey = try SigningKeyFile.load("\(path)/\(OtherKeys.files.identity)")
-        noiseKey = try NoiseKeyPair(secretBytes: try HostFiles.read("\(path)/\(OtherKeys.files.noise)"))
+    private init(at path: String, _ lock: KeyLock) throws {
+        signingKey = try SigningKeyFile.load("\(path)/\(OtherKeys.files.identity)", lock)
+        noiseKey = try NoiseKeyFile.load("\(path)/\(OtherKeys.files.noise)", lock)
         do {
             certificates = try CertificateChain(
                 encoded: try HostFiles.read("\(path)/\(OtherKeys.files.certificates)"))
@@ -48,13 +48,12 @@ struct OtherKeys: Sendable {
     }
 
     /// Makes them durable, all or none.
-    func save(_ directory: DataDirectory) throws {
+    func save(_ directory: DataDirectory, _ lock: KeyLock) throws {
         let place = directory.otherKeys + ".new"
         try HostFiles.removeTree(place)
         try HostFiles.makeDirectories(place)
-        try SigningKeyFile.save(signingKey, to: "\(place)/\(OtherKeys.files.identity)")
-        let secret = noiseKey.withSecretBytes { Array(UnsafeBufferPointer(start: $0, count: 32)) }
-        try HostFiles.replace("\(place)/\(OtherKeys.files.noise)", with: secret)
+        try SigningKeyFile.save(signingKey, to: "\(place)/\(OtherKeys.files.identity)", lock)
+        try NoiseKeyFile.replace("\(place)/\(OtherKeys.files.noise)", with: noiseKey, lock)
         try HostFiles.replace("\(place)/\(OtherKeys.files.certificates)", with: certificates.encoded())
         if let rotation {
             try HostFiles.replace("\(place)/\(OtherKeys.files.rotation)", with: rotation.encoded())
@@ -82,10 +81,12 @@ struct OtherKeys: Sendable {
     /// Puts those in place that were being taken, as far as that has not been done.
     ///
     /// - Parameter onStep: called behind each step; where it throws, the next call does the rest.
-    static func finishTaking(_ directory: DataDirectory, onStep: () throws -> Void = {}) throws {
+    static func finishTaking(
+        _ directory: DataDirectory, _ lock: KeyLock, onStep: () throws -> Void = {}
+    ) throws {
         let (taken, former, gone) = (directory.keys + "/taken", directory.keys + "/former", directory.keys + "/gone")
         if HostFiles.exists(taken) {
-            let keys = try OtherKeys(at: taken)
+            let keys = try OtherKeys(at: taken, lock)
             guard var membership = try MeshMembership.read(directory) else {
                 // It has left its mesh meanwhile, which admits the key of before no more.
                 try put("\(taken)/\(files.identity)", at: directory.identity)

@@ -86,7 +86,9 @@ public final class RaftRecovery {
     private static let termJump: UInt64 = 1_000_000
 
     /// Takes the data directory, reads the log or the snapshot's file, and asks which other voters answer.
-    public init(_ directory: DataDirectory, from file: String? = nil) throws {
+    ///
+    /// - Parameter lock: opens the keys of this host where they are locked.
+    public init(_ directory: DataDirectory, from file: String? = nil, lock: KeyLock = KeyLock()) throws {
         umask(0o077)
         try Sodium.start()
         guard HostFiles.exists(directory.mesh), file != nil || HostFiles.exists(directory.raftLog),
@@ -97,7 +99,7 @@ public final class RaftRecovery {
         } catch NodeError.dataDirectoryInUse(_, let process) {
             throw NodeError.recoverRunning(process: process)
         }
-        let identity = try NodeIdentity(directory)
+        let identity = try NodeIdentity(directory, lock)
         let raft: RaftMembership
         if let file {
             let (header, state) = try StateFile.read(file)

@@ -2,12 +2,23 @@ import CLinux
 import Codec
 import Glibc
 import Node
+import Tokens
 
 /// Starts the daemon of a data directory in the background and waits until it answers.
 struct DaemonStarter {
     private let directory: DataDirectory
 
     private let program: String
+
+    /// What opens the keys of the host where they are locked.
+    enum Keys {
+        /// The daemon finds it itself, or needs nothing.
+        case unsaid
+        /// Asked for only where a daemon has to be started.
+        case passphrase(() throws(CommandError) -> Passphrase?)
+        /// What another daemon left there to be read.
+        case descriptor(Int32)
+    }
 
     /// - Parameter program: what is to be started; this one, if nothing is said.
     init(_ directory: DataDirectory, program: String = "/proc/self/exe") {
@@ -16,16 +27,16 @@ struct DaemonStarter {
     }
 
     /// Returns when a daemon answers on the socket, one that ran already or a new one with these flags.
-    func ensureRunning(_ flags: [String], _ terminal: Terminal) throws(CommandError) {
+    func ensureRunning(_ flags: [String], _ terminal: Terminal, keys: Keys = .unsaid) throws(CommandError) {
         guard try !answers() else { return }
-        _ = try start(flags, terminal)
+        _ = try start(flags, terminal, keys: keys)
     }
 
     /// Starts a daemon and returns its process when it answers.
-    func start(_ flags: [String], _ terminal: Terminal) throws(CommandError) -> pid_t {
+    func start(_ flags: [String], _ terminal: Terminal, keys: Keys = .unsaid) throws(CommandError) -> pid_t {
         do { try directory.prepare() } catch { throw .refused(APIFailure(error)) }
         let logLength = lengthOfLog()
-        let child = try spawn(flags)
+        let child = try spawn(flags, keys)
         terminal.progress("starting the daemon")
         defer { terminal.clearProgress() }
         let patience = directory.startPatience
@@ -72,12 +83,25 @@ struct DaemonStarter {
     }
 
     /// A session of its own: the daemon outlives the terminal, and Ctrl-C there is not for it.
-    private func spawn(_ flags: [String]) throws(CommandError) -> pid_t {
+    private func spawn(_ flags: [String], _ keys: Keys) throws(CommandError) -> pid_t {
+        switch keys {
+        case .unsaid: return try spawn(flags, input: -1)
+        case .descriptor(let input): return try spawn(flags + KeyHandover.words, input: input)
+        case .passphrase(let asked):
+            guard let passphrase = try asked() else { return try spawn(flags, input: -1) }
+            let input: Int32
+            do { input = try KeyHandover.pipe(passphrase) } catch { throw .refused(APIFailure(error)) }
+            defer { close(input) }
+            return try spawn(flags + KeyHandover.words, input: input)
+        }
+    }
+
+    private func spawn(_ flags: [String], input: Int32) throws(CommandError) -> pid_t {
         let words = ["swarmlet", "daemon", "--data-dir", directory.path] + flags
         let arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
         defer { for argument in arguments { free(argument) } }
         var child: pid_t = 0
-        let result = swarmlet_spawn_detached(program, arguments, directory.daemonLog, &child)
+        let result = swarmlet_spawn_detached(program, arguments, input, directory.daemonLog, &child)
         guard result == 0 else {
             throw .daemonNotStarted(reason: SystemError.text(result), log: directory.daemonLog)
         }

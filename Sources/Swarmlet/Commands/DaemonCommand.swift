@@ -11,7 +11,8 @@ enum DaemonCommand {
         flags: HostFlags.daemon + [Flag("with-parent", "end when the process that started it ends")],
         details: [
             "Runs what the data directory says, and waits for up or join where it says nothing. This is what a service\n"
-                + "manager starts; up and join start it in the background. Its flags are kept for the next start."
+                + "manager starts; up and join start it in the background. Its flags are kept for the next start, but for\n"
+                + "the passphrase: without --passphrase it is $CREDENTIALS_DIRECTORY/swarmlet-passphrase, if there is one."
         ],
         examples: [.init("swarmlet daemon --data-dir /var/lib/swarmlet", "under a service manager")], run: run)
 
@@ -23,7 +24,7 @@ enum DaemonCommand {
             directory: try DataDirectory.chosen(invocation), listen: invocation.text("listen"),
             port: invocation.count("port").map { UInt16($0) }, simulatedGPUs: invocation.text("simulate-gpus"),
             leastProfile: HostFlags.leastProfile(invocation), allowedMounts: try HostFlags.allowedMounts(invocation),
-            owner: try HostFlags.owner(invocation),
+            owner: try HostFlags.owner(invocation), lock: try PassphraseSource.lock(invocation),
             eventLoop: try eventLoop(), levels: try levels())
         do {
             try Daemon.run(options)

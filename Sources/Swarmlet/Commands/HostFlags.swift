@@ -20,6 +20,7 @@ enum HostFlags {
             "hours", .text(placeholder: "SPAN"), occurrence: .repeated,
             "jobs only then: 'mon-fri 19:00-07:00', 'sat,sun 00:00-24:00' (- always)"),
         Flag("share", .count(placeholder: "PERCENT", 1...100), "of CPUs, memory and GPUs for jobs (default 100)"),
+        PassphraseSource.flag,
     ]
 
     /// What was said about the owner of this host.

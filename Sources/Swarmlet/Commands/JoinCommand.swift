@@ -40,7 +40,11 @@ enum JoinCommand {
                 hint: "use an invitation: swarmlet join -, or take it as it comes: --trust-first-use")
         }
         let directory = try DataDirectory.chosen(invocation)
-        try DaemonStarter(directory).ensureRunning(try HostFlags.forwarded(invocation), terminal)
+        try DaemonStarter(directory).ensureRunning(
+            try HostFlags.forwarded(invocation), terminal,
+            keys: .passphrase { () throws(CommandError) in
+                try PassphraseSource.forStart(invocation, directory, command: "join", terminal)
+            })
         let client = try LocalClient(directory)
         var request = JoinRequest(
             invitation: source.invitation, peer: source.peer, trustFirstUse: invocation.has("trust-first-use"),

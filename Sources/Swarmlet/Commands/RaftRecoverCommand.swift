@@ -1,5 +1,6 @@
 import Codec
 import Node
+import Tokens
 
 /// `swarmlet raft recover`: goes on with the mesh from what this host alone has of it.
 enum RaftRecoverCommand {
@@ -10,7 +11,7 @@ enum RaftRecoverCommand {
             Flag(
                 "give-up", .text(placeholder: "NODE,..."),
                 "beside a majority that lives: the voters that answer, all by name"),
-            Flag("yes", short: "y", "do not ask"),
+            Flag("yes", short: "y", "do not ask"), PassphraseSource.flag,
         ],
         details: [
             """
@@ -39,7 +40,9 @@ enum RaftRecoverCommand {
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
         let directory = try DataDirectory.chosen(invocation)
         let recovery: RaftRecovery
-        do { recovery = try RaftRecovery(directory, from: invocation.text("from")) } catch {
+        let lock = KeyLock(
+            try PassphraseSource.forStart(invocation, directory, command: "raft recover", terminal))
+        do { recovery = try RaftRecovery(directory, from: invocation.text("from"), lock: lock) } catch {
             throw .refused(APIFailure(error))
         }
         defer { recovery.finish() }

@@ -11,17 +11,23 @@ enum UpCommand {
         details: [
             "Starts the daemon in the background and returns when it is ready. May be repeated: a node that is up\n"
                 + "stays as it is, with the flags it was started with; a node that was in a mesh goes back to it.\n"
-                + "In a terminal it asks before it starts a mesh beside one that answers on this network."
+                + "In a terminal it asks before it starts a mesh beside one that answers on this network, and for the\n"
+                + "passphrase where the keys of this host are locked. Keys that it makes under a passphrase are locked."
         ],
         examples: [
             .init("swarmlet up --mesh lab", "start a mesh named lab"),
             .init("swarmlet up --listen 192.168.1.11", "listen on one address only"),
             .init("swarmlet up --simulate-gpus 2", "try it without GPUs"),
+            .init("swarmlet up --passphrase file:/run/user/1000/secret", "where swarmlet key lock has locked its keys"),
         ], run: run)
 
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
         let directory = try DataDirectory.chosen(invocation)
-        try DaemonStarter(directory).ensureRunning(try HostFlags.forwarded(invocation), terminal)
+        try DaemonStarter(directory).ensureRunning(
+            try HostFlags.forwarded(invocation), terminal,
+            keys: .passphrase { () throws(CommandError) in
+                try PassphraseSource.forStart(invocation, directory, command: "up", terminal)
+            })
         if terminal.canAsk, try isInNoMesh(directory) { try askWhereOthersAre(terminal) }
         let request = UpRequest(
             meshName: invocation.text("mesh"), nodeName: invocation.text("name"),

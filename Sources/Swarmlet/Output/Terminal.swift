@@ -117,6 +117,38 @@ final class Terminal {
         return number - 1
     }
 
+    /// Asks for a line that is not shown while it is typed. The caller wipes it.
+    func secret(_ question: String, hint: String) throws(CommandError) -> [UInt8] {
+        guard canAsk else { throw .needsAnswer(question: question, hint: hint) }
+        clearProgress()
+        var before = termios()
+        guard tcgetattr(0, &before) == 0 else { throw .needsAnswer(question: question, hint: hint) }
+        // Ctrl-C comes as a character, so that the terminal is never left as it is meanwhile.
+        var hidden = before
+        hidden.c_lflag &= ~tcflag_t(ECHO | ISIG | ICANON)
+        tcsetattr(0, TCSAFLUSH, &hidden)
+        defer { tcsetattr(0, TCSAFLUSH, &before) }
+        say(VisibleText.of("swarmlet: \(question): "))
+        defer { say("\n") }
+        // Of the full size at once, so that it never grows out of a place that is not wiped.
+        var line = [UInt8](repeating: 0, count: 1_024)
+        var (count, byte) = (0, UInt8(0))
+        while read(0, &byte, 1) == 1, byte != 10, byte != 13, byte != 4 {
+            switch byte {
+            case 3: throw .declined(what: "the passphrase")
+            case 8, 127: count = max(0, count - 1)
+            case 21: count = 0
+            default:
+                guard count < line.count else { continue }
+                line[count] = byte
+                count += 1
+            }
+        }
+        for index in count..<line.count { line[index] = 0 }
+        line.removeLast(line.count - count)
+        return line
+    }
+
     /// The width of the window behind a descriptor; nil where there is none.
     static func columns(of descriptor: Int32) -> Int? {
         var size = winsize()

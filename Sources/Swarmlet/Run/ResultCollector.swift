@@ -30,7 +30,7 @@ struct ResultCollector {
         let arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
         defer { for argument in arguments { free(argument) } }
         var child: pid_t = 0
-        let result = swarmlet_spawn_detached("/proc/self/exe", arguments, "/dev/null", &child)
+        let result = swarmlet_spawn_detached("/proc/self/exe", arguments, -1, "/dev/null", &child)
         guard result != 0 else { return }
         terminal.warn(
             "the files of --out will not come by themselves: \(SystemError.text(result)). "

@@ -12,6 +12,7 @@ enum UpgradeWatchCommand {
         flags: [
             Flag("program", .text(placeholder: "PATH"), "where swarmlet is installed"),
             Flag("digest", .text(placeholder: "DIGEST"), "of the program that is to come"),
+            Flag("locked", "what opens the keys of the host is on stdin"),
         ],
         examples: [
             .init("swarmlet upgrade-watch --program /usr/bin/swarmlet --digest 1f3a...", "as a daemon starts it")
@@ -28,7 +29,7 @@ enum UpgradeWatchCommand {
         else { throw .conflict(message: "upgrade-watch is not for typing", hint: "swarmlet upgrade --help") }
         signal(SIGHUP, SIG_IGN)
         let directory = try DataDirectory.chosen(invocation)
-        let watch = Watch(directory: directory, path: path, digest: digest)
+        let watch = Watch(directory: directory, path: path, digest: digest, isLocked: invocation.has("locked"))
         guard let reason = watch.reasonOfFailure(), watch.isNewest else { return ExitCode.success }
         terminal.warn("the new swarmlet is taken back: \(reason)")
         try watch.takeBack(reason)
@@ -39,6 +40,7 @@ enum UpgradeWatchCommand {
         let directory: DataDirectory
         let path: String
         let digest: Digest
+        let isLocked: Bool
 
         /// What the daemon here says of itself; nil where none answers.
         private func status() -> StatusView? {
@@ -110,7 +112,7 @@ enum UpgradeWatchCommand {
             }
             // A service manager may be faster.
             try DaemonStarter(directory, program: place).ensureRunning(
-                [], Terminal(format: .text, volume: .quiet))
+                [], Terminal(format: .text, volume: .quiet), keys: isLocked ? .descriptor(UpgradeWatch.keys) : .unsaid)
         }
     }
 }

@@ -2,6 +2,7 @@ import Foundation
 import GPUBackend
 import Glibc
 import Testing
+import Tokens
 
 @testable import Node
 
@@ -69,7 +70,7 @@ struct DataDirectoryTests {
     func forget() throws {
         try directory.prepare()
         try directory.take()
-        let identity = try NodeIdentity(directory).publicKey
+        let identity = try NodeIdentity(directory, KeyLock()).publicKey
         for file in [directory.mesh, directory.peers, directory.raftLog, directory.blobs + "/one"] {
             try HostFiles.replace(file, with: [1])
         }
@@ -77,9 +78,9 @@ struct DataDirectoryTests {
         for file in [directory.mesh, directory.peers, directory.raftLog, directory.blobs + "/one"] {
             #expect(!HostFiles.exists(file))
         }
-        #expect(try NodeIdentity(directory).publicKey == identity, "it is the same node")
+        #expect(try NodeIdentity(directory, KeyLock()).publicKey == identity, "it is the same node")
         try directory.forgetMesh(keys: true)
-        #expect(try NodeIdentity(directory).publicKey != identity)
+        #expect(try NodeIdentity(directory, KeyLock()).publicKey != identity)
     }
 
     @Test("where it lies follows the environment")

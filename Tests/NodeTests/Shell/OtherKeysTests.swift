@@ -23,7 +23,7 @@ struct OtherKeysTests {
 
     /// A member with an identity, and the keys that are to come.
     private func member() throws -> (NodeIdentity, OtherKeys) {
-        let identity = try NodeIdentity(directory)
+        let identity = try NodeIdentity(directory, KeyLock())
         try MeshMembership(
             meshName: "lab", meshKey: meshKey.publicKey, node: NodeID(3), nodeName: "owl",
             certificates: try .founding(identity.publicKey, name: "owl", meshKey: meshKey, now: 1_795_271_400),
@@ -37,12 +37,12 @@ struct OtherKeysTests {
             signingKey: key, noiseKey: noiseKey,
             certificates: try .founding(key.publicKey, name: "owl", meshKey: meshKey, now: 1_795_271_400),
             rotation: rotation)
-        try keys.save(directory)
+        try keys.save(directory, KeyLock())
         return (identity, keys)
     }
 
     private func expect(_ keys: OtherKeys, inUseBefore former: NodeIdentity) throws {
-        let identity = try NodeIdentity(directory)
+        let identity = try NodeIdentity(directory, KeyLock())
         #expect(identity.publicKey == keys.signingKey.publicKey)
         #expect(identity.noiseKey.publicKey == keys.noiseKey.publicKey)
         let membership = try #require(try MeshMembership.read(directory))
@@ -59,12 +59,12 @@ struct OtherKeysTests {
     @Test("keys to come change nothing until they are taken, and can be dropped")
     func kept() throws {
         let (identity, keys) = try member()
-        let again = try NodeIdentity(directory)
+        let again = try NodeIdentity(directory, KeyLock())
         #expect(again.publicKey == identity.publicKey)
         #expect(again.other?.signingKey.publicKey == keys.signingKey.publicKey)
         #expect(again.other?.rotation == keys.rotation)
         try OtherKeys.delete(directory)
-        #expect(try NodeIdentity(directory).other == nil)
+        #expect(try NodeIdentity(directory, KeyLock()).other == nil)
         #expect(try HostFiles.names(in: directory.keys) == ["identity", "noise"])
     }
 
@@ -73,7 +73,7 @@ struct OtherKeysTests {
         var steps = 0
         let (first, keys) = try member()
         try OtherKeys.beginTaking(directory)
-        try OtherKeys.finishTaking(directory) { steps += 1 }
+        try OtherKeys.finishTaking(directory, KeyLock()) { steps += 1 }
         #expect(steps == 9)
         try expect(keys, inUseBefore: first)
         try OtherKeys.delete(directory)
@@ -89,7 +89,7 @@ struct OtherKeysTests {
     private func takeAndDie(atStep last: Int) throws {
         var step = 0
         do {
-            try OtherKeys.finishTaking(directory) {
+            try OtherKeys.finishTaking(directory, KeyLock()) {
                 step += 1
                 if step == last { throw Killed() }
             }
@@ -112,9 +112,9 @@ struct OtherKeysTests {
         let (former, keys) = try member()
         for _ in 0..<2 {
             try OtherKeys.beginTaking(directory)
-            try OtherKeys.finishTaking(directory)
+            try OtherKeys.finishTaking(directory, KeyLock())
         }
-        let identity = try NodeIdentity(directory)
+        let identity = try NodeIdentity(directory, KeyLock())
         #expect(identity.publicKey == former.publicKey && identity.noiseKey.publicKey == former.noiseKey.publicKey)
         #expect(identity.other?.signingKey.publicKey == keys.signingKey.publicKey)
         try #require(try MeshMembership.read(directory)).check(identity, directory)
@@ -125,7 +125,7 @@ struct OtherKeysTests {
         let (_, keys) = try member()
         try OtherKeys.beginTaking(directory)
         try HostFiles.removeTree(directory.mesh)
-        let identity = try NodeIdentity(directory)
+        let identity = try NodeIdentity(directory, KeyLock())
         #expect(identity.publicKey == keys.signingKey.publicKey && identity.other == nil)
         #expect(try HostFiles.names(in: directory.keys) == ["identity", "noise"])
     }
@@ -134,6 +134,6 @@ struct OtherKeysTests {
     func damaged() throws {
         _ = try member()
         try HostFiles.removeTree(directory.otherKeys + "/certificates")
-        #expect(throws: (any Error).self) { try NodeIdentity(directory) }
+        #expect(throws: (any Error).self) { try NodeIdentity(directory, KeyLock()) }
     }
 }

@@ -20,7 +20,7 @@ private final class Side: @unchecked Sendable {
         let directory = DataDirectory(path: scratch.path + "/data")
         try directory.prepare()
         try directory.take()
-        let identity = try NodeIdentity(directory)
+        let identity = try NodeIdentity(directory, KeyLock())
         let membership = MeshMembership(
             meshName: "lab", meshKey: meshKey.publicKey, node: NodeID(number), nodeName: "n\(number)",
             certificates: try .founding(identity.publicKey, meshKey: meshKey, now: 0), isFounder: false)

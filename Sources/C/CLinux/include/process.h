@@ -23,10 +23,10 @@ int clinux_signal_process(int descriptor, int signal_number);
 
 /// Runs a program that is nobody's child and leads a session of its own: the caller never has to wait for it.
 ///
-/// Its standard streams are `input` 0 = /dev/null, 1 and 2 = `log`; `passed` becomes descriptor 3; everything else is closed.
+/// Its standard streams are 0 = `input` (-1: /dev/null), 1 and 2 = `log`; `passed` becomes descriptor 3; everything else is closed.
 /// Without an environment it gets the caller's.
 /// 0, or -errno if it could not be executed.
-int clinux_spawn_detached(const char *path, const char *const *arguments, const char *const *environment, int log, int passed);
+int clinux_spawn_detached(const char *path, const char *const *arguments, const char *const *environment, int input, int log, int passed);
 
 /// wait(2) status taken apart: 1 and the exit code, or 2 and the signal number, in `value`; 0 if it is neither.
 int clinux_wait_status(int status, int *value);
