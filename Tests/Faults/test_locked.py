@@ -78,7 +78,7 @@ class LockedCase(MeshCase):
 
     def assert_nowhere(self, node, seeds, texts=()):
         """In no file of the data directory."""
-        wanted = list(self.forms(seeds)) + [PLAIN, *texts]
+        wanted = [*self.forms(seeds), *texts]
         for folder, _, names in os.walk(node.data):
             for name in names:
                 path = os.path.join(folder, name)
@@ -101,20 +101,29 @@ class LockedCase(MeshCase):
 
     def assert_unseen(self, pids):
         """The passphrase is not in the environment, on the command line or behind a descriptor of these processes."""
-        self.assertTrue(pids)
+        looked = 0
         for pid in pids:
-            for name in ("environ", "cmdline"):
-                with open(f"/proc/{pid}/{name}", "rb") as stream:
-                    content = stream.read()
-                self.assertNotIn(PASSPHRASE.encode(), content, f"{pid} {name}")
-                self.assertNotIn(b"CREDENTIALS_DIRECTORY", content, f"{pid} {name}")
-            for number in os.listdir(f"/proc/{pid}/fd"):
-                try:
-                    target = os.readlink(f"/proc/{pid}/fd/{number}")
-                except FileNotFoundError:
-                    continue
-                self.assertNotIn("secret-", target)
-                self.assertNotIn("memfd", target)
+            try:
+                self.assert_unseen_in(pid)
+                looked += 1
+            except (FileNotFoundError, ProcessLookupError):
+                # What a job starts comes and goes.
+                self.assertFalse(processes.alive(pid))
+        self.assertGreater(looked, 0)
+
+    def assert_unseen_in(self, pid):
+        for name in ("environ", "cmdline"):
+            with open(f"/proc/{pid}/{name}", "rb") as stream:
+                content = stream.read()
+            self.assertNotIn(PASSPHRASE.encode(), content, f"{pid} {name}")
+            self.assertNotIn(b"CREDENTIALS_DIRECTORY", content, f"{pid} {name}")
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                target = os.readlink(f"/proc/{pid}/fd/{number}")
+            except FileNotFoundError:
+                continue
+            self.assertNotIn("secret-", target)
+            self.assertNotIn("memfd", target)
 
     def counting(self, node):
         gate = os.path.join(self.folder(), f"gate-{node.name}")
@@ -148,7 +157,7 @@ class LockHost(LockedCase):
             self.assert_refused(refused, 125, code)
         self.assert_refused(self.mesh.attempt(node, "key", "lock", "--passphrase", self.secret("")), 125,
                             "input.unreadable")
-        self.assert_refused(self.mesh.attempt(node, "key", "lock"), 2)
+        self.assert_refused(self.mesh.attempt(node, "key", "lock"), 125, "usage.needs_answer")
         self.assertEqual(self.key_files(node), before)
         done = self.lock(node)
         self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
@@ -171,6 +180,8 @@ class LockHost(LockedCase):
         self.assert_refused(self.up(node, "--passphrase", self.secret("other", 0o604)), 125, "passphrase.readable")
         self.assert_refused(self.up(node, "--passphrase", "file:/nowhere"), 125, "input.unreadable")
         self.assert_refused(self.up(node, "--passphrase", PASSPHRASE), 2, "usage.bad_value")
+        self.assert_refused(self.mesh.attempt(node, "raft", "recover", "--yes"), 125, "tokens.key_locked")
+        self.mesh.command(node, "raft", "recover", "--yes", "--passphrase", self.secret())
         self.assertIsNone(node.daemon_pid())
         self.assertEqual(self.key_files(node), locked)
         # And that one which is not.
@@ -292,34 +303,54 @@ class LockAndDie(LockedCase):
         identity = self.mesh.members(node)[0]["id"]
         node.kill_daemon()
         seeds = self.seeds(node)
-        partly = 0
-        # Steps of this size go through all of it: first what Argon2id takes, then the files.
         for word in ("lock", "unlock"):
-            for _ in range(12):
-                before = self.key_files(node)
-                asked = subprocess.Popen(
-                    [self.mesh.binary, *self.mesh.arguments(node, ["key", word]), "--passphrase", self.secret()],
-                    env=self.mesh.environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-                self.addCleanup(asked.wait)
-                # Whatever changes first, it dies then: a file that is about to take another's place, or has.
-                meshes.wait_until(lambda: asked.poll() is not None or self.key_files_now(node) != before,
-                                  "it changes something", every=0.0001)
-                asked.kill()
-                asked.wait()
-                count = sum(content.startswith(LOCKED.encode()) for name, content in self.key_files(node).items()
-                            if not name.endswith(".new"))
-                partly += 0 < count < 3
+            killed_at = set()
+            for turn in range(40):
+                # Before the first file has its new content, or behind it.
+                self.kill_at_work(node, word, turn % 2)
+                count = self.locked_count(node)
+                killed_at.add(count if word == "lock" else 3 - count)
                 if count:
                     self.assert_refused(self.up(node), 125, "tokens.key_locked")
                 self.up_with_passphrase(node)
                 self.assertEqual(self.mesh.members(node)[0]["id"], identity)
+                self.assertEqual(self.said_of_keys(node)[0], "warn" if 0 < count < 3 else "ok")
                 node.kill_daemon()
-                if count == (3 if word == "lock" else 0):
+                if 0 in killed_at and killed_at & {1, 2}:
                     break
+                if count == (3 if word == "lock" else 0):
+                    # It was faster: from the beginning.
+                    self.assertEqual(self.lock(node, "unlock" if word == "lock" else "lock").returncode, 0)
+            self.assertIn(0, killed_at, f"{word} was killed before the first file")
+            self.assertTrue(killed_at & {1, 2}, f"{word} was killed between two files: {killed_at}")
             self.assertEqual(self.lock(node, word).returncode, 0)
+            self.assertEqual(self.locked_count(node), 3 if word == "lock" else 0)
             if word == "lock":
                 self.assert_nowhere(node, seeds)
-        self.assertGreater(partly, 0, "it was killed between two files")
+        self.assertFalse([name for name in self.key_files(node) if name.endswith(".new")])
+
+    def kill_at_work(self, node, word, done):
+        """SIGKILL to `key lock` or `key unlock` when it has begun, or so many files more are as they are to be."""
+        before, count = self.key_files(node), self.locked_count(node)
+        asked = subprocess.Popen(
+            [self.mesh.binary, *self.mesh.arguments(node, ["key", word]), "--passphrase", self.secret()],
+            env=self.mesh.environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self.addCleanup(asked.wait)
+
+        def is_time():
+            if asked.poll() is not None:
+                return True
+            if not done:
+                return self.key_files_now(node) != before
+            now = self.locked_count(node)
+            return now is not None and abs(now - count) >= done
+        meshes.wait_until(is_time, "it changes something", every=0.0001)
+        asked.kill()
+        asked.wait()
+
+    def locked_count(self, node):
+        files = self.key_files_now(node)
+        return files and sum(files[name].startswith(LOCKED.encode()) for name in ("identity", "noise", "mesh"))
 
     def key_files_now(self, node):
         """The same while files come and go."""
