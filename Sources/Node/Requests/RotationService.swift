@@ -123,7 +123,8 @@ struct RotationService {
         let key = try SigningKeyFile.load(directory.meshKey, node.identity.lock)
         let current = state.currentMeshKey
         if key.publicKey.bytes == current.array {
-            return MeshKeyRotation(from: key, to: try MeshKeyCopy.next(directory, node.identity.lock), mesh: state.meshKeyID)
+            return MeshKeyRotation(
+                from: key, to: try MeshKeyCopy.next(directory, node.identity.lock), mesh: state.meshKeyID)
         }
         // The mesh was recovered from a host that had not heard of it: it is told again.
         let told = node.membership.meshKeyRotations.first {
