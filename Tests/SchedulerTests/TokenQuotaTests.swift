@@ -68,6 +68,8 @@ struct TokenQuotaTests {
         var known = record
         known.root = BLAKE3.hash([1])
         #expect(Command.issueToken(known).level == 6)
+        known.signed = TokenRecord.Signed(holder: "k4.pid.kim", at: 1, epoch: 0)
+        #expect(Command.issueToken(known).level == SchedulerState.signedTokensLevel)
     }
 
     @Test(

@@ -107,7 +107,8 @@ extension Command {
         case .updateNode(_, _, let capacity, _): capacity.level
         case .report(_, let reports): reports.reduce(1) { max($0, $1.level) }
         case .pause, .label, .rankReady: 3
-        case .issueToken(let token): token.signed != nil ? 7 : token.root == nil ? 4 : 6
+        case .issueToken(let token):
+            token.signed != nil ? SchedulerState.signedTokensLevel : token.root == nil ? 4 : 6
         case .addIssuer(let issuer): issuer.ttlSeconds == nil && issuer.expires == nil ? 4 : SchedulerState.endsLevel
         case .revokeToken, .raiseTokenEpoch: 4
         case .absent, .back, .moveGang: 5
