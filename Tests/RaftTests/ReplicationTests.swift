@@ -14,6 +14,28 @@ import Testing
         for number in 1...3 { #expect(mesh.texts(number) == (1...20).map { "\($0)" }) }
     }
 
+    @Test(
+        "a member that has less than it acknowledged is filled again by the same leader, though it does not know: as where its data were put back",
+        arguments: [false, true])
+    func putBack(isIdle: Bool) throws {
+        let mesh = TestMesh(voters: 3)
+        mesh.run(milliseconds: 1_200)
+        let leader = try #require(mesh.leader)
+        mesh.propose(at: leader, "before")
+        mesh.run(milliseconds: 500)
+        let member = leader == 1 ? 2 : 1
+        let older = mesh.cores[member - 1]
+        for text in ["a", "b", "c"] { mesh.propose(at: leader, text) }
+        mesh.run(milliseconds: 500)
+        mesh.cores[member - 1] = older
+        mesh.handle(leader, .unreachable(NodeID(UInt64(member))))
+        if !isIdle { mesh.propose(at: leader, "d") }
+        mesh.run(milliseconds: 1_000)
+        #expect(mesh.leader == leader)
+        #expect(mesh[member].lastIndex == mesh[leader].lastIndex)
+        #expect(mesh[member].commitIndex == mesh[leader].commitIndex)
+    }
+
     @Test("a follower refuses a proposal and names the leader")
     func refuses() throws {
         let mesh = TestMesh(voters: 3)

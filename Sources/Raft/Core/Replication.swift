@@ -110,7 +110,11 @@ extension RaftCore {
             peers[position].accepted(matchIndex, at: now)
             if transfer?.target == sender { continueTransfer() }
         case .rejected(let hintIndex, let hintTerm, let hasLostEntries):
-            if hasLostEntries, hintIndex < peers[position].match {
+            // One that has less than it acknowledged is filled again. It knows that itself where its disk lost it; where its
+            // data were put back, or another host used them too, it shows by refusing what it had accepted. Where that is
+            // an answer which came late, entries are sent once more.
+            let acknowledged = peers[position].match
+            if hintIndex < acknowledged, hasLostEntries || response.previousIndex == acknowledged {
                 let forgotten = Progress(id: sender, next: hintIndex + 1, now: now)
                 peers[position] = forgotten
                 return
