@@ -13,6 +13,10 @@ import mesh as meshes  # noqa: E402
 SLACK_SECONDS = 20
 
 
+# Numbers its lines until its gate is there.
+LINES = 'n=0; while [ ! -e "$0" ]; do echo $n; n=$((n+1)); sleep 0.01; done; exit 7'
+
+
 class MeshCase(unittest.TestCase):
     """Starts `node_count` daemons before the first test of the class and ends them after the last."""
 
@@ -41,6 +45,24 @@ class MeshCase(unittest.TestCase):
     def submit(self, *arguments, node=None):
         """`swarmlet run -d ARGUMENTS`; the job's number."""
         return int(self.mesh.command(node or self.node, "run", "-d", *arguments, cwd=self.folder()).split()[0])
+
+    def counting(self, node):
+        """A job that numbers its lines until it is let go, followed from that node: (run, gate)."""
+        gate = os.path.join(self.folder(), f"gate-{node.name}")
+        run = self.mesh.run(node, "--no-send", "--profile", "none", "--", "sh", "-c", LINES, gate, cwd=self.folder())
+        run.wait_line(lambda line: line == "20", "it counts", 30)
+        return run, gate
+
+    def assert_counted(self, run, gate):
+        """It still counts; let go it has said every line once, in its first attempt, and has its own exit code."""
+        seen = len(run.out)
+        meshes.wait_until(lambda: len(run.out) > seen + 20, "it goes on counting")
+        with open(gate, "w", encoding="utf-8"):
+            pass
+        self.assertEqual(run.finish(60), 7, run.said())
+        lines = [line for _, line in run.out]
+        self.assertEqual(lines, [str(number) for number in range(len(lines))])
+        self.assertFalse([line for _, line in run.err if "attempt 2" in line], run.err)
 
     def compact(self, first):
         """Submits until the entries of the first jobs are gone from the log; how many jobs there are then."""

@@ -16,7 +16,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from base import MeshCase, meshes  # noqa: E402
 import processes  # noqa: E402
-from test_upgrade import LINES, PRETENDER  # noqa: E402
+from test_upgrade import PRETENDER  # noqa: E402
 
 PASSPHRASE = "correct horse battery staple"
 LOCKED = "k4.secret-pw."
@@ -124,22 +124,6 @@ class LockedCase(MeshCase):
                 continue
             self.assertNotIn("secret-", target)
             self.assertNotIn("memfd", target)
-
-    def counting(self, node):
-        gate = os.path.join(self.folder(), f"gate-{node.name}")
-        run = self.mesh.run(node, "--no-send", "--profile", "none", "--", "sh", "-c", LINES, gate, cwd=self.folder())
-        run.wait_line(lambda line: line == "20", "it counts", 30)
-        return run, gate
-
-    def assert_counted(self, run, gate):
-        seen = len(run.out)
-        meshes.wait_until(lambda: len(run.out) > seen + 20, "it goes on counting")
-        with open(gate, "w", encoding="utf-8"):
-            pass
-        self.assertEqual(run.finish(60), 7, run.said())
-        lines = [line for _, line in run.out]
-        self.assertEqual(lines, [str(number) for number in range(len(lines))])
-        self.assertFalse([line for _, line in run.err if "attempt 2" in line], run.err)
 
 
 class LockHost(LockedCase):

@@ -11,7 +11,6 @@ from base import MeshCase, meshes
 from raft_bench import load_program
 from test_guests import GuestCase
 
-LINES = 'n=0; while [ ! -e "$0" ]; do echo $n; n=$((n+1)); sleep 0.01; done; exit 7'
 
 
 class RotateCase(MeshCase):
@@ -41,11 +40,7 @@ class RotateNode(RotateCase):
         before, process = self.ids(), host.daemon_pid()
         copy = os.path.join(self.folder(), "old-keys")
         shutil.copytree(self.keys(host), copy)
-        gate = os.path.join(self.folder(), "gate")
-        runs = [self.mesh.run(asked, "--no-send", "--profile", "none", "--", "sh", "-c", LINES, gate, cwd=self.folder())
-                for asked in (host, other, self.node)]
-        for run in runs:
-            run.wait_line(lambda line: line == "20", "it counts", 30)
+        runs = [self.counting(asked) for asked in (host, other, self.node)]
         view = self.rotate(host)
         self.assertEqual((view["name"], view["old_key_id"][7:15]), (host.name, before[host.name]))
         self.assertEqual(host.daemon_pid(), process)
@@ -54,16 +49,8 @@ class RotateNode(RotateCase):
         self.assertNotEqual(after[host.name], before[host.name])
         self.assertEqual({**after, host.name: ""}, {**before, host.name: ""}, "the others are who they were")
         self.wait_over(host)
-        for run in runs:
-            seen = len(run.out)
-            meshes.wait_until(lambda: len(run.out) > seen + 20, "it goes on counting")
-        with open(gate, "w", encoding="utf-8"):
-            pass
-        for run in runs:
-            self.assertEqual(run.finish(60), 7, run.said())
-            lines = [line for _, line in run.out]
-            self.assertEqual(lines, [str(number) for number in range(len(lines))])
-            self.assertFalse([line for _, line in run.err if "attempt 2" in line], run.err)
+        for run, gate in runs:
+            self.assert_counted(run, gate)
         # A second time at once: the mesh says when.
         self.assert_refused(self.mesh.attempt(host, "rotate", "node"), 125, "rotate.just_now")
         # What is in the log, and what the host says of itself.

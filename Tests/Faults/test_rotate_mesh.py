@@ -10,7 +10,6 @@ import time
 
 from base import MeshCase, meshes
 from test_guests import GuestCase
-from test_rotate import LINES
 
 
 class MeshKeyCase(MeshCase):
@@ -59,9 +58,7 @@ class RotateMesh(MeshKeyCase):
         first, second, third = self.mesh.nodes[:3]
         before, old_key, old_line = self.fingerprint(first), self.issuer(first), first.command("key", "export")
         old_invitation = second.command("invite")
-        gate = os.path.join(self.folder(), "gate")
-        run = self.mesh.run(second, "--no-send", "--profile", "none", "--", "sh", "-c", LINES, gate, cwd=self.folder())
-        run.wait_line(lambda line: line == "20", "it counts", 30)
+        run, gate = self.counting(second)
         processes = [node.daemon_pid() for node in (first, second, third)]
         # A host that does not have it says which one does.
         done = self.mesh.attempt(second, "rotate", "mesh")
@@ -80,13 +77,7 @@ class RotateMesh(MeshKeyCase):
         self.assertNotEqual(self.fingerprint(first), before)
         meshes.wait_until(lambda: not os.path.exists(self.key_file(third)), "the copy of the old key is deleted")
         self.assertEqual([node.daemon_pid() for node in (first, second, third)], processes)
-        seen = len(run.out)
-        meshes.wait_until(lambda: len(run.out) > seen + 20, "it goes on counting")
-        with open(gate, "w", encoding="utf-8"):
-            pass
-        self.assertEqual(run.finish(60), 7, run.said())
-        lines = [line for _, line in run.out]
-        self.assertEqual(lines, [str(number) for number in range(len(lines))])
+        self.assert_counted(run, gate)
 
         self.assert_refused(self.mesh.attempt(first, "rotate", "mesh"), 125, "rotate.just_now")
         events = json.loads(self.mesh.command(first, "audit", "ls", "--json"))["events"]

@@ -15,7 +15,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from base import MeshCase, meshes  # noqa: E402
 import processes  # noqa: E402
 
-LINES = 'n=0; while [ ! -e "$0" ]; do echo $n; n=$((n+1)); sleep 0.01; done; exit 7'
 # Tests itself well and then is no daemon.
 PRETENDER = "#!/bin/sh\ncase $1 in\nself-test) echo swarmlet 9; echo levels LEVELS;;\n*) exit 1;;\nesac\n"
 OLDER = PRETENDER.replace("LEVELS", "1-99").replace("swarmlet 9", "swarmlet 0.0.9")
@@ -71,24 +70,6 @@ class Upgrade(MeshCase):
         """Whether a process still waits for the new daemon, to take the upgrade back."""
         lines = [processes.command_line(int(name)) for name in os.listdir("/proc") if name.isdigit()]
         return any("upgrade-watch" in words and node.data in words for words in lines)
-
-    def counting(self, node):
-        """A job that numbers its lines until it is let go, followed from that node: (run, let_go)."""
-        gate = os.path.join(self.folder(), f"gate-{node.name}")
-        run = self.mesh.run(node, "--no-send", "--profile", "none", "--", "sh", "-c", LINES, gate, cwd=self.folder())
-        run.wait_line(lambda line: line == "20", "it counts", 30)
-        return run, gate
-
-    def assert_counted(self, run, gate):
-        """Every line once, and its own exit code."""
-        seen = len(run.out)
-        meshes.wait_until(lambda: len(run.out) > seen + 20, "it goes on counting")
-        with open(gate, "w", encoding="utf-8"):
-            pass
-        self.assertEqual(run.finish(60), 7, run.said())
-        lines = [line for _, line in run.out]
-        self.assertEqual(lines, [str(number) for number in range(len(lines))])
-        self.assertFalse([line for _, line in run.err if "attempt 2" in line], run.err)
 
     def test_a_program_that_cannot_do_its_work_here_changes_nothing(self):
         before, process = self.versions(), self.node.daemon_pid()
