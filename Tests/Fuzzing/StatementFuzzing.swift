@@ -33,6 +33,8 @@ enum StatementFuzzing {
             }
         case 4: return note(String(decoding: rest, as: UTF8.self))
         case 5: return proof(rest)
+        case 6: return ownLog(rest)
+        case 7: return end(of: rest)
         default: return nil
         }
     }
@@ -82,6 +84,27 @@ enum StatementFuzzing {
         return nil
     }
 
+    /// Of a log whose end is known nothing but its own lines is whole.
+    private static func ownLog(_ bytes: [UInt8]) -> String? {
+        var check = LineChainCheck(anchors: [log.end], mayBeginLater: true)
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map(Array.init)
+        for line in lines { check.take(line) }
+        check.finish()
+        guard case .whole = check.verdict, let first = LineChain(endingWith: lines[0]), first.count <= log.end.count
+        else {
+            return nil
+        }
+        let known = log.lines.dropFirst(Int(first.count) - 1)
+        return lines.starts(with: known) ? nil : "lines that nobody wrote are whole"
+    }
+
+    private static func end(of bytes: [UInt8]) -> String? {
+        if let flaw = Fuzzer.hasOneMeaning(LineChain.self, bytes) { return flaw }
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let read = LineChain(text) else { return nil }
+        return read.description == text ? nil : "the end of a log that was taken is written in another way"
+    }
+
     private static func tree(_ size: Int) -> Digest {
         func root(_ leaves: ArraySlice<Digest>) -> Digest {
             guard leaves.count > 1 else { return leaves[leaves.startIndex] }
@@ -104,6 +127,11 @@ enum StatementFuzzing {
         guard let version = ProgramVersion("1.2.3") else { preconditionFailure("a version has three numbers") }
         return version
     }
+    private static let log: (lines: [[UInt8]], end: LineChain) = {
+        var end = LineChain()
+        let lines = ["token.used", "auth.denied", "token.rate"].map { end.append([("code", .string($0))]) }
+        return (lines, end)
+    }()
     private static let checkpoint = AuditCheckpoint(origin: "lab", size: 7, root: tree(7))
 
     static func seeds() -> [[UInt8]] {
@@ -117,6 +145,8 @@ enum StatementFuzzing {
         return [
             [0] + keyRotation.encoded(), [1] + meshKeyRotation.encoded(), [2] + role.encoded(),
             [3] + programStatement.encoded(), [4] + Array(note.note.utf8),
+            [6] + log.lines.joined(separator: Array("\n".utf8)), [7] + log.end.encoded(),
+            [7] + Array(log.end.description.utf8),
             // That the entry 6 is in the tree, and that the tree begins with that of four entries.
             proof([6, 7], [MerkleHash.node(leaves[4], leaves[5]), tree(4)]),
             proof([4, 7], [MerkleHash.node(MerkleHash.node(leaves[4], leaves[5]), leaves[6])]),

@@ -23,8 +23,9 @@ public enum MerkleHash {
         }
     }
 
-    private static func hash(prefix: [UInt8], _ bytes: [UInt8]) -> Digest {
-        let input = prefix + bytes
+    private static func hash(prefix: [UInt8], _ bytes: [UInt8]) -> Digest { sha256(prefix + bytes) }
+
+    static func sha256(_ input: [UInt8]) -> Digest {
         var output = [UInt8](repeating: 0, count: Digest.byteCount)
         crypto_hash_sha256(&output, input, UInt64(input.count))
         guard let digest = Digest(bytes: output) else { preconditionFailure("SHA-256 has 32 bytes") }
