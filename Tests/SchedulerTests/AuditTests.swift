@@ -8,7 +8,7 @@ import Tokens
 /// The log of what happened, as the state makes it out of entries.
 struct AuditTests {
     /// A mesh at the level from which on there is a log, with what was said since.
-    private static func audited(_ names: String...) -> StateUnderTest {
+    private static func audited() -> StateUnderTest {
         var mesh = StateUnderTest("owl", "fox")
         mesh.run(.raiseLevel(SchedulerState.auditLevel))
         return mesh
@@ -169,6 +169,28 @@ struct AuditTests {
         #expect(mesh.state.takeAuditLines().count == SchedulerLimits.refusalCodesMax)
         mesh.run(.refusals(NodeID(77), odd))
         #expect(mesh.state.takeAuditLines().isEmpty)
+    }
+
+    @Test("the end of a node's own log is told with the node's number, and read from that line alone")
+    func anchored() throws {
+        var mesh = Self.audited()
+        mesh.run(.raiseLevel(SchedulerState.anchorsLevel))
+        var chain = LineChain()
+        _ = chain.append([("code", .string("token.used"))])
+        #expect(Command.anchored(NodeID(2), chain).level == SchedulerState.anchorsLevel)
+        _ = mesh.state.takeAuditLines()
+        mesh.run(.anchored(NodeID(2), chain))
+        mesh.run(.anchored(NodeID(77), chain))
+        let told = mesh.state.takeAuditLines().map(\.bytes)
+        try #require(told.count == 1)
+        let event = try #require(AuditEvent(line: told[0]))
+        #expect(event.act == .logAnchored)
+        #expect(event.node == "fox")
+        #expect(event.about == "n2, 1 lines, sha256 \(chain.hash.hex)")
+        #expect(AuditEvent.end(ofLogOf: NodeID(2), in: told[0]) == chain)
+        for other in [NodeID(1), NodeID(22)] { #expect(AuditEvent.end(ofLogOf: other, in: told[0]) == nil) }
+        let setting = AuditEvent(.settingChanged, about: event.about)
+        #expect(AuditEvent.end(ofLogOf: NodeID(2), in: setting.line) == nil)
     }
 
     @Test("whatever is proposed: two members have one tree, a snapshot goes on with it", arguments: UInt64(1)...8)

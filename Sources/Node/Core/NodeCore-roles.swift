@@ -63,7 +63,7 @@ extension SchedulerState {
         // Nodes say it by themselves, of what they see, hold, run, and are. Who joins has shown an invitation.
         case .found, .admit, .knock, .updateNode, .nodeLost, .nodeReturned, .place, .report, .checkpoint, .holders,
             .results, .treeHeld, .tick, .recovered, .levels, .raiseLevel, .rankReady, .absent, .back, .moveGang,
-            .refusals:
+            .refusals, .anchored:
             nil
         // Whoever may use a host at all may ask there. Jobs run under the name of who submits, tokens are signed.
         case .submit, .issueToken: nil

@@ -55,7 +55,7 @@ private struct Standing {
         switch command {
         case .found, .nodeLost, .nodeReturned, .place, .tick, .recovered, .raiseLevel: .notItsWord(node.name)
         case .updateNode(let about, _, _, _), .levels(let about, _), .report(let about, _), .absent(let about, _),
-            .back(let about, _), .refusals(let about, _):
+            .back(let about, _), .refusals(let about, _), .anchored(let about, _):
             own(about)
         case .submit(let spec): own(spec.submitNode)
         case .rotateKey(let rotation): own(rotation.node)

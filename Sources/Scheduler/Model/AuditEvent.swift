@@ -33,6 +33,8 @@ public struct AuditEvent: Hashable, Sendable {
         case tokensRevoked = "tokens.revoked"
         /// Requests that one daemon has refused, counted.
         case refused = "refused"
+        /// Where a node's own log ends.
+        case logAnchored = "log.anchored"
     }
 
     /// Counts from 0 without a gap: the index of its leaf in the tree.

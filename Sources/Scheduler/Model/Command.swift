@@ -71,6 +71,9 @@ public enum Command: Hashable, Sendable, CBORCodable {
     case moveGang(AttemptKey)
     /// What a daemon has refused since it last said so. No part of what is refused is in the log by itself.
     case refusals(NodeID, [RefusalCount])
+    /// The end of a node's own log of whom it turned away: what was written before it cannot be altered any more without
+    /// showing.
+    case anchored(NodeID, LineChain)
     /// An invitation is about to be handed out.
     case invitationMade(InvitationMade)
     /// A node has another key from here on.
@@ -131,6 +134,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case 52: self = .moveGang(try map.require(1))
         case 60: self = .refusals(try map.require(1), try map.require(2))
         case 61: self = .invitationMade(try map.require(1))
+        case 62: self = .anchored(try map.require(1), try map.require(2))
         case 70: self = .rotateKey(try map.require(1))
         case 71: self = .rotateIssuer(try map.require(1), try map.require(2))
         case 72: self = .rotateMeshKey(try map.require(1))
@@ -208,6 +212,7 @@ public enum Command: Hashable, Sendable, CBORCodable {
         case .moveGang(let attempt): return .kind(52) { $0.set(1, attempt) }
         case .refusals(let node, let counts): return Command.pair(60, node, counts)
         case .invitationMade(let invitation): return .kind(61) { $0.set(1, invitation) }
+        case .anchored(let node, let chain): return Command.pair(62, node, chain)
         case .rotateKey(let rotation): return .kind(70) { $0.set(1, rotation) }
         case .rotateIssuer(let old, let issuer): return Command.pair(71, old, issuer)
         case .rotateMeshKey(let rotation): return .kind(72) { $0.set(1, rotation) }

@@ -19,8 +19,9 @@ public struct ProtocolLevels: Hashable, Sendable, CBORCodable {
     /// the tasks of a job may hold the processes of an MPI program; a member states, signed, what the person may do who asks.
     /// Level 8: a program that takes the place of another one is signed by the host at which an administrator asked for
     /// it, a recovery makes void the invitations of before, the session key of a revoked host is refused with any identity,
-    /// and of an issued token the holder, the time of signing and the epoch are kept.
-    public static let current = ProtocolLevels(lowest: 1, highest: 8)
+    /// and of an issued token the holder, the time of signing and the epoch are kept. Level 9: the log of what happened says
+    /// where the nodes' own logs end.
+    public static let current = ProtocolLevels(lowest: 1, highest: 9)
 
     public init(lowest: UInt64, highest: UInt64) {
         self.lowest = lowest

@@ -54,6 +54,8 @@ extension SchedulerState {
                 .invitationMade, actor: actor,
                 about: "\(invitation.jti), \(invitation.uses) uses until \(RFC3339.format(invitation.expires))",
                 tokens: [invitation.jti])
+        case .anchored(let node, let chain):
+            return AuditEvent(endOf: chain, keptBy: node, called: nodeName(node))
         case .issueToken(let token):
             return AuditEvent(
                 .tokenCreated, actor: actor ?? token.issuer, about: token.allows, tokens: [token.name])

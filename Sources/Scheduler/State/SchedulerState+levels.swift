@@ -12,6 +12,8 @@ extension SchedulerState {
     public static let recoveryVoidsLevel: UInt64 = 8
     /// From that level on the mesh knows of an issued token who holds it, when it was signed, and in which epoch.
     public static let signedTokensLevel: UInt64 = 8
+    /// From that level on the log of what happened says where the nodes' own logs end.
+    public static let anchorsLevel: UInt64 = 9
     /// From that level on no member runs a program at another's word that is not signed.
     public static let programsLevel: UInt64 = 8
 
@@ -113,6 +115,7 @@ extension Command {
         case .revokeToken, .raiseTokenEpoch: 4
         case .absent, .back, .moveGang: 5
         case .refusals, .invitationMade: SchedulerState.auditLevel
+        case .anchored: SchedulerState.anchorsLevel
         case .rotateKey, .rotateIssuer, .rotateMeshKey: SchedulerState.rotationLevel
         case .configure(let key, _, _): MeshSetting(rawValue: key)?.level ?? 1
         default: 1

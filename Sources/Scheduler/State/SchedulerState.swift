@@ -153,7 +153,7 @@ public struct SchedulerState: Sendable {
         case .back(let node, let absence): try back(node, absence, &events)
         case .moveGang(let attempt): try moveGang(attempt, &events)
         // They change nothing but the log of what happened.
-        case .refusals(let node, _): _ = try memberPosition(node)
+        case .refusals(let node, _), .anchored(let node, _): _ = try memberPosition(node)
         case .invitationMade(let invitation):
             guard invitation.jti.utf8.count <= SchedulerLimits.tokenNameBytesMax else { throw .badToken }
         case .rotateKey(let rotation): try rotate(rotation, &events)

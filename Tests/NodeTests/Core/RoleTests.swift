@@ -140,7 +140,8 @@ struct RoleTests {
             .admit(CoreMesh.record(9), invitation: nil), .nodeLost(first), .removeNode(voter), .standDown(voter, true),
             .submit(mesh.job()), .place([]), .report(voter, []), .tick, .levels(voter, .current), .raiseLevel(8),
             .rankReady(key, nil), .moveGang(key), .absent(voter, Absence(id: 1, nanoseconds: 1)),
-            .back(voter, absence: 1), .refusals(voter, []), .configure(key: "user.note", value: "x", by: "ana"),
+            .back(voter, absence: 1), .refusals(voter, []), .anchored(voter, LineChain()),
+            .configure(key: "user.note", value: "x", by: "ana"),
             .issueToken(TokenRecord(name: "x", issuer: "y", madeBy: "ana", uses: 1, expires: 1)),
         ]
         for command in commands { #expect(code(command, nil, actor: nil) == nil, "\(command)") }

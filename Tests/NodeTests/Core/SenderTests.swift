@@ -56,7 +56,7 @@ struct SenderTests {
         let commands: [(NodeID) -> Command] = [
             { .updateNode($0, addresses: [], capacity: self.capacity, version: "") }, { .levels($0, .current) },
             { .report($0, []) }, { .absent($0, Absence(id: 1, nanoseconds: 1)) }, { .back($0, absence: 1) },
-            { .refusals($0, []) },
+            { .refusals($0, []) }, { .anchored($0, LineChain()) },
         ]
         for command in commands {
             for sender in [voter, worker, client] {
