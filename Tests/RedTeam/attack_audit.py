@@ -34,6 +34,7 @@ def verdict(mesh, node):
     suites=[
         (MERKLE, "an entry that was altered, dropped or moved changes the root"),
         ("Tests/Faults/test_audit.py", "test_each_alteration_of_a_copy_is_named_by_its_first_event"),
+        ("Tests/Faults/test_own_log.py", "test_who_is_turned_away_is_written_down_and_whoever_alters_it_is_found_out"),
     ],
 )
 def altered(team):

@@ -24,6 +24,9 @@ public struct AuditVerdict: Hashable, Sendable {
     public var hint: String?
     /// Pairs of signed notes that cannot both be true, one after the other.
     public var evidence: [String]
+    /// Lines of this node's own log that are kept and fit to what the mesh was told of it; nil where they do not, or there
+    /// is none.
+    public var ownLines: UInt64?
 
     public init(size: UInt64) {
         self.size = size
@@ -54,6 +57,7 @@ extension AuditVerdict: CBORCodable {
         firstBad = try map.optional(9)
         hint = try map.optional(10)
         evidence = try map.require(11)
+        ownLines = try map.optional(12)
     }
 
     public var cbor: CBOR {
@@ -69,6 +73,7 @@ extension AuditVerdict: CBORCodable {
         map.set(9, firstBad)
         map.set(10, hint)
         map.set(11, evidence)
+        map.set(12, ownLines)
         return .map(map)
     }
 }

@@ -24,7 +24,17 @@ final class AuditKeeper: @unchecked Sendable {
     /// How long a voter waits until it has applied what it is asked to sign.
     private static let applyPatience = Interval.seconds(3)
 
-    init(node: MeshNode) { self.node = node }
+    /// Whom this node turned away.
+    let own: RefusalLog
+    private var nextAnchor = Instant.zero
+
+    /// Between two ends of this node's own log that the mesh is told.
+    private static let anchorPause = Interval.seconds(60)
+
+    init(node: MeshNode) {
+        self.node = node
+        own = RefusalLog(path: node.directory.refusals)
+    }
 
     private var state: SchedulerState { node.state }
     private var audit: AuditLog { node.audit }
@@ -33,11 +43,13 @@ final class AuditKeeper: @unchecked Sendable {
     /// Runs until the node stops.
     func run() async {
         let exchange = AuditExchange(node: node)
+        await beginOwnLog()
         while node.isRunning {
             audit.follow(state)
             if exchange.isBehind { await exchange.catchUp() }
             await publish()
             await tellRefusals()
+            await tellEnd()
             do { try await node.loop.sleep(for: AuditKeeper.pause) } catch {
                 if !node.isRunning { return }
             }
@@ -49,6 +61,49 @@ final class AuditKeeper: @unchecked Sendable {
         guard state.isAudited, let due = node.refusals.takeDue(now: node.loop.now) else { return }
         do { _ = try await node.driver.carryOut(.refusals(node.id, due)) } catch {
             node.refusals.putBack(due)
+        }
+    }
+
+    // MARK: This node's own log
+
+    /// Somebody was turned away here.
+    func turnedAway(_ refusal: RefusalLog.Refusal) {
+        node.refusals.count(refusal.code)
+        guard own.failure == nil else { return }
+        own.note(refusal, at: EventLoops.wallClock.nanoseconds)
+        warn()
+    }
+
+    /// Says it where this node's own log has just failed.
+    private func warn() {
+        guard let failure = own.failure else { return }
+        node.log.warning("who is turned away is not written down any more: \(failure)")
+    }
+
+    private func beginOwnLog() async {
+        let id = node.id
+        let told = await audit.perform { store -> LineChain? in
+            var end: LineChain?
+            try store.newest { row in
+                end = AuditEvent.end(ofLogOf: id, in: row.line.bytes)
+                return end == nil
+            }
+            return end
+        }
+        own.begin(after: told ?? nil)
+        warn()
+    }
+
+    /// Where it ends, once a minute at most, and only where something has come.
+    private func tellEnd() async {
+        guard state.level >= SchedulerState.anchorsLevel, node.loop.now >= nextAnchor, own.isUntold else { return }
+        nextAnchor = node.loop.after(AuditKeeper.anchorPause)
+        guard let end = await own.settle(on: node.loop) else { return warn() }
+        do {
+            _ = try await node.driver.carryOut(.anchored(node.id, end))
+            own.hasTold(end)
+        } catch {
+            // The next round says it.
         }
     }
 

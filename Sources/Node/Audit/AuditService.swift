@@ -1,4 +1,5 @@
 import Codec
+import GPUBackend
 import Mesh
 import Ring
 import Scheduler
@@ -120,7 +121,35 @@ struct AuditService {
                 hint: "find out who signed both: swarmlet audit verify --json. A node in wrong hands: "
                     + "swarmlet node revoke NAME")
         }
+        try await judgeOwnLog(&verdict)
         return verdict
+    }
+
+    /// Holds this node's own log against the ends of it that stand in the log of what happened.
+    private func judgeOwnLog(_ verdict: inout AuditVerdict) async throws {
+        let id = node.id
+        let ends = try await read { store in
+            var ends: [LineChain] = []
+            try store.newest { row in
+                if let end = AuditEvent.end(ofLogOf: id, in: row.line.bytes) { ends.append(end) }
+                return true
+            }
+            return ends
+        }
+        let path = node.directory.refusals
+        let checked: Result<LineChainCheck, HostError> = await node.loop.offload {
+            Result { () throws(HostError) in try RefusalLog.check(path, against: ends) }
+        }
+        let hint = "only who can write to that file can have done it. From here on it is as the mesh is told"
+        switch try checked.get().verdict {
+        case .whole(let lines): verdict.ownLines = lines > 0 ? lines : nil
+        case .flaw(.altered(let line)):
+            verdict.fail("audit.own_altered", "line \(line) of \(path) was altered", hint: hint)
+        case .flaw(.misplaced(let line)):
+            verdict.fail("audit.own_altered", "another line stands as number \(line) in \(path)", hint: hint)
+        case .flaw(.missing(let line)):
+            verdict.fail("audit.own_missing", "lines of \(path) are missing, from number \(line) on", hint: hint)
+        }
     }
 
     /// The checkpoint that somebody kept: signed by somebody who is known here.

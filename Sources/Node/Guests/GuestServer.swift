@@ -44,7 +44,12 @@ final class GuestServer: @unchecked Sendable {
             await end(stream)
         } catch {
             let failure = told(error, session)
-            node.refusals.count((error as? AccessRefusal)?.reason.code ?? failure.code)
+            let refused = error as? Refused
+            let reason = (refused?.reason ?? error) as? AccessRefusal
+            node.auditKeeper.turnedAway(
+                RefusalLog.Refusal(
+                    door: "guest", code: reason?.reason.code ?? failure.code, from: "\(session.address)",
+                    token: refused?.token))
             do {
                 try await stream.send(APIReply.failure(failure).encoded())
                 await end(stream)

@@ -248,10 +248,15 @@ struct RequestHandler {
         try await reply(.member(view))
     }
 
+    /// The mesh hears of it, too.
+    private func turnedAway(_ error: NodeError) -> NodeError {
+        node.auditKeeper.turnedAway(RefusalLog.Refusal(door: "here", code: error.code, from: caller.name))
+        return error
+    }
+
     func requireAdministrator() throws {
         guard caller.isAdministrator else {
-            node.refusals.count(NodeError.denied(user: "", what: "").code)
-            throw NodeError.notAdministrator(user: caller.name, node: node.views.nodeName(node.id))
+            throw turnedAway(NodeError.notAdministrator(user: caller.name, node: node.views.nodeName(node.id)))
         }
     }
 
@@ -324,8 +329,7 @@ struct RequestHandler {
     private func ownJob(_ id: JobID, to verb: String) async throws -> JobRecord {
         let record = try job(id, in: try await state(knowing: id))
         guard caller.isAdministrator || record.spec.user == caller.name else {
-            node.refusals.count(NodeError.denied(user: "", what: "").code)
-            throw NodeError.denied(user: caller.name, what: "\(verb) a job of \(record.spec.user)")
+            throw turnedAway(NodeError.denied(user: caller.name, what: "\(verb) a job of \(record.spec.user)"))
         }
         return record
     }

@@ -101,7 +101,8 @@ final class AdmissionServer: @unchecked Sendable {
             _ = try await stream.receive()
         } catch {
             let failure = APIFailure(error)
-            node.refusals.count(failure.code)
+            node.auditKeeper.turnedAway(
+                RefusalLog.Refusal(door: "join", code: failure.code, from: "\(session.address)"))
             node.log.note("turned away \(session.address): \(failure.message)")
             do {
                 try await stream.send(AdmissionReply.refused(failure).encoded())

@@ -6,7 +6,7 @@ import Glibc
 ///
 /// `keys/identity` the node's key · `keys/noise` its session key · `keys/other` both while they are rotated · `keys/mesh` the mesh key, at the founder · `mesh` which
 /// mesh, which number, whose certificates · `peers` where members were last · `gossip` what was known of them · `raft.db` the log · `snapshots/` what it
-/// begins with · `history.db` finished jobs · `audit.db` what happened · `blobs/` files by content · `supervisors/JOB/` jobs
+/// begins with · `history.db` finished jobs · `audit.db` what happened · `refusals` whom this node turned away · `blobs/` files by content · `supervisors/JOB/` jobs
 /// under way · `doors/` sockets for ranks of gangs · `work/` their
 /// directories · `logs/` what they wrote · `setups/` what their setups made · `images/` their roots · `program-before` the
 /// swarmlet before the last upgrade · `program-signed` who wanted the one
@@ -46,6 +46,8 @@ public struct DataDirectory: Hashable, Sendable {
     var history: String { path + "/history.db" }
     /// The log of what happened.
     public var audit: String { path + "/audit.db" }
+    /// Whom this node turned away (`RefusalLog`).
+    public var refusals: String { path + "/refusals" }
     var blobs: String { path + "/blobs" }
     var supervisors: String { path + "/supervisors" }
     var logs: String { path + "/logs" }

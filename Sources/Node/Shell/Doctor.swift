@@ -117,6 +117,11 @@ struct Doctor {
                 check: name, result: "FAIL", detail: "two logs of \(first.size) events were signed",
                 hint: "both notes: swarmlet audit verify. A node in wrong hands: swarmlet node revoke NAME")
         }
+        if let failure = node.auditKeeper.own.failure {
+            return CheckView(
+                check: name, result: "warn", detail: "whom this host turns away is written down no more: \(failure)",
+                hint: "make room or mend the disk, then restart the daemon")
+        }
         let size = node.state.auditSize
         return AuditExchange(node: node).isFarBehind
             ? CheckView(

@@ -344,7 +344,7 @@ final class MeshNode: @unchecked Sendable {
 
     /// What a member said was not done.
     func denied(_ sender: NodeID, _ code: String, _ message: String) {
-        refusals.count(code)
+        auditKeeper.turnedAway(RefusalLog.Refusal(door: "member", code: code, from: views.nodeName(sender)))
         // Once a second at most, so that nobody can fill the log.
         guard loop.now >= nextDenialNote else { return }
         nextDenialNote = loop.after(.seconds(1))

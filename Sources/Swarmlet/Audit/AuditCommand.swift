@@ -185,6 +185,10 @@ enum AuditCommand {
                 try terminal.result("\(index.isMultiple(of: 2) ? "one note" : "the other"):\n\(note)")
             }
             if let hint = verdict.hint { terminal.warn(hint) }
+            if let lines = verdict.ownLines {
+                terminal.note(
+                    "\(lines) line\(lines == 1 ? "" : "s") of whom this host turned away, as the mesh was told")
+            }
             if verdict.flaw == nil, !verdict.missing.isEmpty {
                 terminal.note("not signed yet by \(verdict.missing.joined(separator: ", "))")
             }
@@ -219,6 +223,7 @@ enum AuditCommand {
             ("checkpoint", .optional(verdict.checkpoint)), ("code", .optional(verdict.code)),
             ("flaw", .optional(verdict.flaw)), ("first_bad", verdict.firstBad.map { .count($0) } ?? .null),
             ("hint", .optional(verdict.hint)), ("evidence", .array(verdict.evidence.map { .string($0) })),
+            ("own_lines", verdict.ownLines.map { .count($0) } ?? .null),
         ])
     }
 

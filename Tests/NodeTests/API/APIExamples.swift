@@ -162,6 +162,7 @@ enum APIExamples {
         verdict.missing = ["fox"]
         verdict.checkpoint = "note"
         verdict.evidence = ["one", "two"]
+        verdict.ownLines = 3
         verdict.fail("audit.altered", "event 1 was altered", at: 1, hint: "look")
         return verdict
     }()
