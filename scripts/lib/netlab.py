@@ -43,6 +43,15 @@ class Host(meshes.Node):
         self.seen_as = self.addresses
 
     @property
+    def names(self):
+        return f"/run/utsns/{self.namespace}"
+
+    @property
+    def enter(self):
+        """What starts a command on this host."""
+        return ["nsenter", f"--net=/run/netns/{self.namespace}", f"--uts={self.names}"]
+
+    @property
     def _flags(self):
         # What a user types: the default port on every address.
         return ["--simulate-gpus", "1"] if self.has_gpu else []
@@ -50,6 +59,9 @@ class Host(meshes.Node):
     def build(self, translated=False, only6=False, mtu=None, delay=None, gpu=False):
         self.has_gpu = gpu
         sh("ip", "netns", "add", self.namespace)
+        # A name of its own, by which programs of several hosts tell these apart.
+        with open(self.names, "x", encoding="ascii"):
+            sh("unshare", f"--uts={self.names}", "hostname", self.name)
         self.ip("link", "set", "lo", "up")
         if translated:
             self._build_router()
@@ -137,9 +149,10 @@ class Lab(meshes.Mesh):
         """special: number -> what `Host.build` takes."""
         if os.getpid() != 1:
             raise meshes.MeshError("only scripts/netlab may do this: it needs namespaces of its own")
-        if not os.path.ismount("/run/netns"):
-            os.makedirs("/run/netns", exist_ok=True)
-            sh("mount", "-t", "tmpfs", "netns", "/run/netns")
+        for folder in ("/run/netns", "/run/utsns"):
+            if not os.path.ismount(folder):
+                os.makedirs(folder, exist_ok=True)
+                sh("mount", "-t", "tmpfs", "namespaces", folder)
         sh("ip", "link", "set", "lo", "up")
         super().__init__(binary or meshes.build_binary(), "lab", nodes=0)
         self.delay_lines = []
@@ -151,8 +164,7 @@ class Lab(meshes.Mesh):
 
     def attempt(self, node, *arguments, stdin=None, seconds=meshes.COMMAND_SECONDS, cwd=None):
         try:
-            return subprocess.run(["nsenter", f"--net=/run/netns/{node.namespace}", self.binary,
-                                   *self.arguments(node, arguments)], input=stdin or "", text=True,
+            return subprocess.run([*node.enter, self.binary, *self.arguments(node, arguments)], input=stdin or "", text=True,
                                   capture_output=True, env=self.environment, timeout=seconds, cwd=cwd or self.folder)
         except subprocess.TimeoutExpired as late:
             raise meshes.MeshError(f"{node.name}: swarmlet {' '.join(arguments)} had not ended after {seconds:g} s; "
@@ -195,6 +207,9 @@ class Lab(meshes.Mesh):
             subprocess.run(["ip", "link", "delete", host.outside], capture_output=True)
         for path in sorted(os.listdir("/run/netns")):
             sh("ip", "netns", "delete", path)
+        for path in os.listdir("/run/utsns"):
+            sh("umount", f"/run/utsns/{path}")
+            os.remove(f"/run/utsns/{path}")
         # Cables end with the namespaces that they lead to; those of delay lines lead nowhere.
         for line in self.delay_lines:
             sh("ip", "link", "delete", line.right)
@@ -297,7 +312,7 @@ def main():
         lab.wait_alive(lab.nodes[0], len(lab.nodes))
         print("A mesh of namespaces on this machine. To type on a host:", flush=True)
         for host in lab.nodes:
-            print(f"  nsenter --net=/run/netns/{host.namespace} {lab.binary} members --data-dir {host.data}")
+            print(f"  {' '.join(host.enter)} {lab.binary} members --data-dir {host.data}")
         print("It ends with this shell.", flush=True)
         subprocess.run([os.environ.get("SHELL", "/bin/sh")])
 

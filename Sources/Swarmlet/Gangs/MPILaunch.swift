@@ -43,6 +43,8 @@ struct MPILaunch {
             variables += [
                 ("OMPI_MCA_btl_tcp_if_include", interface), ("OMPI_MCA_oob_tcp_if_include", interface),
                 ("PRTE_MCA_prte_if_include", interface), ("HYDRA_IFACE", interface),
+                // Intel's would look up the name of its host, which the others need not know.
+                ("I_MPI_HYDRA_IFACE", interface),
             ]
         }
         self.variables = variables
