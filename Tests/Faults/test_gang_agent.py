@@ -130,6 +130,41 @@ class GangAgent(MeshCase):
             "its host has it again")
         self.said(job, f"again {hosts[1].name}")
 
+    def test_a_launcher_that_loses_its_agents_with_a_daemon_begins_anew_and_one_that_fails_by_itself_does_not(self):
+        with open(os.path.join(self.folder(), "mpiexec"), "w", encoding="ascii") as file:
+            # As Hydra does it: the agent stays, and everything fails with it.
+            file.write("#!/bin/sh\n"
+                       "rm -f stay\n"
+                       f"{AGENT} 1 '[ $SWARMLET_ATTEMPT = 2 ] || touch stay; while [ -e stay ]; do sleep 0.1; done' &\n"
+                       "agent=$!\necho begun $SWARMLET_ATTEMPT\n"
+                       "wait $agent || exit 255\n"
+                       "[ -e fails ] && exit 8\nexit 0\n")
+        os.chmod(file.name, 0o755)
+        for which in (0, 1):
+            with self.subTest(f"the daemon of rank {which}"):
+                job = self.submit("--nodes", "2", "--mpi", "--", "./mpiexec")
+                self.said(job, "begun 1")
+                hosts = [self.host(job, 0), self.host(job, 1)]
+                meshes.wait_until(lambda: self.mesh.attempt(hosts[1], "exec", f"{job}_1", "--", "test", "-e", "/run/job/stay")
+                                  .returncode == 0, "the agent's command runs")
+                hosts[which].kill_daemon()
+                hosts[which].start_again()
+                done = self.mesh.attempt(self.node, "wait", str(job), seconds=90)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.said(job, "begun 2")
+        # Its own failure is its own, also after a daemon was replaced that it did not need.
+        job = self.submit("--nodes", "2", "--mpi", "--", "./mpiexec")
+        self.said(job, "begun 1")
+        hosts = [self.host(job, 0), self.host(job, 1)]
+        self.mesh.command(hosts[0], "exec", f"{job}_0", "--", "touch", "/run/job/fails")
+        other = next(node for node in self.mesh.nodes if node not in hosts)
+        other.kill_daemon()
+        other.start_again()
+        self.mesh.wait_alive(self.node, 3)
+        meshes.wait_until(lambda: self.mesh.attempt(hosts[1], "exec", f"{job}_1", "--", "rm", "/run/job/stay").returncode == 0,
+                          "the agent's command may end")
+        self.assertEqual(self.mesh.attempt(self.node, "wait", str(job), seconds=90).returncode, 8)
+
     def test_other_jobs_find_no_way_to_a_gang_and_other_users_are_not_heard(self):
         job = self.gang("exec sleep 600")
         self.mesh.wait_running(self.node, job)

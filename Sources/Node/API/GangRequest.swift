@@ -7,6 +7,9 @@ public enum GangRequest: Hashable, Sendable {
     case start(host: String, arguments: [String])
     /// Answered with `done` once rank 0 has ended well.
     case waitForFirst
+    /// The program that rank 0 started on the hosts of the gang has failed. Where a daemon was replaced under it the gang
+    /// begins anew, and the call ends with this rank; else it is answered with `done`.
+    case hasFailed
 }
 
 extension GangRequest: CBORCodable {
@@ -19,6 +22,7 @@ extension GangRequest: CBORCodable {
             guard !arguments.isEmpty else { throw .invalid("nothing to run") }
             self = .start(host: try map.require(1), arguments: arguments)
         case 2: self = .waitForFirst
+        case 3: self = .hasFailed
         default: throw .invalid("gang request \(number) is not known to this version")
         }
     }
@@ -31,6 +35,7 @@ extension GangRequest: CBORCodable {
             map.set(2, arguments)
             return numbered(1, .map(map))
         case .waitForFirst: return numbered(2)
+        case .hasFailed: return numbered(3)
         }
     }
 }

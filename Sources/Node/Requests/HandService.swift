@@ -38,8 +38,9 @@ struct HandService {
         try await pass(passed, to: live.node, stream)
     }
 
-    /// Starts a command for a rank of a gang on the host of another, beside the first rank there.
-    func start(_ arguments: [String], besides first: AttemptKey, _ stream: any MessageStream) async throws {
+    /// Starts a command for a rank of a gang on the host of another, beside the first rank there. False: the way there was
+    /// lost before its end was told.
+    func start(_ arguments: [String], besides first: AttemptKey, _ stream: any MessageStream) async throws -> Bool {
         guard let live = node.state.attempt(first) else { throw NodeError.gangOver(first.job) }
         let request = HandRequest(
             job: first.job, task: first.task, attempt: first.attempt, kind: .run(arguments: arguments, terminal: nil),
@@ -47,9 +48,12 @@ struct HandService {
         guard live.node == node.id else { return try await pass(request, to: live.node, stream) }
         try await node.runner.started(first)
         try await carryOut(request, first, stream)
+        return true
     }
 
-    private func pass(_ request: HandRequest, to peer: NodeID, _ stream: any MessageStream) async throws {
+    /// Whether its end was among what came back.
+    @discardableResult
+    private func pass(_ request: HandRequest, to peer: NodeID, _ stream: any MessageStream) async throws -> Bool {
         let there = try await node.peers.openStream(.hands, to: peer)
         defer { there.cancel() }
         try await there.send(APIRequest.hand(request).encoded())
@@ -62,7 +66,13 @@ struct HandService {
             if !Task.isCancelled { there.cancel() }
         }
         defer { forth.cancel() }
-        while let bytes = try await there.receive() { try await stream.send(bytes) }
+        var last: [UInt8] = []
+        while let bytes = try await there.receive() {
+            try await stream.send(bytes)
+            last = bytes
+        }
+        guard !last.isEmpty, case .hand(.ended) = try APIReply(encoded: last) else { return false }
+        return true
     }
 
     private func carryOut(_ request: HandRequest, _ key: AttemptKey, _ stream: any MessageStream) async throws {

@@ -23,6 +23,11 @@ final class GangDoors: @unchecked Sendable {
         var accepting: Task<Void, Never>?
         /// Calls that are being answered.
         var calls = 0
+        /// Commands on other hosts whose end nobody has told, and the sessions by which that would come.
+        var commands: [UInt64: (peer: NodeID, session: Session)] = [:]
+        var commandCount: UInt64 = 0
+        /// A daemon of this host has ended while a command was under way.
+        var wasCut = false
 
         init(_ key: AttemptKey, _ gang: GangSpec, user: UInt32, _ listener: Listener) {
             self.key = key
@@ -43,6 +48,7 @@ final class GangDoors: @unchecked Sendable {
     /// Who says nothing for so long is sent away.
     private static let requestDeadline = Interval.seconds(10)
     private static let acceptPause = Interval.milliseconds(100)
+    private static let anewPause = Interval.seconds(1)
 
     init(node: MeshNode) { self.node = node }
 
@@ -86,6 +92,7 @@ final class GangDoors: @unchecked Sendable {
         let user = try (plan.account ?? plan.lookedUpAccount()).user
         let opened = Door(
             plan.key, gang, user: user?.user ?? geteuid(), try listen(in: directory(of: plan.key), as: user))
+        opened.wasCut = HostFiles.exists(commandsMark(plan.key))
         doors[plan.key] = opened
         opened.accepting = node.loop.spawn("door of \(plan.key.job).\(plan.key.task)") { [self] in
             await accept(opened)
@@ -209,14 +216,70 @@ final class GangDoors: @unchecked Sendable {
         switch request {
         case .start(let host, let arguments):
             let number = try node.gangs.number(of: host, for: door.key, door.gang)
-            guard let first = node.gangs.firstRank(onNode: number, of: door.key, door.gang) else {
-                throw NodeError.gangOver(door.key.job)
+            guard let first = node.gangs.firstRank(onNode: number, of: door.key, door.gang),
+                let peer = node.state.attempt(first)?.node
+            else { throw NodeError.gangOver(door.key.job) }
+            let command = try await began(on: peer, door)
+            if try await HandService(node: node).start(arguments, besides: first, stream) { try ended(command, door) }
+        case .hasFailed:
+            try await node.loop.answer(stream) { [self] in
+                if try await isCutOff(door) { try await beginAnew(door) }
             }
-            try await HandService(node: node).start(arguments, besides: first, stream)
+            try await stream.send(APIReply.done.encoded())
         case .waitForFirst:
             try await node.loop.answer(stream) { [self] in try await waitForFirst(door) }
             try await stream.send(APIReply.done.encoded())
         }
+    }
+
+    // MARK: Commands that lose their daemons
+
+    /// There while commands are under way: who finds it when it begins was preceded by a daemon that left them alone.
+    private func commandsMark(_ key: AttemptKey) -> String { directory(of: key) + "/commands" }
+
+    private func began(on peer: NodeID, _ door: Door) async throws -> UInt64 {
+        door.commandCount += 1
+        let command = door.commandCount
+        guard peer != node.id else { return command }
+        // Where there is no session yet this makes one.
+        _ = try await node.peers.echo(peer)
+        guard let session = node.peers.session(with: peer) else { return command }
+        if door.commands.isEmpty { try HostFiles.replace(commandsMark(door.key), with: []) }
+        door.commands[command] = (peer, session)
+        return command
+    }
+
+    private func ended(_ command: UInt64, _ door: Door) throws {
+        guard door.commands.removeValue(forKey: command) != nil, door.commands.isEmpty else { return }
+        if doors[door.key] === door { try HostFiles.removeTree(commandsMark(door.key)) }
+    }
+
+    /// Whether a daemon that held a command of the rank was replaced before the command had ended: the rank's own program
+    /// has failed for that then. Its own failure takes its commands along as well, but not the sessions with their hosts.
+    private func isCutOff(_ door: Door) async throws -> Bool {
+        if door.wasCut { return true }
+        for (peer, session) in door.commands.values {
+            // A session that is dead and does not know it yet is so after this.
+            _ = try await node.peers.echo(peer)
+            if node.peers.session(with: peer) !== session { return true }
+        }
+        return false
+    }
+
+    /// Has all ranks begin anew, and waits until this one has ended with the others.
+    private func beginAnew(_ door: Door) async throws {
+        node.log.note("job \(door.key.job) begins anew: what it ran on other hosts ended with a daemon")
+        while node.state.attempt(door.key) != nil {
+            do {
+                _ = try await node.driver.carryOut(.moveGang(door.key))
+                while node.state.attempt(door.key) != nil { try await node.driver.changes.wait() }
+            } catch  where !(error is RingError) {
+                // There may be no leader just now; who ends this call ends the wait.
+                node.log.note("job \(door.key.job) cannot be told to begin anew yet: \(APIFailure(error).message)")
+                try await node.loop.sleep(for: GangDoors.anewPause)
+            }
+        }
+        throw NodeError.gangOver(door.key.job)
     }
 
     private func waitForFirst(_ door: Door) async throws {

@@ -1,10 +1,11 @@
+import CLinux
 import Codec
 import GPUBackend
 import Glibc
 import Node
 
-/// `swarmlet mpi`: the command of every rank of `run --mpi`. On the gang's first host it turns into `mpirun`, told who the
-/// hosts are and how to reach them; on the others it keeps the place in which `mpirun` starts its processes.
+/// `swarmlet mpi`: the command of every rank of `run --mpi`. On the gang's first host it runs `mpirun`, told who the hosts
+/// are and how to reach them; on the others it keeps the place in which `mpirun` starts its processes.
 enum MPICommand {
     static let declaration = Command(
         "mpi", summary: "Be a host of an MPI program, inside of a gang",
@@ -14,6 +15,8 @@ enum MPICommand {
         examples: [.init("swarmlet mpi --slots 4 -- ./solve", "as run --mpi starts it")],
         visibility: .hidden, run: run)
 
+    private static let endings = [SIGTERM, SIGINT, SIGHUP]
+
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
         guard let rank = Environment.value("NODE_RANK"), let file = Environment.value("SWARMLET_HOSTFILE") else {
             throw .conflict(
@@ -22,8 +25,8 @@ enum MPICommand {
         }
         guard rank == "0" else {
             // The processes of the program here may want to end well before the grace time is over.
-            for number in [SIGTERM, SIGINT, SIGHUP] { signal(number, SIG_IGN) }
-            try RankDoor.waitForFirst()
+            for number in endings { signal(number, SIG_IGN) }
+            try RankDoor.wait(.waitForFirst)
             return ExitCode.success
         }
         let text = String(decoding: try ReadFile.whole(file, limitBytes: 1 << 20), as: UTF8.self)
@@ -35,7 +38,9 @@ enum MPICommand {
         // What the user has set may be better.
         for (name, value) in launch.variables { setenv(name, value, 0) }
         for name in RankAgent.ownNames { unsetenv(name) }
-        throw execute(launch.arguments)
+        let code = follow(try start(launch.arguments))
+        if code != 0, !isAskedToEnd { tellFailure(terminal) }
+        return code
     }
 
     private static func write(_ text: String, to path: String) throws(CommandError) {
@@ -44,16 +49,52 @@ enum MPICommand {
         }
     }
 
-    /// Returns only when it cannot be done.
-    private static func execute(_ arguments: [String]) -> CommandError {
+    private static func start(_ arguments: [String]) throws(CommandError) -> pid_t {
+        // What ends the rank is sent to all of its processes, so `mpirun` hears of it by itself.
+        var (none, ending) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        sigemptyset(&ending)
+        for number in endings { sigaddset(&ending, number) }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        sigprocmask(SIG_BLOCK, &ending, nil)
         var pointers = arguments.map { strdup($0) } + [nil]
-        execvp(arguments[0], &pointers)
-        let number = errno
-        for pointer in pointers { free(pointer) }
-        return .refused(
-            APIFailure(
-                code: "job.mpi_missing", message: "\(arguments[0]) cannot be run here: \(SystemError.text(number))",
-                hint: "install an MPI on each host (openmpi-bin, mpich), or bring it: --image, --setup",
-                exitCode: number == ENOENT ? 127 : 126))
+        defer { for pointer in pointers { free(pointer) } }
+        var process: pid_t = 0
+        let number = posix_spawnp(&process, arguments[0], nil, &attributes, &pointers, environ)
+        guard number == 0 else {
+            throw .refused(
+                APIFailure(
+                    code: "job.mpi_missing", message: "\(arguments[0]) cannot be run here: \(SystemError.text(number))",
+                    hint: "install an MPI on each host (openmpi-bin, mpich), or bring it: --image, --setup",
+                    exitCode: number == ENOENT ? 127 : 126))
+        }
+        return process
+    }
+
+    /// Its exit code, once it has ended.
+    private static func follow(_ process: pid_t) -> Int32 {
+        var (status, value): (Int32, Int32) = (0, 0)
+        while waitpid(process, &status, 0) < 0 && errno == EINTR {}
+        return clinux_wait_status(status, &value) == 1 ? value : 128 + value
+    }
+
+    private static var isAskedToEnd: Bool {
+        var pending = sigset_t()
+        sigpending(&pending)
+        return endings.contains { sigismember(&pending, $0) == 1 }
+    }
+
+    /// A launcher that stays with its agents (Hydra, and that of Open MPI 5) fails where a daemon is replaced, on any host:
+    /// then this rank does not end by its failure, but with the gang, which begins anew.
+    private static func tellFailure(_ terminal: Terminal) {
+        do throws(CommandError) { try RankDoor.wait(.hasFailed) } catch {
+            // It ends with the others meanwhile.
+            if case .refused(let failure) = error, failure.code == "job.gang.over" { return }
+            terminal.report(error)
+        }
     }
 }

@@ -20,14 +20,14 @@ enum RankDoor {
         }
     }
 
-    /// Waits until rank 0 has ended well, however often the daemon is replaced meanwhile.
-    static func waitForFirst() throws(CommandError) {
+    /// Asks until it is answered, however often the daemon is replaced meanwhile.
+    static func wait(_ request: GangRequest) throws(CommandError) {
         while true {
             do throws(CommandError) {
                 let client = try connect()
-                try client.send(.gang(.waitForFirst))
+                try client.send(.gang(request))
                 guard case .done = try client.reply() else {
-                    throw .badAnswer(reason: "another reply than that the first rank has ended")
+                    throw .badAnswer(reason: "another reply than that it is done")
                 }
                 return
             } catch {

@@ -96,6 +96,7 @@ enum APIExamples {
             .upgrade(UpgradeRequest(step: .prepare, program: .zero, tree: .zero, statement: programStatement)),
             .put(PutRequest(job: 1, task: 2, manifest: Bytes([1]))),
             .gang(.start(host: "10.0.0.2", arguments: ["orted", "-mca"])), .gang(.waitForFirst),
+            .gang(.hasFailed),
             .put(PutRequest(job: 1, task: 2, tree: .zero, attempt: 3)),
         ] + transfers.map(APIRequest.transfer)
 
