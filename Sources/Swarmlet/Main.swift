@@ -54,8 +54,13 @@ struct Main {
                 return ExitCode.success
             }
             let asked = Terminal(
-                format: invocation.has("json") ? .json : .text, volume: invocation.has("quiet") ? .quiet : .normal)
-            return told(by: asked) { () throws(CommandError) in try command.run(invocation, asked) }
+                format: invocation.has("json") ? .json : .text, volume: invocation.has("quiet") ? .quiet : .normal,
+                passesControls: invocation.has("raw"))
+            return told(by: asked) { () throws(CommandError) in
+                let code = try command.run(invocation, asked)
+                try asked.endPass()
+                return code
+            }
         }
     }
 

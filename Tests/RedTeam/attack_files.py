@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import pty
+import re
 import select
 import subprocess
 import time
@@ -263,6 +264,31 @@ def others(team):
     return f"{len(asks)} ways for 5 numbers each: one answer, whether the job is there or not; one's own job is shown"
 
 
+def on_terminal(team, *arguments):
+    """What a command shows on a terminal."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [team.binary, arguments[0], "--data-dir", team.node.data, *arguments[1:]],
+        stdout=slave,
+        stderr=slave,
+        stdin=subprocess.DEVNULL,
+        env=team.mesh.environment,
+    )
+    os.close(slave)
+    said = b""
+    while select.select([master], [], [], 20)[0]:
+        try:
+            piece = os.read(master, 65_536)
+        except OSError:
+            break
+        if not piece:
+            break
+        said += piece
+    process.wait(timeout=20)
+    os.close(master)
+    return said
+
+
 @row(
     "F07",
     "logs with terminal escapes, CR, NUL, 10 MiB lines, forged lines, bidi",
@@ -299,40 +325,12 @@ def escapes(team):
     shown = team.node.command("ps", "-a") + team.mesh.attempt(team.node, "inspect", str(job)).stdout
     team.check("\x1b" not in shown, "a name or a command steers the terminal of ps or inspect")
     tried = "refused" if done.returncode else "shown without its escapes"
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [team.binary, "logs", "--data-dir", team.node.data, "--tail", "3", str(job)],
-        stdout=slave,
-        stderr=slave,
-        stdin=subprocess.DEVNULL,
-        env=team.mesh.environment,
+    said = on_terminal(team, "logs", str(job))
+    steering = re.sub(rb"\x1b\[[0-9;:]*[mK]", b"", said)
+    team.check(b"last" in said and b"\x1b[31mred" in said, "lines or colours are not shown on a terminal")
+    team.check(
+        not re.search(rb"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]|\xe2\x80\xae|\xff", steering), "a job steers the terminal of logs"
     )
-    os.close(slave)
-    said = b""
-    while select.select([master], [], [], 20)[0]:
-        try:
-            piece = os.read(master, 65_536)
-        except OSError:
-            break
-        if not piece:
-            break
-        said += piece
-    process.wait(timeout=20)
-    os.close(master)
-    team.check(b"last" in said, "the last line is not shown on a terminal")
-    first = (
-        subprocess.run(
-            ["script", "-qec", f"{team.binary} logs --data-dir {team.node.data} {job}", "/dev/null"],
-            capture_output=True,
-            env=team.mesh.environment,
-            timeout=60,
-            stdin=subprocess.DEVNULL,
-        )
-        if os.path.exists("/usr/bin/script")
-        else None
-    )
-    if first and b"\x1b]0;owned" in first.stdout:
-        team.part(
-            "on a terminal logs passes on what a job writes, colours and escapes too, as docker and kubectl do; there is no --raw to ask for it"
-        )
-    return f"in a pipe byte for byte; daemon logs and tables without escapes; a name with escapes {tried}; lines of 10 MiB and NUL whole"
+    team.check(rb"\x1b]0;owned\x07\x1b[2J" in said, "what would steer the terminal is not written out")
+    team.check(b"\x1b]0;owned\x07" in on_terminal(team, "logs", "--raw", str(job)), "--raw is not what the job wrote")
+    return f"in a pipe byte for byte, on a terminal but for colours written out, with --raw not; daemon logs and tables without escapes; a name with escapes {tried}; lines of 10 MiB and NUL whole"

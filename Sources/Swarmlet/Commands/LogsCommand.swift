@@ -16,6 +16,7 @@ enum LogsCommand {
             Flag("stderr", "only what it wrote to stderr"),
             Flag("attempt", .count(placeholder: "N", 1...UInt64(UInt32.max)), "of this attempt (default: the newest)"),
             Flag("timestamps", short: "t", "the time before each line, in UTC"),
+            Flag("raw", "on a terminal, show what would steer it, as well (default: written out)"),
         ],
         details: [
             "JOB is the id of a job, JOB_INDEX one task of an array, JOB:RANK one rank of a gang. Of a gang each line begins\n"

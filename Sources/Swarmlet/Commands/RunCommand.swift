@@ -17,6 +17,7 @@ enum RunCommand {
             Flag("name", short: "J", .text(placeholder: "NAME"), "name of the job (default: the command's)"),
             Flag("input", short: "i", "let it read what comes on stdin here; its end is passed on"),
             Flag("detach", short: "d", "print the job's id and return at once"),
+            Flag("raw", "on a terminal, show what would steer it, as well (default: written out)"),
             Flag("array", short: "a", .count(placeholder: "N", 1...1_000_000), "N tasks, 0 to N-1 in SWARMLET_TASK_ID"),
             Flag(
                 "nodes", .count(placeholder: "N", 1...1024),

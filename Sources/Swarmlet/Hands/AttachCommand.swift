@@ -8,6 +8,9 @@ enum AttachCommand {
     static let declaration = Command(
         "attach", summary: "Follow a job from where it is, and exit with its exit code",
         operands: .words(placeholder: "JOB", least: 1, most: 1),
+        flags: [
+            Flag("raw", "on a terminal, show what would steer it, as well (default: written out)")
+        ],
         details: [
             "What the job has written before is in: swarmlet logs JOB. Ctrl-C twice within 3 s cancels; Ctrl-\\ or a closed\n"
                 + "terminal detaches again and the job goes on. Without a terminal, SIGINT and SIGTERM cancel."

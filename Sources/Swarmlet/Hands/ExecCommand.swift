@@ -11,6 +11,7 @@ enum ExecCommand {
         flags: [
             Flag("interactive", short: "i", "pass on what comes on standard input"),
             Flag("tty", short: "t", "give it a terminal: this one"),
+            Flag("raw", "on a terminal, show what would steer it, as well (default: written out)"),
         ],
         details: [
             "It sees what the job sees, as the same user and within the same limits, on whatever host that is, and ends with\n"
@@ -26,6 +27,8 @@ enum ExecCommand {
     private static func run(_ invocation: Invocation, _ terminal: Terminal) throws(CommandError) -> Int32 {
         let reference = try JobReference(invocation.operands[0], for: "exec")
         let hasTerminal = invocation.has("tty")
+        // Its own terminal is this one.
+        if hasTerminal { terminal.passesControls = true }
         if hasTerminal, isatty(0) != 1 {
             throw .conflict(message: "-t needs a terminal, and standard input is none", hint: "leave out -t")
         }

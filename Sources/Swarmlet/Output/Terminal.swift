@@ -10,8 +10,12 @@ final class Terminal {
     let format: Format
     let volume: Volume
     let stdoutIsTerminal: Bool
+    private let stderrIsTerminal: Bool
     /// Whether a person reads stderr now: a terminal, and `CI` not set.
     let stderrIsInteractive: Bool
+    /// What a job writes is shown as it is, even where it steers the terminal.
+    var passesControls: Bool
+    private var filters = [ControlFilter(), ControlFilter()]
     private var progressIsShown = false
 
     enum Format {
@@ -24,11 +28,13 @@ final class Terminal {
         case quiet
     }
 
-    init(format: Format, volume: Volume) {
+    init(format: Format, volume: Volume, passesControls: Bool = false) {
         self.format = format
+        self.passesControls = passesControls
         self.volume = volume
         stdoutIsTerminal = isatty(1) == 1
-        stderrIsInteractive = isatty(2) == 1 && Environment.value("CI") == nil
+        stderrIsTerminal = isatty(2) == 1
+        stderrIsInteractive = stderrIsTerminal && Environment.value("CI") == nil
     }
 
     /// Whether a question can be asked and answered.
@@ -48,14 +54,28 @@ final class Terminal {
     /// Writes one JSON object and a newline to stdout.
     func result(_ json: JSON) throws(CommandError) { try write(json.encoded() + [10], to: 1) }
 
-    /// Passes bytes of a job on as they are.
+    /// Passes bytes of a job on: as they are into a file or a pipe, on a terminal without what would steer it.
     func pass(_ bytes: [UInt8], to stream: OutputStream) throws(CommandError) {
         if stream == .stderr || stdoutIsTerminal { clearProgress() }
-        try write(bytes, to: stream == .stdout ? 1 : 2)
+        let shown = isFiltered(stream) ? filters[stream.rawValue].take(bytes) : bytes
+        try write(shown, to: stream.descriptor)
     }
 
-    enum OutputStream {
+    /// After the last of a job's bytes.
+    func endPass() throws(CommandError) {
+        for stream in [OutputStream.stdout, .stderr] where isFiltered(stream) {
+            try write(filters[stream.rawValue].rest(), to: stream.descriptor)
+        }
+    }
+
+    private func isFiltered(_ stream: OutputStream) -> Bool {
+        !passesControls && (stream == .stdout ? stdoutIsTerminal : stderrIsTerminal)
+    }
+
+    enum OutputStream: Int {
         case stdout, stderr
+
+        fileprivate var descriptor: Int32 { self == .stdout ? 1 : 2 }
     }
 
     // MARK: Messages

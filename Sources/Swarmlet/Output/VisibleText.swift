@@ -38,7 +38,7 @@ enum VisibleText {
         }
     }
 
-    private static func name(_ scalar: Unicode.Scalar) -> String {
+    static func name(_ scalar: Unicode.Scalar) -> String {
         let digits = String(scalar.value, radix: 16)
         if scalar.value > 0xFF { return "\\u{\(digits)}" }
         return digits.utf8.count == 1 ? "\\x0\(digits)" : "\\x\(digits)"
