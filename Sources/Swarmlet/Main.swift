@@ -7,7 +7,10 @@ struct Main {
     static func main() {
         let arguments = CommandLine.arguments
         // Before anything else: a supervisor clones processes and may never have had a second thread.
-        if arguments.count == 3, arguments[1] == "supervisor" { exit(SupervisorMain.run(directory: arguments[2])) }
+        if arguments.count >= 3, arguments[1] == "supervisor" {
+            let expectsStrict = arguments.dropFirst(3).first == SupervisorMain.strict
+            exit(SupervisorMain.run(directory: arguments[2], expectsStrict: expectsStrict))
+        }
         if RankAgent.isMeant(arguments[0]) { exit(RankAgent.run(Array(arguments.dropFirst()))) }
         let code = run(Array(CommandLine.arguments.dropFirst()))
         GuestDoor.close()

@@ -65,7 +65,7 @@ struct SandboxPlanTests {
         let written = plan.steps.compactMap { step -> String? in
             if case .file(let target, _) = step { target } else { nil }
         }
-        #expect(written == ["/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/hosts"])
+        #expect(written == ["/etc/nsswitch.conf", "/etc/hosts", "/etc/passwd", "/etc/group"])
         #expect(!plan.steps.contains { $0.target.hasPrefix("/sys") || $0.target.hasPrefix("/home") })
         #expect(plan.hasSingleUser && plan.hasOwnNetwork && plan.hostName == "swarmlet")
     }
@@ -81,6 +81,29 @@ struct SandboxPlanTests {
         let run = try #require(plan.steps.firstIndex { $0.target == "/run" })
         let resolver = try #require(plan.steps.firstIndex { $0.target == "/run/systemd/resolve/stub-resolv.conf" })
         #expect(run < resolver)
+    }
+
+    @Test(
+        "a strict root begins with what is the same for all attempts without the network, and that is nothing of theirs"
+    )
+    func commonSteps() {
+        let first = plan(.strict)
+        let common = first.steps.prefix(first.commonCount)
+        #expect(common.count > 20 && common.count < first.steps.count)
+        let others = [
+            plan(.strict, user: 2_000), plan(.strict, hidden: ["/opt/secrets"], devices: ["/dev/nvidia0"]),
+            plan(.strict, mounts: [MountRequest(source: "/data", target: "/data", isWritable: true)]),
+            plan(.strict) { spec in
+                spec.memoryBytes = 1 << 30
+                spec.workingDirectory = "/var/lib/swarmlet/work/8.1.2"
+                spec.writableDirectories = ["/scratch"]
+            },
+        ]
+        for other in others {
+            #expect(other.commonCount == first.commonCount && other.steps.prefix(other.commonCount) == common)
+        }
+        #expect(plan(.strict, network: true).steps.prefix(first.commonCount) != common)
+        #expect(plan(.standard).commonCount == 0)
     }
 
     @Test("what is hidden is covered before the job's own directory is put into it")

@@ -40,7 +40,7 @@ final class SupervisorHarness {
         return access(beside, W_OK) == 0 ? beside : "/tmp"
     }()
 
-    init(launch: Bool = true, base: String = "/tmp") throws {
+    init(launch: Bool = true, expectsStrict: Bool = false, base: String = "/tmp") throws {
         var template = Array("\(base)/swarmlet-host-XXXXXX".utf8CString)
         root = String(cString: mkdtemp(&template))
         chmod(root, 0o755)
@@ -48,7 +48,7 @@ final class SupervisorHarness {
         directory = SupervisorDirectory(path: root + "/job")
         lease = try directory.leasePage()
         lease.extend(to: HostClock.sinceBoot() + .seconds(3600))
-        if launch { try self.launch() }
+        if launch { try self.launch(expectsStrict: expectsStrict) }
     }
 
     deinit {
@@ -60,8 +60,8 @@ final class SupervisorHarness {
 
     var work: String { root + "/work" }
 
-    func launch() throws {
-        try directory.launch(program: Self.program)
+    func launch(expectsStrict: Bool = false) throws {
+        try directory.launch(program: Self.program, expectsStrict: expectsStrict)
         try connect()
     }
 

@@ -245,7 +245,7 @@ struct SupervisorLifeTests {
         var spec = harness.spec(["/bin/sh", "-c", "while [ ! -e go ]; do sleep 0.01; done; exit 4"])
         spec.isolation = .group
         try FileManager.default.createDirectory(atPath: harness.directory.path, withIntermediateDirectories: true)
-        let process = try AttemptProcess.clone(spec)
+        let process = try AttemptProcess.clone(spec, in: nil)
         let attempt = RunningAttempt(spec: spec, process: process, group: nil)
         process.send(CLINUX_ORDER_GO)
         #expect(eventually { attempt.readMessages(now: HostClock.sinceBoot()) })

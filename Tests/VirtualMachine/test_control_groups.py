@@ -144,6 +144,20 @@ class ControlGroups(MeshCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertNotEqual(done.stdout.split()[0], "0")
 
+    def test_a_strict_job_in_a_sandbox_that_stood_ready_has_its_own_limits(self):
+        self.assertEqual(self.run_job("--profile", "strict", "--", "true", seconds=PATIENCE).returncode, 0)
+        waiting = str(meshes.wait_until(self.node.ready_pids, "a sandbox stands ready", PATIENCE)[0][1])
+        ready = next(path for path in self.groups() if waiting in self.read(path, "cgroup.procs").split())
+        job = self.submit("--profile", "strict", "--mem", "100M", "--", "python3", "-c", WAITING)
+        self.mesh.wait_running(self.node, job, PATIENCE)
+        self.assertIn(waiting, self.read(ready, "cgroup.procs").split())
+        self.assertEqual(self.read(ready, "memory.max"), str(100 << 20))
+        self.node.command("cancel", str(job), seconds=PATIENCE)
+        too_much = self.run_job("--profile", "strict", "--mem", "64M", "--", "python3", "-c", "bytearray(300 << 20)",
+                                seconds=PATIENCE)
+        self.assertEqual(too_much.returncode, 137, too_much.stderr)
+        self.assertIn("[job.out_of_memory]", too_much.stderr)
+
 
 @unittest.skipUnless(has_version_2() and os.geteuid() == 0, "takes control groups of version 2, and root to give some away")
 class DelegatedGroups(unittest.TestCase):

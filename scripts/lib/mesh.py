@@ -74,6 +74,10 @@ def free_port():
     raise MeshError("no port is free on 127.0.0.1")
 
 
+# How the folder of a supervisor without a job begins.
+SPARE = "spare-"
+
+
 class Node:
     """One daemon with its data directory."""
 
@@ -132,9 +136,14 @@ class Node:
         return found
 
     def job_pids(self):
-        """Everything below the supervisors: the processes of the jobs."""
-        supervisors = list(self.supervisor_pids().values())
+        """Everything below the supervisors of jobs: the processes of the jobs."""
+        supervisors = [pid for name, pid in self.supervisor_pids().items() if not name.startswith(SPARE)]
         return [pid for pid in processes.tree(supervisors) if pid not in supervisors]
+
+    def ready_pids(self):
+        """Of a supervisor without a job: itself and the first process that waits in it, where a sandbox stands ready."""
+        spares = [pid for name, pid in self.supervisor_pids().items() if name.startswith(SPARE)]
+        return [(spare, pid) for spare in spares for pid in processes.tree([spare]) if pid != spare]
 
     def kill_daemon(self, pid=None):
         """SIGKILL to the daemon alone; supervisors and jobs are not touched.

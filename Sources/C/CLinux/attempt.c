@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 enum {
-    CONTROL = 3,  // descriptors of the first process
-    INPUT = 4,    // what the command is to read, until it begins
+    CONTROL = CLINUX_CONTROL,  // descriptors of the first process
+    INPUT = 4,                 // what the command is to read, until it begins
     OUTPUT = 1,
     ERROR_OUTPUT = 2,
     JOB_STACK = 64 * 1024,
@@ -36,7 +36,7 @@ void clinux_tell(const struct clinux_message *message) {
     while (send(CONTROL, message, sizeof *message, MSG_NOSIGNAL) < 0 && errno == EINTR) {}
 }
 
-static _Noreturn void refuse_step(struct clinux_refusal refused) {
+_Noreturn void clinux_refuse(struct clinux_refusal refused) {
     struct clinux_message message = {
         .kind = CLINUX_MESSAGE_REFUSED,
         .layer = refused.layer,
@@ -48,7 +48,7 @@ static _Noreturn void refuse_step(struct clinux_refusal refused) {
 }
 
 static _Noreturn void refuse(int layer, int error) {
-    refuse_step((struct clinux_refusal){.layer = layer, .error = error, .step = -1});
+    clinux_refuse((struct clinux_refusal){.layer = layer, .error = error, .step = -1});
 }
 
 /// A caught signal is the standard one again after exec; an ignored one stays ignored, so those a daemon may ignore are reset.
@@ -62,10 +62,17 @@ static void reset_signals(void) {
 
 // -- Descriptors --
 
+void clinux_take_streams(int output, int error_output, int input) {
+    if (dup2(output, OUTPUT) < 0 || dup2(error_output, ERROR_OUTPUT) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
+    if (input >= 0 && (dup2(input, INPUT) < 0 || fcntl(INPUT, F_SETFD, FD_CLOEXEC) < 0))
+        refuse(CLINUX_LAYER_DESCRIPTORS, errno);
+}
+
 static void arrange_descriptors(int control, int output, int error_output, int input) {
     // First out of the way of the numbers they will take, then into place.
     int moved[4] = {control, output, error_output, input};
-    for (int i = 0; i < (input < 0 ? 3 : 4); i++) {
+    for (int i = 0; i < 4; i++) {
+        if (moved[i] < 0) continue;
         moved[i] = fcntl(moved[i], F_DUPFD, 10);
         if (moved[i] < 0) _exit(125);
     }
@@ -74,10 +81,8 @@ static void arrange_descriptors(int control, int output, int error_output, int i
     int nothing = open("/dev/null", O_RDONLY);
     if (nothing < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
     if (nothing != 0 && dup2(nothing, 0) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
+    clinux_take_streams(output < 0 ? 0 : moved[1], output < 0 ? 0 : moved[2], moved[3]);
     int last = input < 0 ? CONTROL : INPUT;
-    if (last == INPUT && (dup2(moved[3], INPUT) < 0 || fcntl(INPUT, F_SETFD, FD_CLOEXEC) < 0))
-        refuse(CLINUX_LAYER_DESCRIPTORS, errno);
-    if (dup2(moved[1], OUTPUT) < 0 || dup2(moved[2], ERROR_OUTPUT) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
     if (syscall(SYS_close_range, last + 1, ~0U, 0) < 0) {
         // Kernels before 5.9.
         struct rlimit limit;
@@ -94,10 +99,10 @@ static int fail(struct job *job, int layer, int error) {
     _exit(125);
 }
 
-static void write_number(const char *path, int number) {
+void clinux_offer_to_kernel(int adjustment) {
     char text[16];
-    int length = snprintf(text, sizeof text, "%d", number);
-    int file = open(path, O_WRONLY | O_CLOEXEC);
+    int length = snprintf(text, sizeof text, "%d", adjustment);
+    int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (file < 0) return;  // the adjustment is a courtesy to the host: which process the kernel prefers to kill
     ssize_t ignored = write(file, text, (size_t)length);
     (void)ignored;
@@ -167,7 +172,7 @@ static int run_job(void *context) {
     const struct clinux_attempt *attempt = job->attempt;
     // A session of its own is also a process group of its own.
     if (setsid() < 0) fail(job, CLINUX_LAYER_SESSION, errno);
-    if (attempt->oom_score_adjustment) write_number("/proc/self/oom_score_adj", attempt->oom_score_adjustment);
+    if (attempt->oom_score_adjustment) clinux_offer_to_kernel(attempt->oom_score_adjustment);
     struct rlimit no_core = {0, 0};
     if (setrlimit(RLIMIT_CORE, &no_core) < 0) fail(job, CLINUX_LAYER_LIMITS, errno);
     const struct clinux_sandbox *sandbox = attempt->sandbox;
@@ -319,33 +324,6 @@ static int enter_groups(const struct clinux_attempt *attempt) {
     return 0;
 }
 
-/// Builds what the plan says; the Landlock rules of the command, or -1.
-static int enter_sandbox(const struct clinux_attempt *attempt) {
-    const struct clinux_sandbox *sandbox = attempt->sandbox;
-    // The command inherits it; by then it may not be in its right to ask.
-    if (attempt->oom_score_adjustment) write_number("/proc/self/oom_score_adj", attempt->oom_score_adjustment);
-    struct clinux_refusal refused = clinux_sandbox_isolate(sandbox);
-    if (refused.layer) refuse_step(refused);
-    if (attempt->change_user && syscall(SYS_setgroups, attempt->group_count, attempt->groups) < 0)
-        refuse(CLINUX_LAYER_USER, errno);
-    if (sandbox->single_user) {
-        // Nobody else has a number in this user namespace, so nobody else can make a file in it.
-        if (syscall(SYS_setresgid, attempt->group, attempt->group, attempt->group) < 0
-            || syscall(SYS_setresuid, attempt->user, attempt->user, attempt->user) < 0)
-            refuse(CLINUX_LAYER_USER, errno);
-        // The command is the same user.
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    }
-    refused = clinux_sandbox_build(sandbox, attempt->user, attempt->group);
-    if (refused.layer) refuse_step(refused);
-    // Cleared by every change of whom files are opened as.
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (!sandbox->handled_access) return -1;
-    int rules = clinux_sandbox_rules(sandbox);
-    if (rules < 0) refuse(CLINUX_LAYER_LANDLOCK, -rules);
-    return rules;
-}
-
 /// It goes on to signal and to reap, and to start what people run beside the command, as the same user. It can do nothing
 /// else to the host.
 static void disarm(const struct clinux_attempt *attempt) {
@@ -425,7 +403,7 @@ static void set_up(const struct clinux_attempt *attempt, int rules) {
     if (attempt->sandbox && attempt->sandbox->own_network_later) {
         // Only now: a socket that the setup command had open has gone with it.
         struct clinux_refusal refused = clinux_sandbox_leave_network();
-        if (refused.layer) refuse_step(refused);
+        if (refused.layer) clinux_refuse(refused);
     }
     struct clinux_message message = {.kind = CLINUX_MESSAGE_SETUP_ENDED, .at_nanoseconds = unix_time()};
     clinux_tell(&message);
@@ -452,10 +430,10 @@ _Noreturn void clinux_first_process(const struct clinux_attempt *attempt, int co
     while ((length = recv(CONTROL, &order, 1, 0)) < 0 && errno == EINTR) {}
     if (length != 1 || order != CLINUX_ORDER_GO) _exit(125);
     int rules = -1;
-    if (attempt->sandbox) rules = enter_sandbox(attempt);
+    if (attempt->sandbox) rules = clinux_enter_sandbox(&attempt);
     else if (isolation != CLINUX_ISOLATION_GROUP) {
         struct clinux_refusal refused = clinux_build_mounts(attempt);
-        if (refused.layer) refuse_step(refused);
+        if (refused.layer) clinux_refuse(refused);
     }
 
     // The same user as the job inside a user namespace: it must not be possible to attach to this process.

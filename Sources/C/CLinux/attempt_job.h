@@ -55,6 +55,25 @@ int clinux_processors_restore(const struct clinux_processors *before);
 /// Tells the supervisor.
 void clinux_tell(const struct clinux_message *message);
 
+/// Tells the supervisor why there will be no command, and ends the first process.
+_Noreturn void clinux_refuse(struct clinux_refusal refused);
+
+/// The control socket, as a descriptor of the first process.
+#define CLINUX_CONTROL 3
+
+/// Puts what the command has as its streams into their places; -1: nothing.
+void clinux_take_streams(int output, int error_output, int input);
+
+/// How much sooner the kernel ends this process than others when it runs out of memory.
+void clinux_offer_to_kernel(int adjustment);
+
+/// In a first process that was cloned ahead: the attempt that was given to it, whose streams and trees come as descriptors.
+const struct clinux_attempt *clinux_arena_take(struct clinux_arena *arena, const int *descriptors, size_t count);
+
+/// Builds what the plan says; the Landlock rules of the command, or -1. Where the attempt is not known yet it waits for it
+/// in between.
+int clinux_enter_sandbox(const struct clinux_attempt **attempt);
+
 /// What somebody wants done beside the command, from a packet that begins with clinux_hand_head. Takes the descriptors.
 void clinux_hands_obey(
     const struct clinux_attempt *attempt, int rules, const char *packet, size_t length, int *descriptors, int count);

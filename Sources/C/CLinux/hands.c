@@ -19,10 +19,10 @@ enum { STRINGS = 4096 };
 // -- Descriptors over sockets --
 
 ssize_t clinux_send_descriptors(int socket, const void *bytes, size_t length, const int *descriptors, size_t count) {
-    char control[CMSG_SPACE(sizeof(int) * CLINUX_HAND_DESCRIPTORS)];
+    char control[CMSG_SPACE(sizeof(int) * CLINUX_PASSED_DESCRIPTORS)];
     struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (count > CLINUX_HAND_DESCRIPTORS) return -EINVAL;
+    if (count > CLINUX_PASSED_DESCRIPTORS) return -EINVAL;
     if (count > 0) {
         memset(control, 0, sizeof control);
         message.msg_control = control;
@@ -47,7 +47,7 @@ static int moved(int descriptor) {
 
 ssize_t clinux_receive_descriptors(
     int socket, void *bytes, size_t length, int *descriptors, size_t capacity, size_t *count) {
-    char control[CMSG_SPACE(sizeof(int) * 16)];
+    char control[CMSG_SPACE(sizeof(int) * CLINUX_PASSED_DESCRIPTORS)];
     struct iovec part = {.iov_base = bytes, .iov_len = length};
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};

@@ -46,10 +46,10 @@ static const struct clinux_refusal nothing_refused = {.layer = CLINUX_LAYER_NONE
 static int is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
 
 /// A copy of a part of the host's tree that is mounted nowhere yet, or -errno.
-static int copy_tree(const struct clinux_step *step, uid_t user, gid_t group) {
+static int copy_tree(const struct clinux_step *step, int single_user, uid_t user, gid_t group) {
     uid_t own_user = 0;
     gid_t own_group = 0;
-    int as_user = (step->flags & CLINUX_STEP_AS_USER) && geteuid() != user;
+    int as_user = (single_user || (step->flags & CLINUX_STEP_AS_USER)) && geteuid() != user;
     // The rights to mount are kept, those to look anywhere are not.
     if (as_user) {
         own_group = (gid_t)setfsgid(group);
@@ -73,7 +73,8 @@ static int copy_tree(const struct clinux_step *step, uid_t user, gid_t group) {
         setfsgid(own_group);
     }
     if (tree < 0) return -error;
-    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_NOSUID};
+    // Where it is opened for another mount namespace, nothing may come after it from this one.
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_NOSUID, .propagation = MS_PRIVATE};
     if (!(step->flags & CLINUX_STEP_DEVICES)) attributes.attr_set |= MOUNT_ATTR_NODEV;
     if (!(step->flags & CLINUX_STEP_WRITABLE)) attributes.attr_set |= MOUNT_ATTR_RDONLY;
     if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes) < 0) {
@@ -98,13 +99,14 @@ static int new_proc(const char *hidden) {
     return made < 0 ? -error : made;
 }
 
-static struct clinux_refusal take_along(const struct clinux_sandbox *sandbox, uid_t user, gid_t group) {
-    for (size_t i = 0; i < sandbox->step_count; i++) {
+struct clinux_refusal clinux_sandbox_open(
+    const struct clinux_sandbox *sandbox, size_t from, size_t to, uid_t user, gid_t group) {
+    for (size_t i = from; i < to; i++) sandbox->trees[i] = -1;
+    for (size_t i = from; i < to; i++) {
         const struct clinux_step *step = &sandbox->steps[i];
-        sandbox->trees[i] = -1;
         int made;
         switch (step->kind) {
-        case CLINUX_STEP_TREE: made = copy_tree(step, user, group); break;
+        case CLINUX_STEP_TREE: made = copy_tree(step, sandbox->single_user, user, group); break;
         case CLINUX_STEP_PROC: made = new_proc(step->text); break;
         default: continue;
         }
@@ -138,8 +140,18 @@ static struct clinux_refusal replace_root(const char *options) {
 
 // -- What is put into it --
 
+/// 0 or ENOSPC.
+static int note(struct clinux_made *made, const char *path) {
+    if (!made) return 0;
+    size_t length = strlen(path) + 1;
+    if (length > sizeof made->paths - made->length) return ENOSPC;
+    memcpy(made->paths + made->length, path, length);
+    made->length += length;
+    return 0;
+}
+
 /// The directories above `path`, as far as they are missing.
-static int make_parents(const char *path) {
+static int make_parents(const char *path, struct clinux_made *made) {
     char part[4096];
     size_t length = strlen(path);
     if (length >= sizeof part) return ENAMETOOLONG;
@@ -147,17 +159,18 @@ static int make_parents(const char *path) {
     for (size_t i = 1; i < length; i++) {
         if (part[i] != '/') continue;
         part[i] = 0;
-        if (mkdir(part, 0755) < 0 && errno != EEXIST && errno != EROFS) return errno;
+        int error = mkdir(part, 0755) == 0 ? note(made, part) : errno;
+        if (error && error != EEXIST && error != EROFS) return error;
         part[i] = '/';
     }
     return 0;
 }
 
-static int make_directory(const char *path) {
+static int make_directory(const char *path, struct clinux_made *made) {
     // Mostly it is missing, and what is above it is there.
     if (mkdir(path, 0755) == 0) return 0;
     if (errno == ENOENT) {
-        int error = make_parents(path);
+        int error = make_parents(path, made);
         if (error) return error;
         if (mkdir(path, 0755) == 0) return 0;
     }
@@ -168,10 +181,10 @@ static int make_directory(const char *path) {
     return S_ISDIR(facts.st_mode) ? 0 : ENOTDIR;
 }
 
-static int make_file(const char *path, const char *content) {
+static int make_file(const char *path, const char *content, struct clinux_made *made) {
     const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (content ? O_TRUNC : 0);
     int error = 0, file = open(path, flags, 0644);
-    if (file < 0 && errno == ENOENT && (error = make_parents(path)) == 0) file = open(path, flags, 0644);
+    if (file < 0 && errno == ENOENT && (error = make_parents(path, made)) == 0) file = open(path, flags, 0644);
     if (error) return error;
     if (file < 0) return errno;
     if (content && write(file, content, strlen(content)) < 0) error = errno;
@@ -179,35 +192,35 @@ static int make_file(const char *path, const char *content) {
     return error;
 }
 
-static int attach(int tree, const char *target) {
+static int attach(int tree, const char *target, struct clinux_made *made) {
     struct stat facts, there;
     if (fstat(tree, &facts) < 0) return errno;
     if (stat(target, &there) == 0) {
         if (S_ISDIR(there.st_mode) != S_ISDIR(facts.st_mode)) return S_ISDIR(facts.st_mode) ? ENOTDIR : EISDIR;
     } else {
-        int error = S_ISDIR(facts.st_mode) ? make_directory(target) : make_file(target, NULL);
+        int error = S_ISDIR(facts.st_mode) ? make_directory(target, made) : make_file(target, NULL, made);
         if (error) return error;
     }
     return syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? errno : 0;
 }
 
-static int make_terminals(const char *target) {
-    int error = make_directory(target);
+static int make_terminals(const char *target, struct clinux_made *made) {
+    int error = make_directory(target, made);
     if (error) return error;
     if (mount("devpts", target, "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620") < 0) return errno;
     return 0;
 }
 
-static int make_tmpfs(const char *target, const char *options) {
-    int error = make_directory(target);
+static int make_tmpfs(const char *target, const char *options, struct clinux_made *made) {
+    int error = make_directory(target, made);
     if (error) return error;
     return mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0 ? errno : 0;
 }
 
-static int make_link(const char *target, const char *text) {
+static int make_link(const char *target, const char *text, struct clinux_made *made) {
     if (symlink(text, target) == 0) return 0;
     if (errno != ENOENT) return errno;
-    int error = make_parents(target);
+    int error = make_parents(target, made);
     if (error) return error;
     return symlink(text, target) < 0 ? errno : 0;
 }
@@ -236,37 +249,81 @@ static int hide(const char *target) {
     return error;
 }
 
-static int make(const struct clinux_step *step, int tree) {
+static int make(const struct clinux_step *step, int tree, struct clinux_made *made) {
+    int error;
     switch (step->kind) {
+    // What is mounted there is the host's, and stays so.
     case CLINUX_STEP_TREE:
-    case CLINUX_STEP_PROC: return tree < 0 ? 0 : attach(tree, step->target);
-    case CLINUX_STEP_TMPFS: return make_tmpfs(step->target, step->text);
-    case CLINUX_STEP_TERMINALS: return make_terminals(step->target);
-    case CLINUX_STEP_LINK: return make_link(step->target, step->text);
-    case CLINUX_STEP_FILE: return make_file(step->target, step->text);
-    case CLINUX_STEP_DIRECTORY: return make_directory(step->target);
+    case CLINUX_STEP_PROC: return tree < 0 ? 0 : attach(tree, step->target, made);
     case CLINUX_STEP_READ_ONLY: return make_read_only(step->target);
     case CLINUX_STEP_HIDE: return hide(step->target);
+    case CLINUX_STEP_TMPFS: error = make_tmpfs(step->target, step->text, made); break;
+    case CLINUX_STEP_TERMINALS: error = make_terminals(step->target, made); break;
+    case CLINUX_STEP_LINK: error = make_link(step->target, step->text, made); break;
+    case CLINUX_STEP_FILE: error = make_file(step->target, step->text, made); break;
+    case CLINUX_STEP_DIRECTORY: error = make_directory(step->target, made); break;
     default: return EINVAL;
     }
+    return error ? error : note(made, step->target);
 }
 
-struct clinux_refusal clinux_sandbox_build(const struct clinux_sandbox *sandbox, uid_t user, gid_t group) {
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return refusal(CLINUX_LAYER_PRIVATE_MOUNTS, -1, errno);
-    struct clinux_refusal refused = take_along(sandbox, user, group);
-    if (refused.layer) return refused;
-    refused = sandbox->root_options ? replace_root(sandbox->root_options) : keep_root();
-    if (refused.layer) return refused;
-    for (size_t i = 0; i < sandbox->step_count; i++) {
+static struct clinux_refusal make_steps(
+    const struct clinux_sandbox *sandbox, size_t from, size_t to, struct clinux_made *made) {
+    for (size_t i = from; i < to; i++) {
         const struct clinux_step *step = &sandbox->steps[i];
-        int error = make(step, sandbox->trees[i]);
+        int error = make(step, sandbox->trees[i], made);
         if (sandbox->trees[i] >= 0) close(sandbox->trees[i]);
         if (error == 0 || ((step->flags & CLINUX_STEP_OPTIONAL) && is_missing(error))) continue;
         return refusal(step->kind == CLINUX_STEP_HIDE ? CLINUX_LAYER_HIDDEN_FILES : CLINUX_LAYER_MOUNT, (int)i, error);
     }
+    return nothing_refused;
+}
+
+struct clinux_refusal clinux_sandbox_begin(
+    const struct clinux_sandbox *sandbox, size_t opened, uid_t user, gid_t group, struct clinux_made *made) {
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return refusal(CLINUX_LAYER_PRIVATE_MOUNTS, -1, errno);
+    struct clinux_refusal refused = clinux_sandbox_open(sandbox, 0, opened, user, group);
+    if (refused.layer) return refused;
+    refused = sandbox->root_options ? replace_root(sandbox->root_options) : keep_root();
+    if (refused.layer) return refused;
+    int error = sandbox->root_options ? note(made, "/") : 0;
+    return error ? refusal(CLINUX_LAYER_OWN_ROOT, -1, error) : make_steps(sandbox, 0, sandbox->common_count, made);
+}
+
+struct clinux_refusal clinux_sandbox_finish(const struct clinux_sandbox *sandbox) {
+    struct clinux_refusal refused = make_steps(sandbox, sandbox->common_count, sandbox->step_count, NULL);
+    if (refused.layer) return refused;
     if (sandbox->root_options && mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
         return refusal(CLINUX_LAYER_READ_ONLY_ROOT, -1, errno);
     return nothing_refused;
+}
+
+int clinux_sandbox_give(const struct clinux_made *made, uid_t user, gid_t group) {
+    for (size_t at = 0; at < made->length; at += strlen(made->paths + at) + 1)
+        if (lchown(made->paths + at, user, group) < 0) return errno;
+    return 0;
+}
+
+// -- Whether it is still what it was --
+
+void clinux_sandbox_mark(const struct clinux_sandbox *sandbox, uid_t user, gid_t group, struct clinux_mark *marks) {
+    memset(marks, 0, sandbox->common_count * sizeof *marks);
+    gid_t own_group = (gid_t)setfsgid(group);
+    uid_t own_user = (uid_t)setfsuid(user);
+    for (size_t i = 0; i < sandbox->common_count; i++) {
+        if (sandbox->steps[i].kind != CLINUX_STEP_TREE) continue;
+        struct statx facts;
+        if (statx(AT_FDCWD, sandbox->steps[i].source, 0, STATX_INO | STATX_MNT_ID, &facts) < 0) {
+            marks[i].error = errno;
+            continue;
+        }
+        marks[i].device = (uint64_t)facts.stx_dev_major << 32 | facts.stx_dev_minor;
+        marks[i].inode = facts.stx_ino;
+        // Kernels before 5.8 do not tell; that mounts have changed is known from elsewhere.
+        if (facts.stx_mask & STATX_MNT_ID) marks[i].mount = facts.stx_mnt_id;
+    }
+    setfsuid(own_user);
+    setfsgid(own_group);
 }
 
 // -- Network and names --

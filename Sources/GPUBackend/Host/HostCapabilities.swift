@@ -138,7 +138,7 @@ public struct HostCapabilities: Hashable, Sendable {
             workingDirectory: "/tmp", user: geteuid() == 0 ? nobody : nil, isolation: isolation, sandbox: sandbox,
             logPath: "/")
         do throws(HostError) {
-            let process = try AttemptProcess.clone(spec)
+            let process = try AttemptProcess.clone(spec, in: AttemptProcess.sandbox(of: spec))
             defer { process.closeAll() }
             if isolation == .userNamespace { try process.mapUsers(of: spec) }
             process.send(CLINUX_ORDER_GO)

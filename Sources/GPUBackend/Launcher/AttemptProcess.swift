@@ -15,12 +15,25 @@ struct AttemptProcess {
     /// What it is kept in.
     let sandbox: PreparedSandbox?
 
+    /// What the attempt is kept in, for its first process to build.
+    static func sandbox(of spec: AttemptSpec) throws(HostError) -> PreparedSandbox? {
+        guard let asked = spec.sandbox else { return nil }
+        let image = try asked.image.map { (root) throws(HostError) in try ImageLayout.probe(root.path) }
+        return PreparedSandbox(SandboxPlanner(spec, asked, on: .here, image: image ?? ImageLayout()).plan)
+    }
+
     /// Clones it into a group whose limits are set. It waits for `go` before it touches anything.
-    static func clone(_ spec: AttemptSpec, into group: Cgroup? = nil) throws(HostError) -> AttemptProcess {
-        let sandbox = try spec.sandbox.map { (asked) throws(HostError) in
-            let image = try asked.image.map { (root) throws(HostError) in try ImageLayout.probe(root.path) }
-            return PreparedSandbox(SandboxPlanner(spec, asked, on: .here, image: image ?? ImageLayout()).plan)
-        }
+    static func clone(
+        _ spec: AttemptSpec, in sandbox: PreparedSandbox?, into group: Cgroup? = nil
+    ) throws(HostError) -> AttemptProcess {
+        try begin(spec, in: sandbox, into: group) { attempt, control in clinux_attempt_clone(&attempt, &control) }
+    }
+
+    /// Gives it streams, and what is to be done with them by its first process, whose number `make` returns, or -errno.
+    static func begin(
+        _ spec: AttemptSpec, in sandbox: PreparedSandbox?, into group: Cgroup?,
+        _ make: (inout clinux_attempt, inout Int32) -> Int32
+    ) throws(HostError) -> AttemptProcess {
         let output = try pipe()
         let errorOutput: (read: Int32, write: Int32)
         do throws(HostError) { errorOutput = try pipe() } catch {
@@ -38,9 +51,12 @@ struct AttemptProcess {
         }
         defer { if read >= 0 { close(read) } }
         var control: Int32 = -1
-        let process = clone(
-            spec, into: group, in: sandbox, output: output.write, errorOutput: errorOutput.write, input: read,
-            control: &control)
+        let process = withAttempt(spec, in: sandbox, into: group) { attempt in
+            attempt.output = output.write
+            attempt.error_output = errorOutput.write
+            attempt.input = read
+            return make(&attempt, &control)
+        }
         guard process > 0 else {
             closeAll([output.read, errorOutput.read])
             if given >= 0 { close(given) }
@@ -51,9 +67,10 @@ struct AttemptProcess {
             sandbox: sandbox)
     }
 
-    private static func clone(
-        _ spec: AttemptSpec, into group: Cgroup?, in sandbox: PreparedSandbox?, output: Int32, errorOutput: Int32,
-        input: Int32, control: inout Int32
+    /// The attempt as its first process takes it, without streams, for as long as `body` runs.
+    static func withAttempt(
+        _ spec: AttemptSpec, in sandbox: PreparedSandbox?, into group: Cgroup?,
+        _ body: (inout clinux_attempt) -> Int32
     ) -> Int32 {
         let arguments = CStrings(spec.arguments)
         let environment = CStrings(spec.environment)
@@ -87,15 +104,13 @@ struct AttemptProcess {
             attempt.group_count = attempt.change_user == 1 && !isSingle ? groups.count : 0
             attempt.oom_score_adjustment = oomScoreAdjustment
             attempt.cgroup = group?.birthplace ?? -1
-            attempt.output = output
-            attempt.error_output = errorOutput
-            attempt.input = input
+            (attempt.output, attempt.error_output, attempt.input) = (-1, -1, -1)
             // The strings must outlive the call, not only their last mention here.
             return withExtendedLifetime((arguments, environment, candidates, setup, writable, directory, sandbox)) {
                 doors.withUnsafeBufferPointer { doors in
                     attempt.doors = doors.baseAddress
                     attempt.door_count = doors.count
-                    return clinux_attempt_clone(&attempt, &control)
+                    return body(&attempt)
                 }
             }
         }
@@ -159,14 +174,16 @@ struct AttemptProcess {
     /// as other users, else its own alone.
     func mapUsers(of spec: AttemptSpec) throws(HostError) {
         if let sandbox, sandbox.plan.hasSingleUser { return try mapSingleUser(of: spec) }
-        guard geteuid() != 0 else {
-            try HostFiles.write(Self.identity(of: "/proc/self/uid_map"), to: "/proc/\(process)/uid_map")
-            try HostFiles.write(Self.identity(of: "/proc/self/gid_map"), to: "/proc/\(process)/gid_map")
-            return
-        }
+        guard geteuid() != 0 else { return try Self.mapAllUsers(in: process) }
         try HostFiles.write("deny", to: "/proc/\(process)/setgroups")
         try HostFiles.write("\(geteuid()) \(geteuid()) 1", to: "/proc/\(process)/uid_map")
         try HostFiles.write("\(getegid()) \(getegid()) 1", to: "/proc/\(process)/gid_map")
+    }
+
+    /// Makes everybody whom this process knows known inside the new user namespace, by the same number.
+    static func mapAllUsers(in process: Int32) throws(HostError) {
+        try HostFiles.write(identity(of: "/proc/self/uid_map"), to: "/proc/\(process)/uid_map")
+        try HostFiles.write(identity(of: "/proc/self/gid_map"), to: "/proc/\(process)/gid_map")
     }
 
     /// Makes one user and one group known and nobody else; they have the numbers of this process where it is not root, and

@@ -49,7 +49,11 @@ final class Supervisor {
     private var order: [AttemptKey] = []
     private(set) var running: [RunningAttempt] = []
     /// First processes that were never let through to their command.
-    private var abandoned: [Int32] = []
+    private var abandoned: [(process: Int32, group: Cgroup?)] = []
+    /// For an attempt that may come.
+    var ready: ReadySandbox?
+    /// Attempts of this supervisor that one like it would have suited.
+    var suitedCount = 0
     private var acknowledged: Set<AttemptKey> = []
     private var acknowledgedOrder: [AttemptKey] = []
     var unsent: [SupervisorEvent] = []
@@ -107,6 +111,8 @@ final class Supervisor {
             if isDone(now: now) { break }
             try wait(until: next)
         }
+        dropReady()
+        reapAbandoned(0)
         try journal.sync()
         pool.removeAll()
         // The connection closes with the process, after the lock: a daemon that sees its end finds this directory free.
@@ -139,7 +145,7 @@ final class Supervisor {
     }
 
     private enum Source {
-        case signals, timer, listening, connection
+        case signals, timer, listening, connection, ready
         case control(RunningAttempt)
         case output(RunningAttempt, LogStream)
         case input(RunningAttempt)
@@ -162,6 +168,10 @@ final class Supervisor {
             let events = connection.hasOutput ? POLLIN | POLLOUT : POLLIN
             polled.append(pollfd(fd: connection.socket, events: Int16(events), revents: 0))
             sources.append(.connection)
+        }
+        if let ready {
+            polled.append(pollfd(fd: ready.control, events: Int16(POLLIN), revents: 0))
+            sources.append(.ready)
         }
         for attempt in running {
             // A signal comes when it can be reaped.
@@ -195,6 +205,7 @@ final class Supervisor {
             armedFor = .zero
         case .listening: try accept()
         case .connection: try serveConnection()
+        case .ready: if let ready { hear(ready.news()) }
         case .control(let attempt):
             // Another source of the same poll may have reaped it.
             if attempt.isFinished { return }
@@ -237,11 +248,12 @@ final class Supervisor {
     }
 
     private func launch(_ spec: AttemptSpec) throws(HostError) -> RunningAttempt {
-        let group = try pool.take(
-            Cgroup.Limits(
-                memoryBytes: spec.memoryBytes, cpuMillis: spec.cpuMillis, processes: Cgroup.processLimit))
+        if let attempt = try beginReady(spec) { return attempt }
+        let group = try pool.take(spec.groupLimits)
         let process: AttemptProcess
-        do throws(HostError) { process = try AttemptProcess.clone(spec, into: group) } catch {
+        do throws(HostError) {
+            process = try AttemptProcess.clone(spec, in: AttemptProcess.sandbox(of: spec), into: group)
+        } catch {
             if let group { pool.giveBack(group) }
             throw error
         }
@@ -252,11 +264,25 @@ final class Supervisor {
         } catch {
             // It never passed its gate: the closed socket ends it.
             attempt.abandon()
-            abandoned.append(process.process)
-            group?.remove()
+            abandon(process.process, in: group)
             throw error
         }
         return attempt
+    }
+
+    /// A first process that is about to end without a command.
+    func abandon(_ process: Int32, in group: Cgroup?) {
+        abandoned.append((process, group))
+        reapAbandoned(WNOHANG)
+    }
+
+    /// One by one: a wait for any child could take the end of an attempt from under its name.
+    private func reapAbandoned(_ flags: Int32) {
+        abandoned.removeAll { process, group in
+            guard waitpid(process, nil, flags) != 0 else { return false }
+            if let group { pool.giveBack(group) }
+            return true
+        }
     }
 
     private func tellInput(_ attempt: RunningAttempt) {
@@ -271,6 +297,7 @@ final class Supervisor {
         let ticks = attempt.hasReported ? 0 : ProcessFacts.of(process)?.startTicks ?? 0
         try journal.append(.started(attempt.key, process: process, startTicks: ticks, at: at))
         unsent.append(.started(attempt.key, process: process, at: at))
+        makeReadyForNext(after: attempt.spec)
     }
 
     private func handleSignals() throws(HostError) {
@@ -281,8 +308,7 @@ final class Supervisor {
             if signal == SIGTERM { isStopping = true }
         }
         for attempt in running { try reap(attempt) }
-        // One by one: a wait for any child could take the end of an attempt from under its name.
-        abandoned.removeAll { waitpid($0, nil, WNOHANG) != 0 }
+        reapAbandoned(WNOHANG)
         guard isStopping else { return }
         isShuttingDown = true
         let now = HostClock.sinceBoot()

@@ -41,11 +41,14 @@ public struct SupervisorDirectory: Hashable, Sendable {
             .filter { HostFiles.exists($0.paths.process) || HostFiles.exists($0.paths.journal) }
     }
 
-    /// Starts a supervisor: `program supervisor DIRECTORY`. It is nobody's child and stays when the daemon goes.
+    /// Starts a supervisor: `program supervisor DIRECTORY [strict]`. It is nobody's child and stays when the daemon goes.
     ///
     /// Its socket can be connected to as soon as this returns; its lease begins when the page is extended.
+    /// One that is to expect a strict attempt makes its sandbox ready.
     /// `environment` needs no more than what the program itself wants: attempts bring their own.
-    public func launch(program: String, environment: [String] = []) throws(HostError) {
+    public func launch(
+        program: String, expectsStrict: Bool = false, environment: [String] = []
+    ) throws(HostError) {
         try HostFiles.makeDirectories(path)
         if case .lives(let process) = try condition() { throw .supervisorRuns(path: path, process: process) }
         unlink(paths.socket)
@@ -54,7 +57,7 @@ public struct SupervisorDirectory: Hashable, Sendable {
         defer { close(socket) }
         let log = try HostFiles.open(paths.output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         defer { close(log) }
-        let arguments = CStrings([program, "supervisor", path])
+        let arguments = CStrings([program, "supervisor", path] + (expectsStrict ? [SupervisorMain.strict] : []))
         let variables = CStrings(environment)
         let result = withExtendedLifetime((arguments, variables)) {
             clinux_spawn_detached(program, arguments.pointer, variables.pointer, -1, log, socket)

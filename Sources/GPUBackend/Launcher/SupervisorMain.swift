@@ -1,20 +1,24 @@
 import CLinux
 import Glibc
 
-/// The hidden command `swarmlet supervisor DIRECTORY`: a process of its own, with one thread.
+/// The hidden command `swarmlet supervisor DIRECTORY [strict]`: a process of its own, with one thread.
 public enum SupervisorMain {
     /// Descriptor on which `SupervisorDirectory.launch` passes the listening socket.
     static let passedSocket: Int32 = 3
 
-    /// Runs until the last attempt of the directory was acknowledged. Returns the exit code.
+    /// The word of the command line that says that the next attempt is likely to be strict.
+    public static let strict = "strict"
+
+    /// Runs until the last attempt of the directory was acknowledged, with a strict sandbox ready for the first if that is
+    /// likely to be wanted. Returns the exit code.
     ///
     /// It must be called before anything in this process started a thread: attempts are cloned from it.
-    public static func run(directory: String) -> Int32 {
+    public static func run(directory: String, expectsStrict: Bool) -> Int32 {
         umask(0o077)
         setsid()
         runBeforeOrdinaryWork()
         do throws(HostError) {
-            try serve(SupervisorPaths(directory: directory))
+            try serve(SupervisorPaths(directory: directory), expectsStrict)
             return 0
         } catch {
             say("\(error.message) [\(error.code)]")
@@ -43,7 +47,7 @@ public enum SupervisorMain {
         }
     }
 
-    private static func serve(_ paths: SupervisorPaths) throws(HostError) {
+    private static func serve(_ paths: SupervisorPaths, _ expectsStrict: Bool) throws(HostError) {
         try HostFiles.makeDirectories(paths.directory)
         let lock = try claim(paths)
         defer { close(lock) }
@@ -55,6 +59,7 @@ public enum SupervisorMain {
         let supervisor = try Supervisor(
             paths, listening: try listen(paths), recovered: recovered,
             journal: try SupervisorJournal(path: paths.journal), lease: try LeasePage(path: paths.lease))
+        if expectsStrict { supervisor.makeReady() }
         try supervisor.run()
         unlink(supervisor.paths.socket)
     }

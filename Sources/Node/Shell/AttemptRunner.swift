@@ -228,6 +228,7 @@ final class AttemptRunner: @unchecked Sendable {
         attempts[key]?.isInSetup = !spec.setup.isEmpty
         link.page.extend(to: lease)
         node.gangs.letGo(key)
+        spare.expectsStrict = spec.suitsReadySandbox
         link.send(.start(spec))
     }
 

@@ -23,6 +23,8 @@ final class SpareSupervisor: @unchecked Sendable {
     private let started: LoopSignal
     private var isStopped = false
     private var count = 0
+    /// What was started here last could have used a sandbox that stands ready: the next one keeps one.
+    var expectsStrict = false
 
     private static let prefix = "spare-"
 
@@ -50,11 +52,12 @@ final class SpareSupervisor: @unchecked Sendable {
         count += 1
         let directory = SupervisorDirectory(path: "\(parent)/\(SpareSupervisor.prefix)\(count)")
         let program = Executable.path
+        let expectsStrict = expectsStrict
         loop.spawn("start a spare supervisor") { [self] in
             // The caller stands still until the program is executed: not this loop.
             let outcome = await loop.offload {
                 Result { () throws(HostError) -> Int32 in
-                    try directory.launch(program: program)
+                    try directory.launch(program: program, expectsStrict: expectsStrict)
                     return try directory.connect()
                 }
             }

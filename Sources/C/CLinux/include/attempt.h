@@ -83,6 +83,9 @@ struct clinux_attempt {
     int error_output;
     /// What the command reads; -1: nothing.
     int input;
+    /// Not NULL: this is no attempt yet. Of the sandbox only what is common to attempts is made, as `user`, who is to be
+    /// nobody, and what the attempt is comes by clinux_attempt_give. Needs root, own user namespace and an own root.
+    struct clinux_arena *arena;
 };
 
 enum clinux_message_kind {
@@ -100,6 +103,8 @@ enum clinux_message_kind {
     CLINUX_MESSAGE_HAND_REFUSED = 6,
     /// The setup command ended well, and nothing that it started is left.
     CLINUX_MESSAGE_SETUP_ENDED = 7,
+    /// The sandbox stands, but for what is the attempt's own.
+    CLINUX_MESSAGE_READY = 8,
 };
 
 /// What the first process of an attempt tells the supervisor over the control socket.
@@ -138,6 +143,20 @@ enum clinux_order {
 ///
 /// Returns its process id and stores the supervisor's end of the control socket (non-blocking, close-on-exec), or -errno.
 int clinux_attempt_clone(const struct clinux_attempt *attempt, int *control);
+
+/// Memory that a supervisor shares with one first process, which it clones before there is an attempt. NULL with errno.
+struct clinux_arena *clinux_arena_make(void);
+/// From here on what is cloned does not share it.
+void clinux_arena_keep(struct clinux_arena *arena);
+/// The first process keeps what it has of it.
+void clinux_arena_end(struct clinux_arena *arena);
+
+/// Tells a first process that is ready what its attempt is, and lets it go on. The sandbox must begin with the steps that
+/// it was made with; control groups are those that it was cloned for. 0, or -errno: it was told nothing.
+int clinux_attempt_give(const struct clinux_attempt *attempt, struct clinux_arena *arena, int control);
+
+/// clinux_sandbox_mark by a supervisor: without the groups that it has itself. 0 or -errno.
+int clinux_attempt_mark(const struct clinux_attempt *attempt, struct clinux_mark *marks);
 
 /// Empties the capability bounding set of this process for good: its attempts then need not do so one by one. It keeps what
 /// it may do itself, but what it executes gains nothing. 0 or -errno.

@@ -12,6 +12,8 @@ enum {
     /// Longest order: arguments and variables of a command together.
     CLINUX_HAND_BYTES = 96 * 1024,
     CLINUX_HAND_DESCRIPTORS = 3,
+    /// Descriptors that go with one message.
+    CLINUX_PASSED_DESCRIPTORS = 96,
     /// Programs that run at once beside the command of one attempt.
     CLINUX_HANDS = 64,
 };

@@ -64,6 +64,8 @@ struct clinux_limit {
 struct clinux_sandbox {
     const struct clinux_step *steps;
     size_t step_count;
+    /// So many of them, the first ones, are those of other attempts too: they can be made before there is one.
+    size_t common_count;
     /// Scratch space, one number for each step.
     int *trees;
     /// Options of the filesystem in memory that becomes the root; NULL: the host's root, read-only.
@@ -96,8 +98,34 @@ struct clinux_refusal {
     int step;
 };
 
-/// In the first process: the mounts of the plan.
-struct clinux_refusal clinux_sandbox_build(const struct clinux_sandbox *sandbox, uid_t user, gid_t group);
+/// What was made in filesystems of its own, by name: it is to be somebody else's. Each ends with a zero byte.
+struct clinux_made {
+    size_t length;
+    char paths[4096];
+};
+
+/// Opens what the steps from `from` on and before `to` take along from the host, each once, with the rights of the
+/// attempt's user where the plan says so. Into the plan's `trees`.
+struct clinux_refusal clinux_sandbox_open(
+    const struct clinux_sandbox *sandbox, size_t from, size_t to, uid_t user, gid_t group);
+/// In the first process: the root, and in it the steps that are common; what the first `opened` steps take along is opened.
+/// Names what it makes where `made` is not NULL.
+struct clinux_refusal clinux_sandbox_begin(
+    const struct clinux_sandbox *sandbox, size_t opened, uid_t user, gid_t group, struct clinux_made *made);
+/// In the first process: all the other steps, whose trees are open, and the root is closed.
+struct clinux_refusal clinux_sandbox_finish(const struct clinux_sandbox *sandbox);
+/// Gives what was made to a user. 0 or errno.
+int clinux_sandbox_give(const struct clinux_made *made, uid_t user, gid_t group);
+
+/// Which file or directory of the host a name leads to.
+struct clinux_mark {
+    uint64_t device, inode, mount;
+    /// 0, or why it leads to none.
+    int error;
+};
+/// Where what the common steps take along from the host is now, with the rights of a user; one mark for each step.
+void clinux_sandbox_mark(const struct clinux_sandbox *sandbox, uid_t user, gid_t group, struct clinux_mark *marks);
+
 /// In the first process: network, host name, control group namespace.
 struct clinux_refusal clinux_sandbox_isolate(const struct clinux_sandbox *sandbox);
 /// In the first process, after the setup command: away from the network of the host.

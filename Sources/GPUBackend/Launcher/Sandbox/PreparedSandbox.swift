@@ -55,6 +55,7 @@ final class PreparedSandbox {
         let filter = SystemCallFilter.program(plan.filter)
         pointer.pointee.steps = UnsafePointer(steps.baseAddress)
         pointer.pointee.step_count = steps.count
+        pointer.pointee.common_count = plan.commonCount
         pointer.pointee.trees = trees
         pointer.pointee.root_options = text(last)
         pointer.pointee.host_name = text(last + 1)

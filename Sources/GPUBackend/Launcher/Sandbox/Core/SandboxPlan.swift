@@ -64,6 +64,8 @@ struct SandboxPlan: Hashable, Sendable {
 
     var root: Root
     var steps: [Step]
+    /// So many of them, the first ones, do not depend on the attempt: they can be done before there is one.
+    var commonCount: Int
     /// The user namespace knows the attempt's user and nobody else.
     var hasSingleUser: Bool
     var hasOwnNetwork: Bool

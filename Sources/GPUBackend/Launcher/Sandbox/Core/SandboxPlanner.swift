@@ -24,10 +24,12 @@ struct SandboxPlanner {
     var plan: SandboxPlan {
         let isStrict = sandbox.profile == .strict
         let handled = host.landlockVersion > 0 ? FileAccess.known(to: host.landlockVersion) : []
+        let common = isStrict && sandbox.image == nil ? commonStrictSteps : []
         let steps = sandbox.image.map { imageSteps($0, isStrict) } ?? (isStrict ? strictSteps : standardSteps)
         return SandboxPlan(
             root: isStrict || sandbox.image != nil ? .own(options: "mode=0755,size=2m,nr_inodes=8192") : .host,
-            steps: steps + doorSteps + ownSteps,
+            steps: common + steps + doorSteps + ownSteps,
+            commonCount: common.count,
             hasSingleUser: (isStrict || spec.insideUser != nil) && spec.isolation == .userNamespace,
             hasOwnNetwork: sandbox.network == .off,
             leavesNetworkAfterSetup: sandbox.network == .setupOnly,
@@ -42,7 +44,8 @@ struct SandboxPlanner {
     // MARK: Members: the host as it is, to read
 
     private var standardSteps: [SandboxPlan.Step] {
-        var steps = deviceSteps(HostLayout.devices + HostLayout.memberDevices, withTerminals: true)
+        var steps = deviceSteps(HostLayout.devices + HostLayout.memberDevices)
+        steps += ownDeviceSteps(withTerminals: true)
         steps += HostLayout.temporary.filter(isDirectory).map { .memory(target: $0, options: temporaryOptions) }
         // Sockets of the host's services are in it, and a socket does not mind a read-only mount.
         for directory in ["/run", "/var/run"] where isDirectory(directory) {
@@ -59,17 +62,23 @@ struct SandboxPlanner {
 
     // MARK: Strangers: an empty root with the host's programs in it
 
-    private var strictSteps: [SandboxPlan.Step] {
+    /// Nothing of the attempt but whether it has the network.
+    private var commonStrictSteps: [SandboxPlan.Step] {
         var steps = HostLayout.programs.compactMap(copy) + HostLayout.settings.compactMap(copy)
-        steps += [
+        steps.append(.file(target: "/etc/nsswitch.conf", content: "passwd: files\ngroup: files\nhosts: files dns\n"))
+        steps += nameSteps + deviceSteps(HostLayout.devices)
+        steps += [.directory("/run"), .link(target: "/var/run", to: "/run"), .processes(hidesOthers: true)]
+        return steps + kernelSteps
+    }
+
+    private var strictSteps: [SandboxPlan.Step] {
+        var steps: [SandboxPlan.Step] = [
             .file(target: "/etc/passwd", content: passwords),
             .file(target: "/etc/group", content: "root:x:0:\njob:x:\((spec.insideUser ?? spec.user)?.group ?? 0):\n"),
-            .file(target: "/etc/nsswitch.conf", content: "passwd: files\ngroup: files\nhosts: files dns\n"),
         ]
-        steps += nameSteps + deviceSteps(HostLayout.devices, withTerminals: false)
+        steps += ownDeviceSteps(withTerminals: false)
         steps += HostLayout.temporary.map { .memory(target: $0, options: temporaryOptions) }
-        steps += [.directory("/run"), .link(target: "/var/run", to: "/run"), .processes(hidesOthers: true)]
-        return steps + kernelSteps + hidingSteps { path in !HostLayout.programs.contains { Self.holds($0, path) } }
+        return steps + hidingSteps { path in !HostLayout.programs.contains { Self.holds($0, path) } }
     }
 
     private func copy(_ path: String) -> SandboxPlan.Step? {
@@ -106,8 +115,8 @@ struct SandboxPlanner {
         made.append(.directory("/etc"))
         made += steps(image.settings, below: "/etc", but: ["hosts", "resolv.conf"]) + nameSteps
         if image.settings["passwd"] == nil { made.append(.file(target: "/etc/passwd", content: passwords)) }
-        made += deviceSteps(
-            HostLayout.devices + (isStrict ? [] : HostLayout.memberDevices), withTerminals: !isStrict)
+        made += deviceSteps(HostLayout.devices + (isStrict ? [] : HostLayout.memberDevices))
+        made += ownDeviceSteps(withTerminals: !isStrict)
         made.append(.memory(target: "/tmp", options: temporaryOptions))
         if image.hasTemporary { made.append(.memory(target: "/var/tmp", options: temporaryOptions)) }
         return made + [.directory("/run"), .processes(hidesOthers: isStrict)] + kernelSteps
@@ -123,13 +132,19 @@ struct SandboxPlanner {
         return [.file(target: "/etc/hosts", content: "127.0.0.1 localhost swarmlet\n::1 localhost\n")]
     }
 
-    private func deviceSteps(_ devices: [String], withTerminals: Bool) -> [SandboxPlan.Step] {
+    private func deviceSteps(_ devices: [String]) -> [SandboxPlan.Step] {
         var steps: [SandboxPlan.Step] = [.memory(target: "/dev", options: "mode=0755,size=64k,nr_inodes=256")]
-        steps += (devices.filter(isThere) + sandbox.devices).map { .tree(source: $0, target: $0, [.devices]) }
+        steps += devices.filter(isThere).map { .tree(source: $0, target: $0, [.devices]) }
+        return steps
+            + [("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")].map {
+                .link(target: "/dev/\($0.0)", to: "/proc/self/fd\($0.1)")
+            }
+    }
+
+    /// In the `/dev` of `deviceSteps`.
+    private func ownDeviceSteps(withTerminals: Bool) -> [SandboxPlan.Step] {
+        var steps = sandbox.devices.map { SandboxPlan.Step.tree(source: $0, target: $0, [.devices]) }
         steps.append(.memory(target: "/dev/shm", options: temporaryOptions))
-        steps += [("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")].map {
-            .link(target: "/dev/\($0.0)", to: "/proc/self/fd\($0.1)")
-        }
         if withTerminals { steps += [.terminals, .link(target: "/dev/ptmx", to: "pts/ptmx")] }
         return steps
     }
