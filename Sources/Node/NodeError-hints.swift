@@ -88,6 +88,8 @@ extension NodeError {
         case .rootNotAsked: "as root: swarmlet run --run-as root"
         case .profileUnavailable:
             "what that host can give: swarmlet doctor, there. Without a sandbox, if you trust the job: --profile none"
+        case .deviceNotWiped:
+            "NVIDIA's libcuda.so.1 does that: is it there, of the same version as the driver, and what does nvidia-smi say?"
         case .profileTooWeak(_, _, let least):
             "ask for --profile \(least.name); or its owner allows it there: swarmlet up --least-profile none"
         case .imageRefused: "it has to be on that host, and its owner allows it: swarmlet up --allow-mount PATH"

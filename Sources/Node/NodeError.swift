@@ -106,6 +106,8 @@ public enum NodeError: Error, Hashable, Sendable {
     case rootNotAsked
     /// This host lacks something that the profile needs.
     case profileUnavailable(SandboxProfile, node: String, reason: String)
+    /// A device may hold what somebody else left in its memory.
+    case deviceNotWiped(UInt32, node: String, reason: String)
     /// The owner of this host wants jobs to be kept apart further.
     case profileTooWeak(SandboxProfile, node: String, least: SandboxProfile)
     /// The owner of this host does not let jobs mount it, or it is not there.
@@ -236,6 +238,7 @@ public enum NodeError: Error, Hashable, Sendable {
         case .userUnknown: "job.user_unknown"
         case .rootNotAsked: "job.root_not_asked"
         case .profileUnavailable: "host.sandbox.unavailable"
+        case .deviceNotWiped: "host.gpu.not_wiped"
         case .runAsInProfile: "job.run_as_in_profile"
         case .profileTooWeak: "host.sandbox.too_weak"
         case .mountRefused: "job.mount"
@@ -368,6 +371,8 @@ public enum NodeError: Error, Hashable, Sendable {
         case .rootNotAsked: "a job never runs as root unless root asks for it"
         case .profileUnavailable(let profile, let node, let reason):
             "\(node) cannot give the profile \(profile.name): \(reason)"
+        case .deviceNotWiped(let index, let node, let reason):
+            "GPU \(index) of \(node) was somebody else's, and its memory cannot be wiped: \(reason)"
         case .profileTooWeak(let profile, let node, let least):
             "\(node) takes no job with the profile \(profile.name): its owner wants \(least.name) at least"
         case .imageRefused(let path, let node, let reason):

@@ -11,6 +11,7 @@ struct Main {
             let expectsStrict = arguments.dropFirst(3).first == SupervisorMain.strict
             exit(SupervisorMain.run(directory: arguments[2], expectsStrict: expectsStrict))
         }
+        if arguments.count == 3, arguments[1] == DeviceWipe.word { exit(DeviceWipe.run(arguments[2])) }
         if RankAgent.isMeant(arguments[0]) { exit(RankAgent.run(Array(arguments.dropFirst()))) }
         let code = run(Array(CommandLine.arguments.dropFirst()))
         GuestDoor.close()

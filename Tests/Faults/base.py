@@ -22,10 +22,12 @@ class MeshCase(unittest.TestCase):
 
     node_count = 1
     joined = True
+    # Simulated ones; 0: what the host has.
+    gpus = 2
 
     @classmethod
     def setUpClass(cls):
-        cls.mesh = meshes.Mesh(meshes.build_binary(), "fault", nodes=cls.node_count, gpus=2)
+        cls.mesh = meshes.Mesh(meshes.build_binary(), "fault", nodes=cls.node_count, gpus=cls.gpus)
         cls.addClassCleanup(cls.mesh.stop)
         if cls.joined:
             cls.mesh.start()

@@ -12,7 +12,7 @@ import shutil
 import unittest
 
 import test_sandbox
-from team import Fell, LayerMissing, NotCovered, row, wait_until
+from team import Fell, LayerMissing, row, wait_until
 
 STRICT, STANDARD = "strict", "standard"
 
@@ -135,13 +135,33 @@ def devices(team):
     return f"{count} attacks refused; a job is told of the simulated GPU that it asked for, and of none without"
 
 
-@row("S09", "what a job left in GPU memory is read by the next", "not found in a full scan", root=True)
+@row(
+    "S09",
+    "what a job left in GPU memory is read by the next",
+    "not found in a full scan",
+    root=True,
+    suites=[("Tests/Faults/test_tenants.py", "test_nobody_finds_what_another_left_and_who_comes_back_waits_for_nothing")],
+)
 def remanence(team):
     if not os.path.exists("/dev/nvidia0"):
-        raise LayerMissing(
-            "a GPU: /dev/nvidia0 is not there (and the program does not wipe device memory: docs/sandbox.md)"
-        )
-    raise NotCovered("the memory of a device is not wiped between jobs (docs/sandbox.md)")
+        raise LayerMissing("a GPU: /dev/nvidia0 is not there (with drivers without hardware: Tests/Faults/test_tenants.py)")
+    probe = os.path.join(os.path.dirname(os.path.abspath(test_sandbox.__file__)), "gpu_memory_probe.py")
+    with team.own_mesh(nodes=1, gpus=0) as mesh:
+        said = []
+        for word in ("leave", "look"):
+            # Of one tenant and then of another: a strict job, and one that is not.
+            profile = "strict" if word == "leave" else "standard"
+            shutil.copy(probe, team.folder("remanence"))
+            done = mesh.attempt(
+                mesh.nodes[0],
+                *("run", "--gpus", "1", "--profile", profile, "--", "python3", "gpu_memory_probe.py", word),
+                cwd=team.folder("remanence"),
+                seconds=300,
+            )
+            team.check(done.returncode == 0, f"{word}: {done.stderr}")
+            said.append(done.stdout.strip())
+    team.check(said[1].startswith("found in 0 MiB of "), f"{said[0]}; the next one {said[1]}")
+    return f"{said[0]}; the next one {said[1]}"
 
 
 @row(

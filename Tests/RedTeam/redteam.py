@@ -6,7 +6,7 @@ import json
 import sys
 
 import team as red
-from team import BROKE, FELL, HELD, IN_PART, LAYER_MISSING, NOT_COVERED, ROWS
+from team import BROKE, FELL, HELD, IN_PART, LAYER_MISSING, ROWS
 
 import attack_audit  # noqa: F401  Each declares its rows.
 import attack_files  # noqa: F401
@@ -104,7 +104,6 @@ def main():
         (HELD, "held"),
         (IN_PART, "in part"),
         (LAYER_MISSING, "layer missing"),
-        (NOT_COVERED, "not covered"),
         (FELL, "fell"),
         (BROKE, "broke"),
     ]

@@ -17,14 +17,7 @@ import mesh as meshes  # noqa: E402
 import mint  # noqa: E402
 import wire  # noqa: E402
 
-HELD, IN_PART, LAYER_MISSING, NOT_COVERED, FELL, BROKE = (
-    "held",
-    "in part",
-    "layer missing",
-    "not covered",
-    "fell",
-    "broke",
-)
+HELD, IN_PART, LAYER_MISSING, FELL, BROKE = "held", "in part", "layer missing", "fell", "broke"
 ANSWER_SECONDS = 10
 # Memory of a daemon after an attack: not more than a fifth, or this much, above what it was.
 GROWTH_BYTES = 32 << 20
@@ -36,10 +29,6 @@ class Fell(Exception):
 
 class LayerMissing(Exception):
     """This host lacks what the row is about; the text names it."""
-
-
-class NotCovered(Exception):
-    """The row is not shown, and why."""
 
 
 @dataclasses.dataclass
@@ -108,21 +97,21 @@ class Team:
             self._mesh.wait_alive(self._mesh.nodes[0], 3, voters=3)
         return self._mesh
 
-    def new_mesh(self, name, nodes=3):
+    def new_mesh(self, name, nodes=3, gpus=2):
         """A mesh where a sandbox has to hide it: not below /tmp, which every job has of its own."""
         previous = os.environ.get("SWARMLET_MESH_FOLDER")
         os.environ["SWARMLET_MESH_FOLDER"] = "/var/lib" if self.is_root else os.path.expanduser("~")
         try:
-            return meshes.Mesh(self.binary, name, nodes=nodes, gpus=2)
+            return meshes.Mesh(self.binary, name, nodes=nodes, gpus=gpus)
         finally:
             os.environ.pop("SWARMLET_MESH_FOLDER")
             if previous is not None:
                 os.environ["SWARMLET_MESH_FOLDER"] = previous
 
     @contextlib.contextmanager
-    def own_mesh(self, nodes=3, voters=3):
+    def own_mesh(self, nodes=3, voters=3, gpus=2):
         """A mesh of a row that breaks it."""
-        mesh = self.new_mesh("own", nodes)
+        mesh = self.new_mesh("own", nodes, gpus)
         try:
             mesh.start()
             mesh.wait_alive(mesh.nodes[0], nodes, voters=min(nodes, voters))
@@ -320,8 +309,6 @@ def attack(team, one):
         verdict, seen = FELL, str(fell)
     except LayerMissing as missing:
         verdict, seen = LAYER_MISSING, str(missing)
-    except NotCovered as missing:
-        verdict, seen = NOT_COVERED, str(missing)
     except Exception as error:  # What a row did not expect is no success, and must not end the others.
         place = error.__traceback__
         while place.tb_next is not None and HERE in place.tb_next.tb_frame.f_code.co_filename:

@@ -7,14 +7,22 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 // Its output goes to `output`; -1: to nobody.
-static int spawn(const char *path, const char *word, int output, pid_t *process) {
-    char *arguments[] = {(char *)path, (char *)word, NULL};
-    char *variables[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL};
+static int spawn(const char *path, const char *first, const char *second, int output, pid_t *process) {
+    char *arguments[] = {(char *)path, (char *)first, (char *)second, NULL};
+    char libraries[4096] = "LD_LIBRARY_PATH=";
+    const char *own = getenv("LD_LIBRARY_PATH");
+    if (own && strlen(own) >= sizeof libraries - strlen(libraries)) return E2BIG;
+    char *variables[] = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
+        own ? strcat(libraries, own) : NULL, NULL,
+    };
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t none, all;
@@ -85,7 +93,8 @@ static int await_end(pid_t process, const struct timespec *began, int millisecon
     return result;
 }
 
-int clinux_question_program(const char *path, const char *word, char *answer, int capacity, int milliseconds) {
+int clinux_question_program(
+    const char *path, const char *first, const char *second, char *answer, int capacity, int milliseconds) {
     int ends[2] = {-1, -1};
     if (answer && pipe2(ends, O_CLOEXEC) < 0) return -errno;
     struct timespec began;
@@ -93,7 +102,8 @@ int clinux_question_program(const char *path, const char *word, char *answer, in
     pid_t process = 0;
     int failure;
     // A process that this one has just started may hold a file that was written here until it executes its own.
-    while ((failure = spawn(path, word, ends[1], &process)) == ETXTBSY && left(&began, milliseconds) > 0) poll(NULL, 0, 5);
+    while ((failure = spawn(path, first, second, ends[1], &process)) == ETXTBSY && left(&began, milliseconds) > 0)
+        poll(NULL, 0, 5);
     if (answer) close(ends[1]);
     int result = -failure;
     if (failure == 0) {

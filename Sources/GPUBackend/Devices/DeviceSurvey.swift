@@ -1,3 +1,4 @@
+import Glibc
 import Scheduler
 
 /// Looks at the hardware of this host, again and again. Confined to one thread at a time: drivers may take long to answer.
@@ -56,11 +57,12 @@ public final class DeviceSurvey: @unchecked Sendable {
     /// Lets go of all drivers until the next round.
     public func release() { nvidia.release() }
 
-    /// Nil for a process of one of our jobs, and for one that is gone.
+    /// Nil for a process of one of our jobs or of this one's, and for one that is gone.
     private func stranger(_ process: Int32) -> SeenDevice.Stranger? {
         guard let user = ProcessFacts.user(of: process) else { return nil }
         var ancestor = process
         for _ in 0..<DeviceSurvey.generationsMax {
+            if ancestor == getpid() { return nil }
             let words = ProcessFacts.arguments(of: ancestor)
             if words.count > 2, words[1] == "supervisor", words[2].hasPrefix(supervisors + "/") { return nil }
             guard let parent = ProcessFacts.of(ancestor)?.parent, parent > 1 else { break }

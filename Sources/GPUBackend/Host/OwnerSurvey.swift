@@ -154,7 +154,7 @@ public final class OwnerSurvey: @unchecked Sendable {
     // -- Programs --
 
     private static func objection(of program: String) -> String? {
-        switch clinux_question_program(program, nil, nil, 0, programLimit) {
+        switch clinux_question_program(program, nil, nil, nil, 0, programLimit) {
         case 0: nil
         case -ETIME: "\(program) takes longer than a second"
         case let failure where failure < 0: "\(program): \(ErrorText.of(-failure))"

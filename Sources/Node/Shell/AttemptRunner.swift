@@ -32,6 +32,7 @@ final class AttemptRunner: @unchecked Sendable {
     var inputs: [AttemptKey: InputPlace] = [:]
     let inputMoved: LoopSignal
     let spare: SpareSupervisor
+    private let devices: DeviceTenants
     /// Whom the jobs run as that are here, so that an array does not look it up for every task.
     private var accounts: [JobID: AttemptPlan.Account] = [:]
 
@@ -68,6 +69,7 @@ final class AttemptRunner: @unchecked Sendable {
         leaseMoved = LoopSignal(node.loop)
         inputMoved = LoopSignal(node.loop)
         spare = SpareSupervisor(parent: node.directory.supervisors, loop: node.loop, log: node.log)
+        devices = DeviceTenants(node.directory.devices, loop: node.loop, log: node.log)
     }
 
     var loop: any EventLoop { node.loop }
@@ -213,6 +215,7 @@ final class AttemptRunner: @unchecked Sendable {
             on: node.host.capabilities, node.host.policy,
             devices: node.host.devices.files(of: plan.visibleGPUs.map(\.index).sorted()))
         while let turn = running.turn { try await turn.wait() }
+        try await devices.settle(plan)
         try await node.setups.settle(plan, &spec)
         let link = try await self.link(for: key.job)
         while loop.now + NodeConstants.leaseToStart > lease || heldBack.contains(key.job) || isPaused(key.job) {

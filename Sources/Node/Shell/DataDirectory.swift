@@ -8,7 +8,7 @@ import Glibc
 /// mesh, which number, whose certificates · `peers` where members were last · `gossip` what was known of them · `raft.db` the log · `snapshots/` what it
 /// begins with · `history.db` finished jobs · `audit.db` what happened · `refusals` whom this node turned away · `blobs/` files by content · `supervisors/JOB/` jobs
 /// under way · `doors/` sockets for ranks of gangs · `work/` their
-/// directories · `logs/` what they wrote · `setups/` what their setups made · `images/` their roots · `program-before` the
+/// directories · `logs/` what they wrote · `setups/` what their setups made · `images/` their roots · `devices/` who used each last · `program-before` the
 /// swarmlet before the last upgrade · `program-signed` who wanted the one
 /// after it · `socket`, `daemon.pid`, `daemon.log`. Others may pass through on the way to their
 /// job's own directory and read nothing.
@@ -57,6 +57,9 @@ public struct DataDirectory: Hashable, Sendable {
     var programOfRanks: String { path + "/program-of-ranks" }
     /// The working directories of attempts.
     var work: String { path + "/work" }
+
+    /// Who used each device last (`DeviceTenants`).
+    var devices: String { path + "/devices" }
 
     /// The roots that jobs brought as archives.
     var images: String { path + "/images" }
@@ -160,7 +163,7 @@ public struct DataDirectory: Hashable, Sendable {
     }
 
     private func makeSubdirectories() throws {
-        for directory in [keys, blobs, supervisors, logs, setups] {
+        for directory in [keys, blobs, supervisors, logs, setups, devices] {
             try HostFiles.makeDirectories(directory, mode: 0o700)
         }
         for directory in [work, images, doors] { try HostFiles.makeDirectories(directory, mode: 0o711) }

@@ -105,7 +105,7 @@ public enum ProgramFile {
     /// Lets the program test itself; what it says, or nil and why it is no swarmlet for this host.
     static func test(_ path: String) -> (test: Test?, reason: String) {
         var answer = [CChar](repeating: 0, count: 1024)
-        let code = clinux_question_program(path, SelfTest.word, &answer, Int32(answer.count), testMilliseconds)
+        let code = clinux_question_program(path, SelfTest.word, nil, &answer, Int32(answer.count), testMilliseconds)
         guard code >= 0 else {
             return (nil, code == -ETIME ? "it has not tested itself in 20 s" : String(cString: strerror(-code)))
         }

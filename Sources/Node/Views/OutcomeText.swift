@@ -77,6 +77,7 @@ enum OutcomeText {
         switch code {
         case "host.sandbox.unavailable":
             NodeError.profileUnavailable(.standard, node: "", reason: "").hint
+        case "host.gpu.not_wiped": NodeError.deviceNotWiped(0, node: "", reason: "").hint
         case "host.sandbox.too_weak": NodeError.profileTooWeak(.none, node: "", least: .standard).hint
         case "job.image": NodeError.imageRefused("", node: "", reason: "").hint
         case "job.mount": NodeError.mountRefused("", node: "", reason: "").hint

@@ -27,5 +27,6 @@
 #include "program.h"
 #include "host.h"
 #include "nvml.h"
+#include "wipe.h"
 #include "terminal.h"
 #include "allocator.h"
