@@ -1,7 +1,9 @@
 """Bad invitations, peers that are none, and data directories that must not be used."""
 
+import fcntl
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -9,6 +11,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from base import MeshCase, meshes  # noqa: E402
+import processes  # noqa: E402
 
 
 class Admission(MeshCase):
@@ -209,6 +212,17 @@ class DataDirectories(MeshCase):
         done = self.mesh.attempt(self.node, "daemon", "--listen", f"127.0.0.1:{meshes.free_port()}")
         self.assert_refused(done, 125)
         self.assertEqual(len(self.mesh.members(self.node)), 1)
+
+    def test_what_a_killed_daemon_was_just_starting_may_hold_it_for_a_moment(self):
+        self.node.kill_daemon()
+        lock = os.path.join(self.node.data, "lock")
+        with open(lock, encoding="utf-8") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            up = subprocess.Popen([self.mesh.binary, "up", "--data-dir", self.node.data, *self.node._flags],
+                                  env=self.mesh.environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            meshes.wait_until(lambda: processes.with_open(lock) - {os.getpid()}, "the daemon asks for it", every=0.01)
+        self.assertEqual(up.wait(timeout=30), 0, up.stderr.read())
+        up.stderr.close()
 
     def test_up_may_be_repeated(self):
         pid = self.node.daemon_pid()

@@ -42,6 +42,20 @@ def resident_bytes(pid):
     raise ProcessLookupError(pid)
 
 
+def with_open(path):
+    """The processes that have this file open, as far as this user may look."""
+    wanted, found = os.stat(path), set()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            for descriptor in os.listdir(f"/proc/{name}/fd"):
+                facts = os.stat(f"/proc/{name}/fd/{descriptor}")
+                if (facts.st_dev, facts.st_ino) == (wanted.st_dev, wanted.st_ino):
+                    found.add(int(name))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
 def tree(roots):
     """The given processes and everything below them, parents first."""
     children = {}

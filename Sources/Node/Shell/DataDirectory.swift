@@ -101,12 +101,17 @@ public struct DataDirectory: Hashable, Sendable {
     /// Keeps daemons out while the file that this returns is open.
     func hold() throws -> Int32 {
         let file = try HostFiles.open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
-            close(file)
-            throw NodeError.dataDirectoryInUse(path: path, process: runningProcess)
+        for _ in 0..<DataDirectory.lockTries {
+            if flock(file, LOCK_EX | LOCK_NB) == 0 { return file }
+            poll(nil, 0, DataDirectory.lockPauseMilliseconds)
         }
-        return file
+        close(file)
+        throw NodeError.dataDirectoryInUse(path: path, process: runningProcess)
     }
+
+    /// A daemon that was killed holds it until its last thread has ended, and what it was just starting until that executes.
+    private static let lockTries = 100
+    private static let lockPauseMilliseconds: Int32 = 10
 
     /// Bytes of the log and its snapshots, which a start reads.
     public var logBytes: UInt64 {
