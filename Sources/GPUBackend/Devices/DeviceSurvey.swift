@@ -57,15 +57,15 @@ public final class DeviceSurvey: @unchecked Sendable {
     /// Lets go of all drivers until the next round.
     public func release() { nvidia.release() }
 
-    /// Nil for a process of one of our jobs or of this one's, and for one that is gone.
+    /// Nil for a process of one of our jobs, for one that wipes a device for this one, and for one that is gone.
     private func stranger(_ process: Int32) -> SeenDevice.Stranger? {
         guard let user = ProcessFacts.user(of: process) else { return nil }
         var ancestor = process
         for _ in 0..<DeviceSurvey.generationsMax {
-            if ancestor == getpid() { return nil }
             let words = ProcessFacts.arguments(of: ancestor)
             if words.count > 2, words[1] == "supervisor", words[2].hasPrefix(supervisors + "/") { return nil }
             guard let parent = ProcessFacts.of(ancestor)?.parent, parent > 1 else { break }
+            if words.count > 2, words[1] == DeviceWipe.word, parent == getpid() { return nil }
             ancestor = parent
         }
         return SeenDevice.Stranger(process: process, user: user)
