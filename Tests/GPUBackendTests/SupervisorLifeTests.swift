@@ -209,6 +209,21 @@ struct SupervisorLifeTests {
         #expect(!FileManager.default.fileExists(atPath: harness.directory.path))
     }
 
+    @Test("where the rest of its job is other hosts' it goes too, and who waits for a first attempt stays")
+    func nothingMore() throws {
+        let waiting = try SupervisorHarness()
+        let harness = try SupervisorHarness()
+        let spec = try harness.start(["/bin/true"])
+        _ = try harness.waitForEnd(spec.key)
+        try harness.send(.acknowledge(spec.key))
+        #expect(
+            try eventually(seconds: 30) { if case .gone = try harness.directory.condition() { true } else { false } })
+        guard case .lives = try waiting.directory.condition() else {
+            Issue.record("it went before it had an attempt")
+            return
+        }
+    }
+
     @Test("a frame that is too long closes the connection and nothing else")
     func oversizeFrame() throws {
         let harness = try SupervisorHarness()

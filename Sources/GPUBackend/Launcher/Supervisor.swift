@@ -139,10 +139,13 @@ final class Supervisor {
             return false
         }
         if isShuttingDown { return true }
-        // A daemon that is connected may be about to ask; it says when there is nothing more to come.
-        if connection != nil { idleSince = now }
+        if isExpected { idleSince = now }
         return now - idleSince > Self.idleLimit
     }
+
+    /// A daemon that is connected may be about to ask for the first attempt. Who has had some waits no longer than without
+    /// one: the rest of its job may be other hosts'.
+    private var isExpected: Bool { connection != nil && acknowledged.isEmpty }
 
     private enum Source {
         case signals, timer, listening, connection, ready
@@ -152,7 +155,7 @@ final class Supervisor {
     }
 
     private func wait(until deadline: Instant) throws(HostError) {
-        let isIdle = entries.isEmpty && connection == nil
+        let isIdle = entries.isEmpty && !isExpected
         let alarm = isIdle ? min(deadline, idleSince + Self.idleLimit + .milliseconds(1)) : deadline
         if alarm != armedFor {
             _ = clinux_boot_timer_set(timer, alarm == .distantFuture ? 0 : max(alarm.nanoseconds, 1))
