@@ -33,6 +33,12 @@ public struct Listener: Hashable, Sendable {
         }
     }
 
+    /// A socket that somebody else has made to listen, and given to this process.
+    public init(inherited descriptor: Int32) throws(RingError) {
+        guard let address = Sockets.localAddress(of: descriptor) else { throw .system("getsockname", errno) }
+        (self.descriptor, self.address) = (descriptor, address)
+    }
+
     private static func removeStale(_ path: String) throws(RingError) {
         guard path.utf8.count <= SocketAddress.unixPathLimit else { throw .addressInvalid(path) }
         var status = stat()

@@ -1,5 +1,6 @@
 import GPUBackend
 import Glibc
+import Node
 
 /// `swarmlet`: reads the command line, runs the command, exits with its code.
 @main
@@ -12,6 +13,9 @@ struct Main {
             exit(SupervisorMain.run(directory: arguments[2], expectsStrict: expectsStrict))
         }
         if arguments.count == 3, arguments[1] == DeviceWipe.word { exit(DeviceWipe.run(arguments[2])) }
+        if arguments.count >= 2, arguments[1] == AttemptProxy.word {
+            exit(ProxyServer.run(mesh: Array(arguments.dropFirst(2))))
+        }
         if RankAgent.isMeant(arguments[0]) { exit(RankAgent.run(Array(arguments.dropFirst()))) }
         let code = run(Array(CommandLine.arguments.dropFirst()))
         GuestDoor.close()

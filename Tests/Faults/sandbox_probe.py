@@ -4,8 +4,10 @@ A try is a list: a word, then its arguments. Its answer is a value, or the name 
 the signal that ended it ("SIGSYS"). Every try is made in a child of its own, so that none can spoil the next.
 """
 
+import concurrent.futures
 import ctypes
 import errno
+import hashlib
 import json
 import mmap
 import os
@@ -14,7 +16,10 @@ import signal
 import socket
 import stat
 import sys
+import urllib.error
+import urllib.request
 
+PROXY = ("127.0.0.1", 3128)
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -103,6 +108,81 @@ def connect_name(name):
         stream.settimeout(3)
         stream.connect("\0" + name[1:] if name.startswith("@") else name)
     return "done"
+
+
+def ask_proxy(method, target):
+    """The status that the proxy answers with."""
+    with socket.create_connection(PROXY, 30) as stream:
+        stream.sendall(f"{method} {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+        with stream.makefile("rb") as lines:
+            return lines.readline().decode().split(" ")[1]
+
+
+def post_refused(url, megabytes):
+    """The status that a proxy answers with before it has taken what is posted."""
+    request = urllib.request.Request(url, data=bytes(1 << 20) * megabytes)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def tunnel(address, port):
+    """A connection through the proxy."""
+    stream = socket.create_connection(PROXY, 30)
+    stream.sendall(f"CONNECT {address}:{port} HTTP/1.1\r\n\r\n".encode())
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        piece = stream.recv(1)
+        if not piece:
+            raise OSError("the proxy says nothing")
+        head += piece
+    if not head.startswith(b"HTTP/1.1 200 "):
+        raise OSError(head.decode().split("\r\n")[0])
+    return stream
+
+
+def digested(address, port, megabytes):
+    """The digest of so much, by a server that answers only when it has heard that this was all."""
+    data = os.urandom(1 << 20) * megabytes
+    with tunnel(address, port) as stream:
+        stream.sendall(data)
+        stream.shutdown(socket.SHUT_WR)
+        with stream.makefile("rb") as answer:
+            return "done" if answer.read().decode() == hashlib.sha256(data).hexdigest() else "something else"
+
+
+def crowd(address, port, count):
+    """How many of so many that come at once are carried both ways."""
+    def carried(number):
+        with tunnel(address, port) as stream:
+            stream.sendall(b"%d" % number)
+            stream.shutdown(socket.SHUT_WR)
+            with stream.makefile("rb") as answer:
+                return answer.read().decode() == hashlib.sha256(b"%d" % number).hexdigest()
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return sum(pool.map(carried, range(count)))
+
+
+def keep_tunnel(address, port):
+    """Leaves somebody behind who holds one open."""
+    stream = tunnel(address, port)
+    if os.fork() == 0:
+        os.setsid()
+        os.dup2(stream.fileno(), 3)
+        os.closerange(4, 1024)
+        signal.pause()
+    return "done"
+
+
+def fetch(url):
+    """Over whatever proxy the environment names."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return f"{answer.status} {answer.read().decode()}"
+    except urllib.error.HTTPError as refused:
+        return f"{refused.code} {refused.read().decode()}"
 
 
 def open_socket(family, kind, protocol=0):
@@ -207,6 +287,7 @@ def identity():
 
 TRIES = {function.__name__: function for function in (
     call, compat_call, read, write, create, names, link, symlink, chdir, node, fifo, connect, connect_name, open_socket,
+    ask_proxy, post_refused, digested, crowd, keep_tunnel, fetch,
     own_loopback, send_signal, raise_limit, trace_own_child, every_call, fork_until_refused, open_until_refused, fill,
     descriptors, status, environment, identity)}
 

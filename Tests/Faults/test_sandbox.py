@@ -214,18 +214,16 @@ class Everybody(SandboxCase):
         ordinary = [("own_loopback",), ("open_socket", 1, 1), ("open_socket", 16, 3, 0)]
         self.assert_all(self.probe(*ordinary, flags=("--network", "off")), ("done",), ordinary)
 
-    def test_s10_with_the_network_the_host_is_reached_but_not_its_abstract_sockets(self):
-        with socket.socket() as server, socket.socket(socket.AF_UNIX) as named:
-            server.bind(("127.0.0.1", 0))
-            server.listen()
+    def test_s10_abstract_sockets_of_the_host_are_not_reached_with_the_network_either(self):
+        with socket.socket(socket.AF_UNIX) as named:
             name = f"@swarmlet-test-{os.getpid()}"
             named.bind("\0" + name[1:])
             named.listen()
-            reached, abstract = self.probe(("connect", "127.0.0.1", server.getsockname()[1]), ("connect_name", name),
-                                           flags=("--network", "on"))
-        self.assertEqual(reached, "done")
+            abstract, = self.probe(("connect_name", name), flags=("--network", "on"))
         landlock = next(check["detail"] for check in self.mesh_checks() if check["check"] == "sandbox")
-        if "Landlock" in landlock and int(landlock.split("Landlock ")[1].split(",")[0]) >= 6:
+        if self.profile == "strict":
+            self.assertIn(abstract, ("ECONNREFUSED", "EPERM"))
+        elif "Landlock" in landlock and int(landlock.split("Landlock ")[1].split(",")[0]) >= 6:
             self.assertEqual(abstract, "EPERM")
 
     def test_s11_what_reaches_into_the_kernel_is_refused(self):
@@ -357,8 +355,34 @@ class Strangers(SandboxCase):
             server.bind(("127.0.0.1", 0))
             server.listen()
             one = ("connect", "127.0.0.1", server.getsockname()[1])
-            self.assertEqual(self.probe(one), ["ECONNREFUSED"])
-            self.assertEqual(self.probe(one, flags=("--network", "on")), ["done"])
+            proxied = ("ask_proxy", "CONNECT", f"127.0.0.1:{server.getsockname()[1]}")
+            self.assertEqual(self.probe(one, proxied), ["ECONNREFUSED", "ECONNREFUSED"])
+            self.assertEqual(self.probe(one, proxied, flags=("--network", "on")), ["ECONNREFUSED", "403"])
+
+    def test_s10_its_proxy_does_not_go_to_the_host_to_the_mesh_or_to_what_a_cloud_tells_its_machines(self):
+        with socket.socket() as server:
+            server.bind(("", 0))
+            server.listen()
+            port = server.getsockname()[1]
+            own = [address for address in subprocess.run(
+                ["hostname", "-I"], capture_output=True, text=True, check=True).stdout.split() if ":" not in address]
+            names = ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "0.0.0.0", "0", "localhost", "[::1]",
+                     "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", *own]
+            tries = [("ask_proxy", "CONNECT", f"{name}:{where}") for name in names for where in (port, self.node.port)]
+            tries += [("ask_proxy", "GET", f"http://{name}:{port}/") for name in names]
+            tries += [("ask_proxy", "CONNECT", f"{name}:80") for name in (
+                "169.254.169.254", "100.100.100.200", "168.63.129.16", "[fe80::1]", "[fd00:ec2::254]")]
+            self.assert_all(self.probe(*tries, flags=("--network", "on")), ("403",), tries)
+            server.settimeout(0)
+            with self.assertRaises(BlockingIOError, msg="somebody came"):
+                server.accept()
+        bad = [("ask_proxy", "GET", "/"), ("ask_proxy", "CONNECT", "host"), ("ask_proxy", "GET", "http://a b/")]
+        self.assert_all(self.probe(*bad, ("ask_proxy", "GET", "http://a/" + "x" * 20_000), flags=("--network", "on")),
+                        ("400", "431"), [*bad, "a long one"])
+        told = self.probe(("ask_proxy", "GET", "http://name.invalid/"), ("fetch", "http://192.0.2.1.invalid/"),
+                          flags=("--network", "on"))
+        self.assertEqual(told[0], "502")
+        self.assertEqual(told[1], "502 swarmlet: 192.0.2.1.invalid is not known to the host that the job runs on\n")
 
     def test_results_and_checkpoints_work_as_for_everybody(self):
         done = self.run_job("--profile", "strict", "--checkpoint", "ckpt", "--out", "*.txt", "--", "sh", "-c",
@@ -375,6 +399,13 @@ class Members(Everybody):
     """The same attacks from a member's job."""
 
     profile = "standard"
+
+    def test_s10_with_the_network_it_is_in_that_of_the_host(self):
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", 0))
+            server.listen()
+            self.assertEqual(self.probe(("connect", "127.0.0.1", server.getsockname()[1]), ("ask_proxy", "GET", "/")),
+                             ["done", "ECONNREFUSED"])
 
     def test_a_debugger_works_on_its_own_children(self):
         self.assertEqual(self.probe(("trace_own_child",)), ["done"])
@@ -397,12 +428,16 @@ class Setup(SandboxCase):
         with socket.socket() as server:
             server.bind(("127.0.0.1", 0))
             server.listen()
-            tries = json.dumps([["connect", "127.0.0.1", server.getsockname()[1]], ["own_loopback"]])
+            port = server.getsockname()[1]
+            # A member is in the network of the host, a stranger is told by its proxy that the host is not for it.
+            one, answer = ((["ask_proxy", "CONNECT", f"127.0.0.1:{port}"], "403") if self.profile == "strict"
+                           else (["connect", "127.0.0.1", port], "done"))
+            tries = json.dumps([one, ["own_loopback"]])
             done = self.run_job("--profile", self.profile, "--network", "setup-only", "--setup",
                                 f"echo made > by-setup; /usr/bin/python3 probe.py '{tries}'", "--", "sh", "-c",
                                 f"cat by-setup; /usr/bin/python3 probe.py '{tries}'")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(done.stdout, '["done", "done"]\nmade\n["ECONNREFUSED", "done"]\n')
+        self.assertEqual(done.stdout, f'["{answer}", "done"]\nmade\n["ECONNREFUSED", "done"]\n')
 
     def test_what_the_setup_leaves_running_is_gone_before_the_command(self):
         marker = processes_marker.new()

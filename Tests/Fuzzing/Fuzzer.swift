@@ -49,6 +49,8 @@ public enum Fuzzer: String, CaseIterable, Sendable {
     case snapshot
     /// Messages of members to a whole node, one after the other.
     case node
+    /// What a stranger's job says to its proxy.
+    case proxy
     /// Small texts: globs, ignore rules, addresses, times, sizes.
     case texts
 
@@ -76,6 +78,7 @@ public enum Fuzzer: String, CaseIterable, Sendable {
         case .entries: StateFuzzing.entries(bytes)
         case .snapshot: StateFuzzing.snapshot(bytes)
         case .node: NodeFuzzing.messages(bytes)
+        case .proxy: ProxyFuzzing.request(bytes)
         case .texts: TextFuzzing.texts(bytes)
         }
     }

@@ -27,7 +27,9 @@ struct AttemptSpecTests {
         let ranked = AttemptSandbox(profile: .standard, network: .on, door: door)
         #expect(spec { $0.sandbox = ranked }.leastVersion == 6)
         #expect(spec { $0.diskBytes = 1 << 20 }.leastVersion == 6)
-        #expect(SupervisorRequest.version >= 6)
+        let proxied = AttemptSandbox(profile: .strict, network: .on, meshAddresses: [])
+        #expect(spec { $0.sandbox = proxied }.leastVersion == 7)
+        #expect(SupervisorRequest.version >= 7)
     }
 
     @Test("what a supervisor does not know of an attempt it sees, in the attempt and in its sandbox")

@@ -170,6 +170,39 @@ struct ReadySandboxTests {
         #expect(outcome == expected)
     }
 
+    @Test("who has a proxy finds it in there, and it ends with the attempt")
+    func proxy() throws {
+        let harness = try SupervisorHarness(expectsStrict: true)
+        let ask = """
+            exec 3<>/dev/tcp/127.0.0.1/3128 && printf 'CONNECT 127.0.0.1:1 HTTP/1.1\\r\\n\\r\\n' >&3 && head -n 1 <&3
+            """
+        let script = """
+            bash -c "$0"; bash -c "$0"; until test -e again; do sleep 0.05; done; bash -c "$0"; exec sleep 600
+            """
+        let made = try startReady(harness, ["/bin/sh", "-c", script, ask]) {
+            $0.sandbox = AttemptSandbox(profile: .strict, network: .on, meshAddresses: [])
+        }
+        let supervisor = try supervisor(harness)
+        func answers() throws -> Int {
+            let lines = String(decoding: try harness.log(made), as: UTF8.self).split(separator: "\r\n")
+            return lines.filter { $0.hasSuffix("HTTP/1.1 403 Forbidden") }.count
+        }
+        func proxies() -> [Int32] {
+            children(supervisor).filter { ProcessFacts.arguments(of: $0).contains(AttemptProxy.word) }
+        }
+        #expect(try eventually { try answers() == 2 }, "\(harness.output())")
+        let answering = try #require(proxies().first)
+        #expect(proxies().count == 1)
+        // One that is killed is not missed: the next connection starts another.
+        kill(answering, SIGKILL)
+        #expect(FileManager.default.createFile(atPath: harness.work + "/again", contents: nil))
+        #expect(try eventually { try answers() == 3 }, "\(harness.output())")
+        #expect(proxies().count == 1 && !proxies().contains(answering))
+        try harness.send(.kill(made.key))
+        _ = try harness.waitForEnd(made.key)
+        #expect(proxies().isEmpty)
+    }
+
     @Test("what cannot be given to it is said as ever")
     func refusals() throws {
         let harness = try SupervisorHarness(expectsStrict: true)

@@ -84,7 +84,7 @@ struct SandboxPlanTests {
     }
 
     @Test(
-        "a strict root begins with what is the same for all attempts without the network, and that is nothing of theirs"
+        "a strict root begins with what is the same for all attempts with a network of their own, and that is nothing of theirs"
     )
     func commonSteps() {
         let first = plan(.strict)
@@ -93,6 +93,7 @@ struct SandboxPlanTests {
         let others = [
             plan(.strict, user: 2_000), plan(.strict, hidden: ["/opt/secrets"], devices: ["/dev/nvidia0"]),
             plan(.strict, mounts: [MountRequest(source: "/data", target: "/data", isWritable: true)]),
+            proxied(.on), proxied(.setupOnly),
             plan(.strict) { spec in
                 spec.memoryBytes = 1 << 30
                 spec.workingDirectory = "/var/lib/swarmlet/work/8.1.2"
@@ -141,16 +142,35 @@ struct SandboxPlanTests {
         #expect(plan(.standard, network: false).hasOwnNetwork)
     }
 
-    @Test("a network for the setup alone is that of the host until the setup has ended")
-    func networkOfSetup() {
-        var sandbox = AttemptSandbox(profile: .strict, network: .setupOnly)
+    private func networked(_ profile: SandboxProfile, _ network: NetworkAccess, mesh: [String]? = nil) -> SandboxPlan {
+        let sandbox = AttemptSandbox(
+            profile: profile, network: network, hidden: ["/var/lib/swarmlet"], meshAddresses: mesh)
         let spec = AttemptSpec(
             key: AttemptKey(job: 7, task: 0, attempt: 1), arguments: ["true"], environment: [],
-            workingDirectory: Self.work, isolation: .userNamespace, sandbox: sandbox, setup: ["/bin/sh"], logPath: "/l")
-        let plan = SandboxPlanner(spec, sandbox, on: Self.host).plan
-        #expect(!plan.hasOwnNetwork && plan.leavesNetworkAfterSetup)
-        sandbox.network = .off
-        #expect(!SandboxPlanner(spec, sandbox, on: Self.host).plan.leavesNetworkAfterSetup)
+            workingDirectory: Self.work, user: JobUser(user: 1_000, group: 1_000), isolation: .userNamespace,
+            sandbox: sandbox, setup: ["/bin/sh"], logPath: "/l")
+        return SandboxPlanner(spec, sandbox, on: Self.host).plan
+    }
+
+    private func proxied(_ network: NetworkAccess) -> SandboxPlan {
+        networked(.strict, network, mesh: ["10.0.0.2:7717"])
+    }
+
+    @Test("a network for the setup alone is that of the host until the setup has ended")
+    func networkOfSetup() {
+        let plan = networked(.standard, .setupOnly)
+        #expect(!plan.hasOwnNetwork && plan.hasNetworkForSetup && plan.proxyPort == nil)
+        #expect(!networked(.standard, .off).hasNetworkForSetup && !networked(.standard, .on).hasNetworkForSetup)
+    }
+
+    @Test("who has a proxy has a network of its own, and nobody else in it to ask for names")
+    func proxy() {
+        let plan = proxied(.on)
+        #expect(plan.hasOwnNetwork && plan.proxyPort == AttemptProxy.port && !plan.hasNetworkForSetup)
+        #expect(!trees(plan).map(\.source).contains("/etc/resolv.conf"))
+        #expect(proxied(.setupOnly).hasOwnNetwork && proxied(.setupOnly).hasNetworkForSetup)
+        let off = proxied(.off)
+        #expect(off.hasOwnNetwork && off.proxyPort == nil && !off.hasNetworkForSetup)
     }
 
     @Test("devices are those on the list and those that were given")

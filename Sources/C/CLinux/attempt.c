@@ -51,13 +51,15 @@ static _Noreturn void refuse(int layer, int error) {
     clinux_refuse((struct clinux_refusal){.layer = layer, .error = error, .step = -1});
 }
 
-/// A caught signal is the standard one again after exec; an ignored one stays ignored, so those a daemon may ignore are reset.
-static void reset_signals(void) {
+void clinux_reset_signals(void) {
     static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD, SIGUSR1, SIGUSR2, SIGTSTP, SIGTTOU};
     struct sigaction standard;
     memset(&standard, 0, sizeof standard);
     standard.sa_handler = SIG_DFL;
     for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++) sigaction(ignored[i], &standard, NULL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 // -- Descriptors --
@@ -186,10 +188,7 @@ static int run_job(void *context) {
     umask(022);
     if (chdir(attempt->working_directory) < 0) fail(job, CLINUX_LAYER_WORKING_DIRECTORY, errno);
     if (job->streams) take_streams(job);
-    reset_signals();
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    clinux_reset_signals();
     if (job->processors && clinux_processors_restore(job->processors) < 0) fail(job, CLINUX_LAYER_LIMITS, errno);
     if (sandbox) confine(job);
     // As execvp(3) searches: what is missing is passed over, what may not be executed is remembered.
@@ -317,8 +316,7 @@ static int watch(const struct clinux_attempt *attempt, int rules, pid_t job) {
     }
 }
 
-/// 0 or why a control group did not take this process.
-static int enter_groups(const struct clinux_attempt *attempt) {
+int clinux_enter_groups(const struct clinux_attempt *attempt) {
     for (size_t i = 0; i < attempt->door_count; i++)
         if (write(attempt->doors[i], "0", 1) < 0) return errno;
     return 0;
@@ -391,8 +389,28 @@ static void wait_for_go(const struct clinux_attempt *attempt) {
     }
 }
 
+/// Where its proxy is found; who answers there is out here. -1: it has none.
+static int open_proxy(const struct clinux_sandbox *sandbox) {
+    if (!sandbox || !sandbox->proxy_port) return -1;
+    int listener = clinux_sandbox_listen(sandbox->proxy_port);
+    if (listener < 0) refuse(CLINUX_LAYER_NETWORK, -listener);
+    struct clinux_message message = {.kind = CLINUX_MESSAGE_LISTENS};
+    ssize_t sent = clinux_send_descriptors(CONTROL, &message, sizeof message, &listener, 1);
+    if (sent < 0) refuse(CLINUX_LAYER_NETWORK, (int)-sent);
+    return listener;
+}
+
+/// Whoever else has the socket: nobody is answered at it any more.
+static struct clinux_refusal close_proxy(int listener) {
+    struct clinux_refusal refused = {.step = -1};
+    if (shutdown(listener, SHUT_RDWR) < 0)
+        refused = (struct clinux_refusal){.layer = CLINUX_LAYER_NETWORK, .error = errno, .step = -1};
+    close(listener);
+    return refused;
+}
+
 /// Runs the setup command to its end, and leaves nothing of it but the files that it made.
-static void set_up(const struct clinux_attempt *attempt, int rules) {
+static void set_up(const struct clinux_attempt *attempt, int rules, int proxy) {
     const char *const candidates[2] = {attempt->setup[0], NULL};
     pid_t pid = start((struct job){
         .attempt = attempt, .arguments = attempt->setup, .candidates = candidates, .rules = rules});
@@ -400,9 +418,9 @@ static void set_up(const struct clinux_attempt *attempt, int rules) {
     int status = watch(attempt, rules, pid);
     if (status != 0) report(attempt->isolation, CLINUX_MESSAGE_SETUP_FAILED, status);
     end_others(attempt->isolation);
-    if (attempt->sandbox && attempt->sandbox->own_network_later) {
+    if (attempt->sandbox && attempt->sandbox->network_for_setup) {
         // Only now: a socket that the setup command had open has gone with it.
-        struct clinux_refusal refused = clinux_sandbox_leave_network();
+        struct clinux_refusal refused = proxy < 0 ? clinux_sandbox_leave_network() : close_proxy(proxy);
         if (refused.layer) clinux_refuse(refused);
     }
     struct clinux_message message = {.kind = CLINUX_MESSAGE_SETUP_ENDED, .at_nanoseconds = unix_time()};
@@ -412,7 +430,7 @@ static void set_up(const struct clinux_attempt *attempt, int rules) {
 
 _Noreturn void clinux_first_process(const struct clinux_attempt *attempt, int control) {
     int isolation = attempt->isolation;
-    int shut_out = enter_groups(attempt);
+    int shut_out = clinux_enter_groups(attempt);
     arrange_descriptors(control, attempt->output, attempt->error_output, attempt->input);
     if (shut_out) refuse(CLINUX_LAYER_CGROUP, shut_out);
     sigset_t all;
@@ -436,9 +454,10 @@ _Noreturn void clinux_first_process(const struct clinux_attempt *attempt, int co
         if (refused.layer) clinux_refuse(refused);
     }
 
+    int proxy = open_proxy(attempt->sandbox);
     // The same user as the job inside a user namespace: it must not be possible to attach to this process.
     if (attempt->sandbox) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    if (attempt->setup) set_up(attempt, rules);
+    if (attempt->setup) set_up(attempt, rules, proxy);
     // Not before: it is not for the setup command.
     if (attempt->input >= 0 && (dup2(INPUT, 0) < 0 || close(INPUT) < 0)) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
     pid_t pid = start((struct job){

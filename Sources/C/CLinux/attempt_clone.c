@@ -6,8 +6,11 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -74,4 +77,54 @@ int clinux_attempt_clone(const struct clinux_attempt *attempt, int *control) {
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     *control = ends[0];
     return (int)pid;
+}
+
+enum { PROXY_LISTENER = 3 };
+
+struct proxy {
+    uid_t user;
+    gid_t group;
+    int listener;
+    const char *const *arguments;
+};
+
+static _Noreturn void run_proxy(const struct clinux_attempt *attempt, const struct proxy *proxy, pid_t supervisor) {
+    struct rlimit no_core = {0, 0};
+    if (setsid() < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0) _exit(125);
+    // What is done for the attempt is the attempt's.
+    if (clinux_enter_groups(attempt)) _exit(125);
+    if (attempt->cgroup >= 0 && move_into(attempt->cgroup, getpid()) < 0) _exit(125);
+    int nothing = open("/dev/null", O_RDWR);
+    if (nothing < 0) _exit(125);
+    for (int i = 0; i < PROXY_LISTENER; i++)
+        if (dup2(nothing, i) < 0) _exit(125);
+    if (dup2(proxy->listener, PROXY_LISTENER) < 0) _exit(125);
+    if (syscall(SYS_close_range, PROXY_LISTENER + 1, ~0U, 0) < 0) _exit(125);
+    if (geteuid() == 0
+        && (syscall(SYS_setgroups, 0, NULL) < 0
+            || syscall(SYS_setresgid, proxy->group, proxy->group, proxy->group) < 0
+            || syscall(SYS_setresuid, proxy->user, proxy->user, proxy->user) < 0))
+        _exit(125);
+    // Not before the change of user, which would clear it.
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) _exit(125);
+    if (getppid() != supervisor) _exit(125);
+    clinux_reset_signals();
+    if (clinux_sandbox_filter(attempt->sandbox)) _exit(125);
+    const char *const environment[] = {"LANG=C.UTF-8", NULL};
+    execve("/proc/self/exe", (char *const *)proxy->arguments, (char *const *)environment);
+    _exit(125);
+}
+
+int clinux_attempt_start_proxy(
+    const struct clinux_attempt *attempt, uid_t user, gid_t group, int listener, const char *const *arguments) {
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
+    struct proxy proxy = {.user = user, .group = group, .listener = listener, .arguments = arguments};
+    pid_t supervisor = getpid();
+    long pid = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+    int error = errno;
+    if (pid == 0) run_proxy(attempt, &proxy, supervisor);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return pid < 0 ? -error : (int)pid;
 }

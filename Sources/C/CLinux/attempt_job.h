@@ -52,6 +52,13 @@ int clinux_processors_stay(struct clinux_processors *before);
 /// 0, or -1 with errno.
 int clinux_processors_restore(const struct clinux_processors *before);
 
+/// 0 or why a control group did not take this process. One that it was to be born into is not among them.
+int clinux_enter_groups(const struct clinux_attempt *attempt);
+
+/// None is blocked any more. A caught signal is the standard one again after exec; an ignored one stays ignored, so those a
+/// daemon may ignore are reset.
+void clinux_reset_signals(void);
+
 /// Tells the supervisor.
 void clinux_tell(const struct clinux_message *message);
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -352,6 +353,18 @@ struct clinux_refusal clinux_sandbox_isolate(const struct clinux_sandbox *sandbo
 struct clinux_refusal clinux_sandbox_leave_network(void) {
     int error = unshare(CLONE_NEWNET) < 0 ? errno : raise_loopback();
     return error ? refusal(CLINUX_LAYER_NETWORK, -1, error) : nothing_refused;
+}
+
+int clinux_sandbox_listen(uint16_t port) {
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener < 0) return -errno;
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, SOMAXCONN) == 0)
+        return listener;
+    int error = errno;
+    close(listener);
+    return -error;
 }
 
 // -- Files, by Landlock --

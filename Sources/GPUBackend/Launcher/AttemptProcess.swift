@@ -151,6 +151,8 @@ struct AttemptProcess {
     /// What is to be heard of it.
     enum News {
         case message(clinux_message)
+        /// A socket that listens where the attempt finds its proxy; the caller owns it.
+        case proxyListens(Int32)
         case nothingYet
         /// It has closed its end, and says nothing more.
         case silence
@@ -159,14 +161,12 @@ struct AttemptProcess {
     func news() -> News {
         var message = clinux_message()
         let size = MemoryLayout<clinux_message>.size
-        while true {
-            switch recv(control, &message, size, 0) {
-            case size: return .message(message)
-            case 0: return .silence
-            case let result where result < 0 && errno == EINTR: continue
-            case let result where result < 0 && errno != EAGAIN: return .silence
-            default: return .nothingYet
-            }
+        var (descriptor, count): (Int32, Int) = (-1, 0)
+        switch clinux_receive_descriptors(control, &message, size, &descriptor, 1, &count) {
+        case size where count == 1 && message.kind == CLINUX_MESSAGE_LISTENS.rawValue: return .proxyListens(descriptor)
+        case size: return .message(message)
+        case -Int(EAGAIN): return .nothingYet
+        default: return .silence
         }
     }
 

@@ -139,6 +139,7 @@ public struct AttemptSpec: Hashable, Sendable, CBORCodable {
     /// Which version a supervisor needs that is not to leave out a part of it. Before version 5 they passed over what they did
     /// not know.
     public var leastVersion: UInt32 {
+        if sandbox?.meshAddresses != nil { return 7 }
         if diskBytes > 0 || sandbox?.door != nil { return 6 }
         if insideUser != nil || sandbox?.image != nil || sandbox?.place != nil { return 5 }
         return hasInput ? 4 : setup.isEmpty ? 1 : 3

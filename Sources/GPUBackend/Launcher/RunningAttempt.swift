@@ -16,6 +16,8 @@ final class RunningAttempt {
     let process: AttemptProcess
     let group: Cgroup?
     var input: AttemptInput
+    /// Its way to other networks, where it has one.
+    private(set) var proxy: AttemptProxy?
     /// What it keeps on disk, where that has a limit.
     let disk: DiskWatch?
     private var log: LogWriter
@@ -72,6 +74,9 @@ final class RunningAttempt {
             let message: clinux_message
             switch process.news() {
             case .message(let next): message = next
+            case .proxyListens(let listener):
+                proxy = AttemptProxy(listener: listener)
+                continue
             case .nothingYet: return began
             case .silence:
                 isSilent = true
@@ -91,6 +96,7 @@ final class RunningAttempt {
                 let nanoseconds = max(0, message.at_nanoseconds - (startedAt ?? message.at_nanoseconds))
                 setupMilliseconds = UInt64(nanoseconds / 1_000_000)
                 isWaiting = spec.keepsSetup
+                if spec.sandbox?.network == .setupOnly { proxy?.close() }
                 news += setupNews
             case CLINUX_MESSAGE_SETUP_FAILED:
                 report = message
@@ -99,6 +105,11 @@ final class RunningAttempt {
             }
         }
     }
+
+    // -- Its way to other networks --
+
+    func startProxy() { proxy?.start(for: spec, in: process.sandbox, group) }
+    func reapProxy() { proxy?.reap() }
 
     // -- Beside it --
 
@@ -198,6 +209,7 @@ final class RunningAttempt {
     func kill(_ cause: EndCause) {
         if report == nil { self.cause = self.cause ?? cause }
         killAt = nil
+        proxy?.close()
         if spec.isolation == .group {
             // Its first process must live to collect the others.
             thawGroup()
@@ -283,6 +295,7 @@ final class RunningAttempt {
             closeStream(stream)
         }
         close(process.control)
+        proxy?.end()
         input.close()
         isFinished = true
         log.close()

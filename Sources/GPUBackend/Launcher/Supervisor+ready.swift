@@ -63,4 +63,19 @@ extension Supervisor {
         dropReady()
         return nil
     }
+
+    /// A first process that is about to end without a command.
+    func abandon(_ process: Int32, in group: Cgroup?) {
+        abandoned.append((process, group))
+        reapAbandoned(WNOHANG)
+    }
+
+    /// One by one: a wait for any child could take the end of an attempt from under its name.
+    func reapAbandoned(_ flags: Int32) {
+        abandoned.removeAll { process, group in
+            guard waitpid(process, nil, flags) != 0 else { return false }
+            if let group { pool.giveBack(group) }
+            return true
+        }
+    }
 }

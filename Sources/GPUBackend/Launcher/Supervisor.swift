@@ -49,7 +49,7 @@ final class Supervisor {
     private var order: [AttemptKey] = []
     private(set) var running: [RunningAttempt] = []
     /// First processes that were never let through to their command.
-    private var abandoned: [(process: Int32, group: Cgroup?)] = []
+    var abandoned: [(process: Int32, group: Cgroup?)] = []
     /// For an attempt that may come.
     var ready: ReadySandbox?
     /// Attempts of this supervisor that one like it would have suited.
@@ -152,6 +152,7 @@ final class Supervisor {
         case control(RunningAttempt)
         case output(RunningAttempt, LogStream)
         case input(RunningAttempt)
+        case proxy(RunningAttempt)
     }
 
     private func wait(until deadline: Instant) throws(HostError) {
@@ -186,6 +187,10 @@ final class Supervisor {
                 polled.append(pollfd(fd: attempt.input.descriptor, events: Int16(POLLOUT), revents: 0))
                 sources.append(.input(attempt))
             }
+            if let listener = attempt.proxy?.waitsForConnection {
+                polled.append(pollfd(fd: listener, events: Int16(POLLIN), revents: 0))
+                sources.append(.proxy(attempt))
+            }
             for stream in [LogStream.output, .error] {
                 guard let descriptor = attempt.descriptor(stream) else { continue }
                 polled.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
@@ -216,6 +221,7 @@ final class Supervisor {
             unsent += attempt.takeNews()
             try reap(attempt)
         case .input(let attempt): if attempt.input.write() { tellInput(attempt) }
+        case .proxy(let attempt): attempt.startProxy()
         case .output(let attempt, let stream): attempt.readOutput(stream, buffer: buffer, limit: 4)
         }
     }
@@ -273,21 +279,6 @@ final class Supervisor {
         return attempt
     }
 
-    /// A first process that is about to end without a command.
-    func abandon(_ process: Int32, in group: Cgroup?) {
-        abandoned.append((process, group))
-        reapAbandoned(WNOHANG)
-    }
-
-    /// One by one: a wait for any child could take the end of an attempt from under its name.
-    private func reapAbandoned(_ flags: Int32) {
-        abandoned.removeAll { process, group in
-            guard waitpid(process, nil, flags) != 0 else { return false }
-            if let group { pool.giveBack(group) }
-            return true
-        }
-    }
-
     private func tellInput(_ attempt: RunningAttempt) {
         unsent.append(.inputTaken(attempt.key, attempt.input.count, isOpen: attempt.input.isOpen))
     }
@@ -310,7 +301,10 @@ final class Supervisor {
             if signal == 0 { break }
             if signal == SIGTERM { isStopping = true }
         }
-        for attempt in running { try reap(attempt) }
+        for attempt in running {
+            attempt.reapProxy()
+            try reap(attempt)
+        }
         reapAbandoned(WNOHANG)
         guard isStopping else { return }
         isShuttingDown = true

@@ -30,7 +30,7 @@ public enum SupervisorRequest: Hashable, Sendable, CBORCodable {
     /// The version of this protocol: the answer to `hello` says which one the supervisor knows.
     /// Version 5 knows of roots that jobs bring and of users inside, and declines an attempt of which it does not know all.
     /// Version 6 holds attempts to what they may keep on disk.
-    public static let version: UInt32 = 6
+    public static let version: UInt32 = 7
 
     public init(cbor: CBOR) throws(CodecError) {
         let map = try cbor.requireMap()

@@ -21,6 +21,8 @@ struct AttemptPlan: Sendable {
     var image: ImageRoot?
     /// Of a rank of a gang: its way to the other hosts.
     var door: GangDoor?
+    /// Where members of the mesh listen, `HOST:PORT`.
+    var meshAddresses: [String] = []
 
     /// The user of a job on this host.
     struct Account: Sendable {
@@ -94,6 +96,12 @@ struct AttemptPlan: Sendable {
     /// How far it is kept apart from this host.
     var profile: SandboxProfile { job.sandbox?.profile ?? .standard }
 
+    /// Members have the network where nothing is said, strangers have not.
+    private var network: NetworkAccess { job.sandbox?.network ?? (profile == .strict ? .off : .on) }
+    /// It reaches other networks through a proxy alone: a stranger is never in the network of a host, where what listens on
+    /// the loopback believes whom it finds there. The ranks of a gang, which only members have, meet in that of their hosts.
+    var hasProxy: Bool { profile == .strict && network != .off && job.gang == nil }
+
     /// A user that nobody else is: no account of the host, and the same for the tasks of one job alone. The numbers are
     /// of a range that systemd leaves unused (systemd.io/UIDS-GIDS).
     private var strictUser: JobUser {
@@ -128,12 +136,11 @@ struct AttemptPlan: Sendable {
         let mayBeRoot = job.uid == 0 && job.guest == nil
         if let number = insideUser, number.user == 0 || number.group == 0, !mayBeRoot { throw NodeError.rootNotAsked }
         guard profile != .none else { return (.group, nil) }
-        // Members have the network where nothing is said, strangers have not.
-        let network = asked.network ?? (profile == .strict ? .off : .on)
         let sandbox = AttemptSandbox(
             profile: profile, network: network, hidden: hidden,
             mounts: try asked.mounts.map { try allowed($0, policy) }, devices: devices,
-            place: hasPlace ? seenDirectory : nil, image: image, door: door)
+            place: hasPlace ? seenDirectory : nil, image: image, door: door,
+            meshAddresses: hasProxy ? meshAddresses : nil)
         // Another user is one only in a user namespace.
         return (insideUser == nil ? host.isolation(for: profile) : .userNamespace, sandbox)
     }
@@ -188,6 +195,12 @@ struct AttemptPlan: Sendable {
         ("PIP_BREAK_SYSTEM_PACKAGES", "1"), ("UV_CACHE_DIR", "/tmp/uv-cache"), ("npm_config_cache", "/tmp/npm-cache"),
     ]
 
+    /// There is no standard for them: some programs look for one spelling, some for the other.
+    private static let proxyDefaults: [(String, String)] =
+        ["http_proxy", "https_proxy", "all_proxy"].map { ($0, "http://127.0.0.1:\(AttemptProxy.port)") }
+        .flatMap { [$0, ($0.0.uppercased(), $0.1)] }
+        + ["no_proxy", "NO_PROXY"].map { ($0, "localhost,127.0.0.1,::1") }
+
     func environment(_ account: Account) -> [String] {
         var variables: [(String, String)] = [
             ("PATH", AttemptPlan.searchPath),
@@ -195,6 +208,7 @@ struct AttemptPlan: Sendable {
             ("LANG", "C.UTF-8"), ("USER", account.name),
         ]
         if hasPlace, hasOwnPrograms { variables += AttemptPlan.setupDefaults }
+        if hasProxy { variables += AttemptPlan.proxyDefaults }
         if let seat { variables += seat.defaults }
         variables += job.environment.map { ($0.name, $0.value) }
         if let seat {

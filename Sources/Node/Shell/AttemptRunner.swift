@@ -211,6 +211,7 @@ final class AttemptRunner: @unchecked Sendable {
         if let gang = plan.job.gang { plan.seat = try await node.gangs.meet(key, gang) }
         defer { node.gangs.letGo(key) }
         plan.door = try await node.doors.make(for: plan)
+        if plan.hasProxy { plan.meshAddresses = try await meshAddresses() }
         var spec = try plan.spec(
             on: node.host.capabilities, node.host.policy,
             devices: node.host.devices.files(of: plan.visibleGPUs.map(\.index).sorted()))
@@ -233,6 +234,25 @@ final class AttemptRunner: @unchecked Sendable {
         node.gangs.letGo(key)
         spare.expectsStrict = spec.suitsReadySandbox
         link.send(.start(spec))
+    }
+
+    /// Where members of the mesh listen.
+    private func meshAddresses() async throws -> [String] {
+        var found: [String] = []
+        for text in node.state.members.flatMap(\.addresses) {
+            do throws(RingError) {
+                found.append(try SocketAddress.parse(text, defaultPort: MeshMembership.defaultPort).description)
+            } catch {
+                let addresses = await loop.offload {
+                    Result { () throws(RingError) in
+                        try NameResolver.resolve(text, defaultPort: MeshMembership.defaultPort)
+                    }
+                }
+                // Where nobody finds a member a job does not find it.
+                if case .success(let addresses) = addresses { found += addresses.map(\.description) }
+            }
+        }
+        return found
     }
 
     private func outcome(ofFailure error: any Error, _ running: Running) -> Outcome {

@@ -67,7 +67,7 @@ struct DryRun {
             switch spec.sandbox?.network {
             case .off: "no network"
             case .setupOnly: "network on in setup, off in the run"
-            case .on, nil: "network on"
+            case .on, nil: "network on, by a proxy"
             }
         return parts.joined(separator: ", ") + "; " + network
     }

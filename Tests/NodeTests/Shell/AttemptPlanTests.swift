@@ -12,11 +12,13 @@ struct AttemptPlanTests {
 
     private func plan(
         user: String = "root", uid: UInt32 = 0, runAs: String? = nil, checkpoint: String? = nil,
-        environment: [Label] = [], gpus: [GPU] = [], resumedFrom: UInt64? = nil
+        environment: [Label] = [], gpus: [GPU] = [], resumedFrom: UInt64? = nil,
+        sandbox: SandboxSpec? = nil, gang: GangSpec? = nil
     ) -> AttemptPlan {
         let job = JobSpec(
             name: "job", command: ["train"], environment: environment, user: user, uid: uid, runAs: runAs, tasks: 9,
-            checkpoint: checkpoint.map { CheckpointPolicy(directory: $0) }, submitNode: NodeID(1))
+            checkpoint: checkpoint.map { CheckpointPolicy(directory: $0) }, submitNode: NodeID(1), sandbox: sandbox,
+            gang: gang)
         let attempt = Attempt(
             number: 2, node: NodeID(1), gpus: gpus.map(\.index), cpuMillis: 1_500, memoryBytes: 3 << 30, placedAt: 0,
             resumedFrom: resumedFrom)
@@ -106,6 +108,31 @@ struct AttemptPlanTests {
         #expect(spec.memoryBytes == 3 << 30 && spec.isolation == host.isolation && spec.replaceable)
         #expect(spec.writableDirectories == ["/scratch/ckpt"])
         #expect(spec.grace == .seconds(10) && spec.timeLimit == nil)
+    }
+
+    // MARK: Network
+
+    @Test("a stranger with the network is told of its proxy, unless it says otherwise; nobody else has one")
+    func proxy() throws {
+        func planned(_ profile: SandboxProfile, _ network: NetworkAccess?, gang: GangSpec? = nil) -> AttemptPlan {
+            let own = [Label(name: "HTTPS_PROXY", value: "mine")]
+            return plan(environment: own, sandbox: SandboxSpec(profile: profile, network: network), gang: gang)
+        }
+        for network in [NetworkAccess.on, .setupOnly] {
+            let plan = planned(.strict, network)
+            let lines = plan.environment(ana)
+            for line in ["http_proxy=http://127.0.0.1:3128", "HTTPS_PROXY=mine", "no_proxy=localhost,127.0.0.1,::1"] {
+                #expect(lines.contains(line))
+            }
+            #expect(plan.hasProxy)
+        }
+        let gang = GangSpec(nodes: 2, tasksPerNode: 1)
+        for plan in [
+            planned(.strict, nil), planned(.strict, .off), planned(.standard, .on), planned(.standard, nil),
+            planned(.strict, .on, gang: gang),
+        ] {
+            #expect(!plan.hasProxy && !plan.environment(ana).contains { $0.hasPrefix("http_proxy=") })
+        }
     }
 
     // MARK: Users

@@ -105,6 +105,8 @@ enum clinux_message_kind {
     CLINUX_MESSAGE_SETUP_ENDED = 7,
     /// The sandbox stands, but for what is the attempt's own.
     CLINUX_MESSAGE_READY = 8,
+    /// The socket that comes with it listens where the attempt finds its proxy.
+    CLINUX_MESSAGE_LISTENS = 9,
 };
 
 /// What the first process of an attempt tells the supervisor over the control socket.
@@ -143,6 +145,11 @@ enum clinux_order {
 ///
 /// Returns its process id and stores the supervisor's end of the control socket (non-blocking, close-on-exec), or -errno.
 int clinux_attempt_clone(const struct clinux_attempt *attempt, int *control);
+
+/// Executes the proxy of an attempt as a user, in the control groups and with the filter of system calls of the attempt, and
+/// with its socket as descriptor 3. It ends with the supervisor. Its process id, or -errno.
+int clinux_attempt_start_proxy(
+    const struct clinux_attempt *attempt, uid_t user, gid_t group, int listener, const char *const *arguments);
 
 /// Memory that a supervisor shares with one first process, which it clones before there is an attempt. NULL with errno.
 struct clinux_arena *clinux_arena_make(void);

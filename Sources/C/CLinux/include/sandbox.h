@@ -74,8 +74,10 @@ struct clinux_sandbox {
     const char *host_name;
     /// 1: a network of its own that holds a loopback interface and nothing else.
     int own_network;
-    /// 1: the same, from the end of the setup command on.
-    int own_network_later;
+    /// 1: what it reaches of other networks it reaches until the end of the setup command.
+    int network_for_setup;
+    /// With a network of its own: the port of 127.0.0.1 in it where its proxy is found; 0: it has none.
+    uint16_t proxy_port;
     /// 1: the first process becomes the attempt's user too: the only one that the user namespace knows.
     int single_user;
     /// What Landlock handles; 0: no Landlock.
@@ -130,6 +132,8 @@ void clinux_sandbox_mark(const struct clinux_sandbox *sandbox, uid_t user, gid_t
 struct clinux_refusal clinux_sandbox_isolate(const struct clinux_sandbox *sandbox);
 /// In the first process, after the setup command: away from the network of the host.
 struct clinux_refusal clinux_sandbox_leave_network(void);
+/// In the first process: a socket that listens at a port of 127.0.0.1, or -errno.
+int clinux_sandbox_listen(uint16_t port);
 /// In the first process, once the mounts stand: a Landlock ruleset, or -errno.
 int clinux_sandbox_rules(const struct clinux_sandbox *sandbox);
 /// In the command, right before exec: nothing but what the filter lets through works from here on. 0 or errno.

@@ -5,7 +5,7 @@ import Scheduler
 public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
     /// `standard` or `strict`; without a sandbox an attempt has none of this.
     public var profile: SandboxProfile
-    /// Whether, and until when, it shares the network of the host.
+    /// Whether, and until when, it reaches other networks.
     public var network: NetworkAccess
     /// Files and directories of the host that it may not see, absolute: the daemon's own, and secrets of its user.
     public var hidden: [String]
@@ -18,12 +18,16 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
     public var image: ImageRoot?
     /// For a rank of a gang: its way to the other hosts of it.
     public var door: GangDoor?
+    /// It has a network of its own and reaches others through a proxy, which does not go where members of the mesh listen:
+    /// these, `HOST:PORT`. Nil: it reaches others as its host does, or none.
+    public var meshAddresses: [String]?
     /// As of `AttemptSpec`.
     public private(set) var hasUnknownParts = false
 
     public init(
         profile: SandboxProfile, network: NetworkAccess, hidden: [String] = [], mounts: [MountRequest] = [],
-        devices: [String] = [], place: String? = nil, image: ImageRoot? = nil, door: GangDoor? = nil
+        devices: [String] = [], place: String? = nil, image: ImageRoot? = nil, door: GangDoor? = nil,
+        meshAddresses: [String]? = nil
     ) {
         precondition(profile != .none)
         self.profile = profile
@@ -34,6 +38,7 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
         self.place = place
         self.image = image
         self.door = door
+        self.meshAddresses = meshAddresses
     }
 
     public init(cbor: CBOR) throws(CodecError) {
@@ -46,7 +51,8 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
         place = try map.optional(6)
         image = try map.optional(7)
         door = try map.optional(8)
-        hasUnknownParts = !map.without(0...8).isEmpty
+        meshAddresses = try map.optional(9)
+        hasUnknownParts = !map.without(0...9).isEmpty
         guard profile != .none else { throw .invalid("a sandbox of no profile") }
     }
 
@@ -60,6 +66,7 @@ public struct AttemptSandbox: Hashable, Sendable, CBORCodable {
         map.set(6, place)
         map.set(7, image)
         map.set(8, door)
+        map.set(9, meshAddresses)
         return .map(map)
     }
 }

@@ -60,7 +60,8 @@ final class PreparedSandbox {
         pointer.pointee.root_options = text(last)
         pointer.pointee.host_name = text(last + 1)
         pointer.pointee.own_network = plan.hasOwnNetwork ? 1 : 0
-        pointer.pointee.own_network_later = plan.leavesNetworkAfterSetup ? 1 : 0
+        pointer.pointee.network_for_setup = plan.hasNetworkForSetup ? 1 : 0
+        pointer.pointee.proxy_port = plan.proxyPort ?? 0
         pointer.pointee.single_user = plan.hasSingleUser ? 1 : 0
         pointer.pointee.handled_access = plan.handledAccess.rawValue
         pointer.pointee.scoped = plan.scopes

@@ -4,8 +4,7 @@ import Scheduler
 
 /// A sandbox that stands before there is an attempt for it, with a first process that waits inside.
 ///
-/// It has what is common to all strict attempts without the network: the namespaces, the empty root and what is taken into
-/// it from the host. What is the attempt's own is put in, and its user made the only one, when the attempt comes
+/// It has what is common to all strict attempts: the namespaces, the empty root and what is taken into it from the host. What is the attempt's own is put in, and its user made the only one, when the attempt comes
 /// (docs/sandbox.md). It is used once.
 final class ReadySandbox {
     let process: Int32
@@ -160,7 +159,7 @@ extension AttemptSpec {
     /// Whether a sandbox that was made ready can become that of such an attempt. Only root can make one.
     public var suitsReadySandbox: Bool {
         guard let sandbox, geteuid() == 0 else { return false }
-        return sandbox.profile == .strict && sandbox.network == .off && sandbox.image == nil && insideUser == nil
-            && isolation == .userNamespace
+        guard sandbox.network == .off || sandbox.meshAddresses != nil else { return false }
+        return sandbox.profile == .strict && sandbox.image == nil && insideUser == nil && isolation == .userNamespace
     }
 }

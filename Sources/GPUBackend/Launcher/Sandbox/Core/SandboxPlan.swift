@@ -68,9 +68,12 @@ struct SandboxPlan: Hashable, Sendable {
     var commonCount: Int
     /// The user namespace knows the attempt's user and nobody else.
     var hasSingleUser: Bool
+    /// With nothing in it but a loopback.
     var hasOwnNetwork: Bool
-    /// From the end of the setup command on.
-    var leavesNetworkAfterSetup: Bool
+    /// What it reaches of other networks it reaches until the end of the setup command.
+    var hasNetworkForSetup: Bool
+    /// On 127.0.0.1 of its own network; nil: there is none.
+    var proxyPort: UInt16?
     /// nil: that of the host.
     var hostName: String?
     /// Empty: Landlock is not asked.

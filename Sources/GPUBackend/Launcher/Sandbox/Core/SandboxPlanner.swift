@@ -31,8 +31,9 @@ struct SandboxPlanner {
             steps: common + steps + doorSteps + ownSteps,
             commonCount: common.count,
             hasSingleUser: (isStrict || spec.insideUser != nil) && spec.isolation == .userNamespace,
-            hasOwnNetwork: sandbox.network == .off,
-            leavesNetworkAfterSetup: sandbox.network == .setupOnly,
+            hasOwnNetwork: hasOwnNetwork,
+            hasNetworkForSetup: sandbox.network == .setupOnly && (!hasOwnNetwork || hasProxy),
+            proxyPort: hasProxy ? AttemptProxy.port : nil,
             hostName: isStrict ? "swarmlet" : nil,
             rules: handled.isEmpty ? [] : rules.map { .init(path: $0.path, access: $0.access.intersection(handled)) },
             handledAccess: handled,
@@ -62,7 +63,7 @@ struct SandboxPlanner {
 
     // MARK: Strangers: an empty root with the host's programs in it
 
-    /// Nothing of the attempt but whether it has the network.
+    /// Nothing of the attempt.
     private var commonStrictSteps: [SandboxPlan.Step] {
         var steps = HostLayout.programs.compactMap(copy) + HostLayout.settings.compactMap(copy)
         steps.append(.file(target: "/etc/nsswitch.conf", content: "passwd: files\ngroup: files\nhosts: files dns\n"))
@@ -126,7 +127,7 @@ struct SandboxPlanner {
 
     /// Where names are looked up: as the host does, where it can be asked.
     private var nameSteps: [SandboxPlan.Step] {
-        guard sandbox.network == .off else {
+        guard hasOwnNetwork else {
             return HostLayout.resolverSettings.filter(isThere).map { .tree(source: $0, target: $0, [.optional]) }
         }
         return [.file(target: "/etc/hosts", content: "127.0.0.1 localhost swarmlet\n::1 localhost\n")]
@@ -198,6 +199,11 @@ struct SandboxPlanner {
     private var temporaryOptions: String {
         spec.memoryBytes > 0 ? "mode=1777,size=\(spec.memoryBytes)" : "mode=1777"
     }
+
+    // MARK: Network
+
+    private var hasOwnNetwork: Bool { sandbox.network == .off || hasProxy }
+    private var hasProxy: Bool { sandbox.network != .off && sandbox.meshAddresses != nil }
 
     // MARK: Rules and limits
 
