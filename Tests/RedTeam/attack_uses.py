@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 
 import mint
@@ -127,21 +126,7 @@ def replayed(team):
     suites=[(STATE, "a use cannot be spent after the token's end by the time of the mesh")],
 )
 def parted(team):
-    inside = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    lacks = subprocess.run(
-        [*inside, "sh", "-c", "ip link add lab0 type bridge && nft add table inet lab"], capture_output=True, text=True
-    )
-    if lacks.returncode != 0:
-        raise LayerMissing(f"namespaces with bridges and packet filters: {lacks.stderr.strip()}")
-    done = subprocess.run(
-        [*inside, sys.executable, os.path.join(HERE, "partition.py")],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "SWARMLET_BINARY": team.binary},
-    )
-    team.check(done.returncode == 0, (done.stdout + done.stderr)[-600:])
-    return done.stdout.strip()
+    return team.in_lab(os.path.join(HERE, "partition.py")).strip()
 
 
 @row(
