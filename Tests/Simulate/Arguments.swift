@@ -11,7 +11,7 @@ struct Arguments {
                simulate [raft | mesh] --bugs [--only NAME] [--seeds N] [--from S]
                simulate raft | mesh --seed S [--story] [--only NAME]
                simulate raft --seed S --trace FILE [--plain]
-               simulate gossip [--nodes N] [--seed S] [--only NAME]
+               simulate gossip [--nodes N] [--seed S] [--only NAME] [--seconds N]
                simulate gossip --bugs [--only NAME] [--seeds N] [--from S]
                simulate gossip --storms [--seeds N] [--from S]
                simulate --speed | --state-speed
@@ -35,6 +35,8 @@ struct Arguments {
     var runsStorms = false
     /// Members of the mesh whose gossip is measured.
     var nodes = 100
+    /// How long each trouble of gossip lasts; its own time where not given.
+    var seconds: Int64?
     var measuresState = false
 
     init?(_ words: [String]) {
@@ -60,12 +62,13 @@ struct Arguments {
             case "--only":
                 guard let name = rest.popFirst() else { return nil }
                 onlyBug = name
-            case "--seeds", "--from", "--seed", "--nodes":
-                guard let text = rest.popFirst(), let number = UInt64(text), number < UInt64(Int.max) else {
+            case "--seeds", "--from", "--seed", "--nodes", "--seconds":
+                guard let text = rest.popFirst(), let number = UInt64(text), number < UInt64(Int32.max) else {
                     return nil
                 }
                 if word == "--seeds" { seeds = Int(number) }
                 if word == "--nodes" { nodes = Int(number) }
+                if word == "--seconds" { seconds = Int64(number) }
                 if word == "--from" { from = number }
                 if word == "--seed" { seed = number }
             default: return nil

@@ -23,25 +23,38 @@ enum GossipRuns {
     struct Trouble: Sendable {
         let name: String
         let text: String
-        let run: @Sendable (UInt64, Int) -> Findings
+        /// How long it is watched, or lasts; nil where it has its own course.
+        var usualTime: Interval?
+        /// By seed, members and time.
+        let run: @Sendable (UInt64, Int, Interval) -> Findings
     }
 
     /// From here on a run of everything would take a day.
     private static let spreadOnlyFrom = 20_000
 
     private static let troubles = [
-        Trouble(name: "quiet", text: "nothing for 60 s", run: quiet),
-        Trouble(name: "crash", text: "1 crashes, 10 times", run: crashes),
-        Trouble(name: "crash-5", text: "5 % crash", run: { crash($0, $1, victims: max($1 / 20, 1)) }),
-        Trouble(name: "crash-30", text: "30 % crash", run: { crash($0, $1, victims: $1 * 3 / 10) }),
-        Trouble(name: "loss-5", text: "5 % of all messages lost, 120 s", run: { loss($0, $1, lost: 50) }),
-        Trouble(name: "loss", text: "25 % of all messages lost, 120 s", run: { loss($0, $1, lost: 250) }),
-        Trouble(name: "one-way", text: "a tenth loses half of what comes, 120 s", run: oneWay),
-        Trouble(name: "slow", text: "64 (at most half) slow by 0.1 to 30 s, 120 s", run: slow),
-        Trouble(name: "jumps", text: "a tenth's clocks jump 1 s to 1 h, 60 s", run: jumps),
-        Trouble(name: "doubled", text: "15 % doubled, 8 % up to 4 s late, 60 s", run: doubled),
-        Trouble(name: "split", text: "two halves for 10 min", run: split),
-        Trouble(name: "restart", text: "all restart in 30 s, packets of before come again", run: massRestart),
+        Trouble(name: "quiet", text: "nothing", usualTime: .seconds(60), run: quiet),
+        Trouble(name: "crash", text: "1 crashes, 10 times") { seed, count, _ in crashes(seed, count) },
+        Trouble(name: "crash-5", text: "5 % crash", usualTime: .seconds(60)) {
+            crash($0, $1, $2, victims: max($1 / 20, 1))
+        },
+        Trouble(name: "crash-30", text: "30 % crash", usualTime: .seconds(60)) {
+            crash($0, $1, $2, victims: $1 * 3 / 10)
+        },
+        Trouble(name: "loss-5", text: "5 % of all messages lost", usualTime: .seconds(120)) {
+            loss($0, $1, $2, lost: 50)
+        },
+        Trouble(name: "loss", text: "25 % of all messages lost", usualTime: .seconds(120)) {
+            loss($0, $1, $2, lost: 250)
+        },
+        Trouble(name: "one-way", text: "a tenth loses half of what comes", usualTime: .seconds(120), run: oneWay),
+        Trouble(name: "slow", text: "64 (at most half) slow by 0.1 to 30 s", usualTime: .seconds(120), run: slow),
+        Trouble(name: "jumps", text: "a tenth's clocks jump 1 s to 1 h", usualTime: .seconds(60), run: jumps),
+        Trouble(name: "doubled", text: "15 % doubled, 8 % up to 4 s late", usualTime: .seconds(60), run: doubled),
+        Trouble(name: "split", text: "two halves", usualTime: .seconds(600), run: split),
+        Trouble(
+            name: "restart", text: "all restart in 30 s, packets of before come again", usualTime: .seconds(10),
+            run: massRestart),
     ]
 
     static func run(_ arguments: Arguments) -> Bool {
@@ -60,8 +73,10 @@ enum GossipRuns {
         for trouble in troubles where arguments.onlyBug ?? trouble.name == trouble.name {
             let clock = ContinuousClock()
             let start = clock.now
-            let findings = trouble.run(seed, count)
-            say("  \(trouble.text): \(text(findings)) [\((clock.now - start).components.seconds) s]")
+            let interval = arguments.seconds.map { .seconds($0) } ?? trouble.usualTime ?? .zero
+            let findings = trouble.run(seed, count, interval)
+            let duration = trouble.usualTime == nil ? "" : ", \(seconds(interval))"
+            say("  \(trouble.text)\(duration): \(text(findings)) [\((clock.now - start).components.seconds) s]")
             for violation in findings.violations.prefix(3) { say("    broken: \(violation)") }
             if !findings.violations.isEmpty || findings.healing.map({ $0 == nil }) == true { allHeld = false }
             if findings.fullDetections.contains(where: { $0 == nil }) { allHeld = false }
@@ -127,11 +142,11 @@ enum GossipRuns {
         findings.violations = mesh.violations
     }
 
-    private static func quiet(_ seed: UInt64, _ count: Int) -> Findings {
+    private static func quiet(_ seed: UInt64, _ count: Int, _ interval: Interval) -> Findings {
         var mesh = settled(seed, count)
         var findings = Findings()
         mesh.tally.begin(excused: [])
-        observe(&mesh, for: .seconds(60), &findings)
+        observe(&mesh, for: interval, &findings)
         return findings
     }
 
@@ -150,14 +165,14 @@ enum GossipRuns {
         return findings
     }
 
-    private static func crash(_ seed: UInt64, _ count: Int, victims: Int) -> Findings {
+    private static func crash(_ seed: UInt64, _ count: Int, _ interval: Interval, victims: Int) -> Findings {
         var mesh = settled(seed, count)
         var findings = Findings()
         mesh.tally.begin(excused: 0..<victims)
         let began = mesh.now
         // The first ones: probing knows no order of numbers.
         for victim in 0..<victims { mesh.kill(victim) }
-        observe(&mesh, for: .seconds(60), &findings)
+        observe(&mesh, for: interval, &findings)
         collect(0..<victims, since: began, survivors: count - victims, mesh, &findings)
         return findings
     }
@@ -193,47 +208,47 @@ enum GossipRuns {
         return findings
     }
 
-    private static func loss(_ seed: UInt64, _ count: Int, lost: Int) -> Findings {
+    private static func loss(_ seed: UInt64, _ count: Int, _ interval: Interval, lost: Int) -> Findings {
         var mesh = settled(seed, count)
         return passing(
-            &mesh, excused: 0..<0, for: .seconds(120), begin: { $0.network.weather.lost = lost },
+            &mesh, excused: 0..<0, for: interval, begin: { $0.network.weather.lost = lost },
             end: { $0.network.weather.lost = 10 })
     }
 
-    private static func oneWay(_ seed: UInt64, _ count: Int) -> Findings {
+    private static func oneWay(_ seed: UInt64, _ count: Int, _ interval: Interval) -> Findings {
         var mesh = settled(seed, count)
         let some = 0..<(count / 10)
         return passing(
-            &mesh, excused: some, for: .seconds(120),
+            &mesh, excused: some, for: interval,
             begin: { mesh in for node in some { mesh.harm(node, incoming: 500, outgoing: 0) } },
             end: { mesh in for node in some { mesh.harm(node, incoming: 0, outgoing: 0) } })
     }
 
-    private static func slow(_ seed: UInt64, _ count: Int) -> Findings {
+    private static func slow(_ seed: UInt64, _ count: Int, _ interval: Interval) -> Findings {
         var mesh = settled(seed, count)
         var random = SeededGenerator(seed: seed)
         let some = 0..<min(64, count / 2)
         return passing(
-            &mesh, excused: some, for: .seconds(120),
+            &mesh, excused: some, for: interval,
             begin: { mesh in for node in some { mesh.slow(node, by: .milliseconds(random.pick(100...30_000))) } },
             end: { mesh in for node in some { mesh.slow(node, by: .zero) } })
     }
 
-    private static func jumps(_ seed: UInt64, _ count: Int) -> Findings {
+    private static func jumps(_ seed: UInt64, _ count: Int, _ interval: Interval) -> Findings {
         var mesh = settled(seed, count)
         var random = SeededGenerator(seed: seed)
         let some = 0..<(count / 10)
         return passing(
-            &mesh, excused: 0..<0, for: .seconds(60),
+            &mesh, excused: 0..<0, for: interval,
             begin: { mesh in
                 for node in some { mesh.jumpClock(node, by: .milliseconds(random.pick(1_000...3_600_000))) }
             }, end: { _ in })
     }
 
-    private static func doubled(_ seed: UInt64, _ count: Int) -> Findings {
+    private static func doubled(_ seed: UInt64, _ count: Int, _ interval: Interval) -> Findings {
         var mesh = settled(seed, count)
         return passing(
-            &mesh, excused: 0..<0, for: .seconds(60),
+            &mesh, excused: 0..<0, for: interval,
             begin: { mesh in
                 mesh.network.weather.doubled = 150
                 mesh.network.weather.slow = 80
@@ -247,16 +262,16 @@ enum GossipRuns {
             })
     }
 
-    private static func split(_ seed: UInt64, _ count: Int) -> Findings {
+    private static func split(_ seed: UInt64, _ count: Int, _ interval: Interval) -> Findings {
         var mesh = settled(seed, count)
         return passing(
-            &mesh, excused: 0..<count, for: .seconds(600), begin: { $0.split { $0 % 2 } }, end: { $0.split { _ in 0 } })
+            &mesh, excused: 0..<count, for: interval, begin: { $0.split { $0 % 2 } }, end: { $0.split { _ in 0 } })
     }
 
-    private static func massRestart(_ seed: UInt64, _ count: Int) -> Findings {
+    private static func massRestart(_ seed: UInt64, _ count: Int, _ interval: Interval) -> Findings {
         var mesh = settled(seed, count)
         return passing(
-            &mesh, excused: 0..<0, for: .seconds(10),
+            &mesh, excused: 0..<0, for: interval,
             begin: { mesh in
                 for node in 0..<count {
                     mesh.kill(node)

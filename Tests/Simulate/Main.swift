@@ -6,8 +6,9 @@ import Simulation
 /// one is named.
 /// `simulate [raft | mesh] --bugs [--only NAME] [--seeds N] [--from S]`: each known mistake put back, or one; all must
 /// be found, within N seeds where given.
-/// `simulate gossip [--nodes N] [--seed S] [--only NAME]`: what gossip does in a mesh of N (100) when nodes crash, hang,
-/// part and start, or in one kind of trouble; from 20,000 on only how fast news spread.
+/// `simulate gossip [--nodes N] [--seed S] [--only NAME] [--seconds N]`: what gossip does in a mesh of N (100) when nodes
+/// crash, hang, part and start, or in one kind of trouble, for so long instead of its usual time; from 20,000 on only
+/// how fast news spread.
 /// `simulate gossip --storms [--seeds N] [--from S]`: random trouble in small meshes, with all rules checked.
 /// `simulate raft --seed S --trace FILE`: one seed, and each step of its cores as a line of JSON (docs/raft.md).
 /// `simulate --speed`: commits per second of the bare core, as lines for `scripts/bench`.
