@@ -403,7 +403,8 @@ static int open_proxy(const struct clinux_sandbox *sandbox) {
 /// Whoever else has the socket: nobody is answered at it any more.
 static struct clinux_refusal close_proxy(int listener) {
     struct clinux_refusal refused = {.step = -1};
-    if (shutdown(listener, SHUT_RDWR) < 0)
+    // ENOTCONN: the supervisor has let go of it before.
+    if (shutdown(listener, SHUT_RDWR) < 0 && errno != ENOTCONN)
         refused = (struct clinux_refusal){.layer = CLINUX_LAYER_NETWORK, .error = errno, .step = -1};
     close(listener);
     return refused;

@@ -4,6 +4,7 @@
 #include "attempt_job.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -90,6 +91,8 @@ struct proxy {
 
 static _Noreturn void run_proxy(const struct clinux_attempt *attempt, const struct proxy *proxy, pid_t supervisor) {
     struct rlimit no_core = {0, 0};
+    // At once, because in the attempt's groups it may be made to stand still.
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != supervisor) _exit(125);
     if (setsid() < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0) _exit(125);
     // What is done for the attempt is the attempt's.
     if (clinux_enter_groups(attempt)) _exit(125);
@@ -105,7 +108,12 @@ static _Noreturn void run_proxy(const struct clinux_attempt *attempt, const stru
             || syscall(SYS_setresgid, proxy->group, proxy->group, proxy->group) < 0
             || syscall(SYS_setresuid, proxy->user, proxy->user, proxy->user) < 0))
         _exit(125);
-    // Not before the change of user, which would clear it.
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2];
+    memset(none, 0, sizeof none);
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (syscall(SYS_capset, &header, none) < 0) _exit(125);
+    // Again, because the change of user cleared it.
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) _exit(125);
     if (getppid() != supervisor) _exit(125);
     clinux_reset_signals();

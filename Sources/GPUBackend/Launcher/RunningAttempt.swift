@@ -101,7 +101,9 @@ final class RunningAttempt {
             case CLINUX_MESSAGE_SETUP_FAILED:
                 report = message
                 failedInSetup = true
-            default: report = message
+            case CLINUX_MESSAGE_ENDED: report = message
+            case CLINUX_MESSAGE_LISTENS: SupervisorMain.say("an attempt has no proxy: its socket was lost on the way")
+            default: SupervisorMain.say("the first process of an attempt says what nobody knows: \(message.kind)")
             }
         }
     }

@@ -187,7 +187,7 @@ final class Supervisor {
                 polled.append(pollfd(fd: attempt.input.descriptor, events: Int16(POLLOUT), revents: 0))
                 sources.append(.input(attempt))
             }
-            if let listener = attempt.proxy?.waitsForConnection {
+            if attempt.frozenSince == nil, !attempt.isPaused, let listener = attempt.proxy?.waitsForConnection {
                 polled.append(pollfd(fd: listener, events: Int16(POLLIN), revents: 0))
                 sources.append(.proxy(attempt))
             }

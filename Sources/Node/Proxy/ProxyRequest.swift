@@ -8,6 +8,8 @@ struct ProxyRequest: Hashable {
     var port: UInt16
     /// What the server is sent for it; empty of CONNECT: what follows is between the two ends alone.
     var forwarded: [UInt8]
+    /// What it says that follows its head: another request may be for another server. nil: a tunnel, which has no end.
+    var bodyBytes: Int?
 
     /// Longest head.
     static let headBytesMax = 16 << 10
@@ -58,6 +60,7 @@ struct ProxyRequest: Hashable {
         (host, port) = try Self.authority(String(rest[..<end]), defaultPort: 80)
         let place = rest[end...].prefix { $0 != "#" }
         let path = place.hasPrefix("/") ? String(place) : "/" + place
+        bodyBytes = try Self.bodyBytes(lines)
         var text = Array("\(words[0]) \(path) \(words[2])\r\nHost: \(rest[..<end])\r\nConnection: close\r\n".utf8)
         for line in lines {
             if try Self.isPassedOn(line) { text += line + [10] }
@@ -65,7 +68,29 @@ struct ProxyRequest: Hashable {
         forwarded = text + Array("\r\n".utf8)
     }
 
-    /// One request a connection: what follows it goes to the same server.
+    private static func bodyBytes(_ lines: [[UInt8]]) throws(Refusal) -> Int {
+        var said: Int?
+        for line in lines {
+            let words = line.dropLast().split(
+                separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false
+            )
+            .map { String(decoding: $0, as: UTF8.self) }
+            guard words.count == 2 else { continue }
+            switch words[0].lowercased() {
+            case "transfer-encoding": throw Refusal(reason: "a plain request says how long it is: Content-Length")
+            case "content-length":
+                let digits = words[1].drop { $0 == " " || $0 == "\t" }
+                guard said == nil, digits.utf8.allSatisfy({ 48...57 ~= $0 }), let number = Int(digits) else {
+                    throw Refusal(reason: "its Content-Length is no number, or comes twice")
+                }
+                said = number
+            default: break
+            }
+        }
+        return said ?? 0
+    }
+
+    /// One request a connection: what follows it goes nowhere.
     private static func isPassedOn(_ line: [UInt8]) throws(Refusal) -> Bool {
         guard let colon = line.firstIndex(of: UInt8(ascii: ":")), isToken(line[..<colon]) else {
             throw Refusal(reason: "a line of the request is no NAME: VALUE")

@@ -27,8 +27,10 @@ struct ProxyRules: Sendable {
         if host.isIn(Self.link) { return "it is for this host's own link: jobs of the profile strict do not go there" }
         if host.isIn(Self.metadata) { return "the metadata service of a cloud is not for jobs of the profile strict" }
         if host.isIn(Self.nobody) { return "it is the address of no host" }
-        // A member has more addresses than it is known by; a port of the mesh in the Internet may be anybody's.
-        if meshPorts.contains(address.port), meshHosts.contains(host) || host.isIn(Self.privateNetworks) {
+        if host.isIn(Self.translated) { return "a gateway makes another address of it" }
+        // A member has more addresses than it is known by; at a port of the web they may be anybody's in the Internet.
+        let isNear = meshHosts.contains(host) || host.isIn(Self.privateNetworks)
+        if meshPorts.contains(address.port), isNear || !Self.webPorts.contains(address.port) {
             return "the mesh itself listens there"
         }
         return nil
@@ -88,11 +90,15 @@ struct ProxyRules: Sendable {
 
     private static let thisHost: [Network] = [.init("0.0.0.0/8"), .init("127.0.0.0/8"), .init("::/127")]
     private static let link: [Network] = [.init("169.254.0.0/16"), .init("fe80::/10"), .init("fec0::/10")]
-    /// Beside 169.254.169.254: Azure, Alibaba, Oracle; Amazon and Google by IPv6.
+    /// Beside 169.254.169.254: Azure, Alibaba, Oracle; by IPv6 Amazon, Google, Oracle, Scaleway, Linode, Alibaba.
     private static let metadata: [Network] = [
         .init("168.63.129.16/32"), .init("100.100.100.200/32"), .init("192.0.0.0/24"), .init("fd00:ec2::/32"),
-        .init("fd20:ce::/32"),
+        .init("fd20:ce::/32"), .init("fd00:c1::/32"), .init("fd00:42::/32"), .init("fd00:a9fe::/32"),
+        .init("fd00:100::/32"),
     ]
+    /// A network's own NAT64 (RFC 8215), and SIIT (RFC 2765): what is behind them, only their gateway knows.
+    private static let translated: [Network] = [.init("64:ff9b:1::/48"), .init("::ffff:0:0:0/96")]
+    private static let webPorts: Set<UInt16> = [80, 443]
     private static let nobody: [Network] = [.init("224.0.0.0/3"), .init("ff00::/8")]
     private static let privateNetworks: [Network] = [
         .init("10.0.0.0/8"), .init("172.16.0.0/12"), .init("192.168.0.0/16"), .init("100.64.0.0/10"), .init("fc00::/7"),

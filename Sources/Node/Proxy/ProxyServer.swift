@@ -11,7 +11,7 @@ public final class ProxyServer: @unchecked Sendable {
     /// Without a connection it ends after this.
     private static let idleLimit = Interval.seconds(10)
     private static let headLimit = Interval.seconds(30)
-    private static let connectLimit = Interval.seconds(20)
+    private static let connectSeconds = 20
     private static let pieceBytes = 32 << 10
 
     private let loop: any EventLoop
@@ -79,8 +79,9 @@ public final class ProxyServer: @unchecked Sendable {
             } else {
                 try await loop.send(server, request.forwarded, deadline: nil)
             }
-            if !rest.isEmpty { try await loop.send(server, rest, deadline: nil) }
-            let upward = loop.spawn("upward") { [self] in await carry(from: client, to: server) }
+            let upward = loop.spawn("upward") { [self] in
+                await carry(rest, from: client, to: server, atMost: request.bodyBytes)
+            }
             await carry(from: server, to: client)
             await upward.value
         } catch let refusal as Refusal {
@@ -102,13 +103,17 @@ public final class ProxyServer: @unchecked Sendable {
         }
     }
 
-    /// Until one side says no more; the other hears that.
-    private func carry(from source: Int32, to target: Int32) async {
+    /// Until one side says no more; the other hears that. Who sends more than it said, such as a request for another
+    /// server, ends both.
+    private func carry(_ first: [UInt8] = [], from source: Int32, to target: Int32, atMost limit: Int? = nil) async {
         do {
+            var (bytes, count) = (first, 0)
             while true {
-                let bytes = try await loop.receive(source, maximum: Self.pieceBytes, deadline: nil)
+                count += bytes.count
+                if let limit, count > limit { throw RingError.disconnected }
+                if !bytes.isEmpty { try await loop.send(target, bytes, deadline: nil) }
+                bytes = try await loop.receive(source, maximum: Self.pieceBytes, deadline: nil)
                 if bytes.isEmpty { break }
-                try await loop.send(target, bytes, deadline: nil)
             }
             shutdown(target, Int32(SHUT_WR))
         } catch {
@@ -159,7 +164,7 @@ public final class ProxyServer: @unchecked Sendable {
     // MARK: Where to
 
     private func connect(_ request: ProxyRequest) async throws -> Int32 {
-        let (host, port, deadline) = (request.host, request.port, loop.after(Self.connectLimit))
+        let (host, port) = (request.host, request.port)
         let name = host.contains(":") ? "[\(host)]" : host
         let found = await loop.offload {
             Result { () throws(RingError) in
@@ -169,7 +174,10 @@ public final class ProxyServer: @unchecked Sendable {
         guard case .success(let (addresses, own)) = found else {
             throw Refusal(status: "502 Bad Gateway", text: "\(host) is not known to the host that the job runs on")
         }
-        let rules = ProxyRules(mesh: mesh, own: own)
+        // An interface that is down, or a route, may make more addresses the host's own than its interfaces show.
+        let rules = ProxyRules(
+            mesh: mesh, own: own + addresses.filter { LocalRoute.source(toward: $0) == $0.with(port: 0) })
+        let limit = Interval.seconds(Int64(max(Self.connectSeconds / max(addresses.count, 1), 4)))
         var failure = Refusal(status: "502 Bad Gateway", text: "\(host) has no address")
         for address in addresses {
             if let why = rules.refusal(of: address) {
@@ -177,9 +185,9 @@ public final class ProxyServer: @unchecked Sendable {
                 continue
             }
             do throws(RingError) {
-                return try await loop.connect(address, deadline: deadline)
+                return try await loop.connect(address, deadline: loop.after(limit))
             } catch .deadline {
-                throw Refusal(status: "504 Gateway Timeout", text: "\(host) port \(port) does not answer")
+                failure = Refusal(status: "504 Gateway Timeout", text: "\(host) port \(port) does not answer")
             } catch {
                 let text = "no connection to \(host) port \(port): \(error.message)"
                 failure = Refusal(status: "502 Bad Gateway", text: text)

@@ -97,7 +97,11 @@ struct AttemptPlan: Sendable {
     var profile: SandboxProfile { job.sandbox?.profile ?? .standard }
 
     /// Members have the network where nothing is said, strangers have not.
-    private var network: NetworkAccess { job.sandbox?.network ?? (profile == .strict ? .off : .on) }
+    private var network: NetworkAccess {
+        let asked = job.sandbox?.network ?? (profile == .strict ? .off : .on)
+        // Who took the job has refused that; this node does not trust it.
+        return profile == .strict && asked == .setupOnly && job.sandbox?.setup == nil ? .off : asked
+    }
     /// It reaches other networks through a proxy alone: a stranger is never in the network of a host, where what listens on
     /// the loopback believes whom it finds there. The ranks of a gang, which only members have, meet in that of their hosts.
     var hasProxy: Bool { profile == .strict && network != .off && job.gang == nil }

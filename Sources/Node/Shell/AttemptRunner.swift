@@ -248,8 +248,14 @@ final class AttemptRunner: @unchecked Sendable {
                         try NameResolver.resolve(text, defaultPort: MeshMembership.defaultPort)
                     }
                 }
-                // Where nobody finds a member a job does not find it.
                 if case .success(let addresses) = addresses { found += addresses.map(\.description) }
+                // Whoever finds it later does not get to its port.
+                do throws(RingError) {
+                    let port = try SocketAddress.split(text, defaultPort: MeshMembership.defaultPort).port
+                    found.append(SocketAddress.ipv4(0, port: port).description)
+                } catch {
+                    // What is no address is nobody's.
+                }
             }
         }
         return found

@@ -22,6 +22,7 @@ struct ProxyRequestTests {
             "CONNECT \(target) HTTP/1.1\r\nHost: \(target)\r\nProxy-Authorization: Basic eA==\r\n\r\n")
         #expect((request.host, request.port) == (host, port))
         #expect(request.forwarded.isEmpty)
+        #expect(request.bodyBytes == nil)
     }
 
     @Test(
@@ -36,6 +37,7 @@ struct ProxyRequestTests {
             "POST \(target) HTTP/1.1\r\nhost: inner.example\r\nContent-Length: 3\r\nProxy-Connection: keep-alive\r\n"
                 + "Connection: keep-alive, X-Own\r\nCookie: ä=1\r\n\r\n")
         #expect((request.host, request.port) == (host, port))
+        #expect(request.bodyBytes == 3)
         #expect(
             String(decoding: request.forwarded, as: UTF8.self)
                 == "POST \(path) HTTP/1.1\r\nHost: \(name)\r\nConnection: close\r\nContent-Length: 3\r\nCookie: ä=1\r\n\r\n"
@@ -46,6 +48,7 @@ struct ProxyRequestTests {
     func older() throws {
         let request = try read("GET http://a/ HTTP/1.0\r\n\r\n")
         #expect(request.forwarded.starts(with: Array("GET / HTTP/1.0\r\nHost: a\r\n".utf8)))
+        #expect(request.bodyBytes == 0)
     }
 
     @Test(
@@ -64,6 +67,11 @@ struct ProxyRequestTests {
             "GET http://a/ HTTP/1.1\r\nname : x\r\n\r\n", "GET http://a/ HTTP/1.1\r\nno colon\r\n\r\n",
             "GET http://a/ HTTP/1.1\nHost: a\r\n\r\n", "GET http://a/ HTTP/1.1\r\nA: b\rC: d\r\n\r\n",
             "GET http://a/ HTTP/1.1\r\nA: \u{0}\r\n\r\n", "\r\n\r\n",
+            "POST http://a/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "POST http://a/ HTTP/1.1\r\nContent-Length: 3\r\ncontent-length: 3\r\n\r\n",
+            "POST http://a/ HTTP/1.1\r\nContent-Length: 3, 3\r\n\r\n",
+            "POST http://a/ HTTP/1.1\r\nContent-Length: +3\r\n\r\n",
+            "POST http://a/ HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
         ])
     func malformed(_ text: String) {
         #expect(throws: ProxyRequest.Refusal.self) { try ProxyRequest(head: Array(text.utf8)) }
