@@ -118,6 +118,16 @@ def ask_proxy(method, target):
             return lines.readline().decode().split(" ")[1]
 
 
+def ask_twice(first, second):
+    """What is heard after a plain request whose server does not end the connection, and one for another server."""
+    with socket.create_connection(PROXY, 30) as stream:
+        stream.sendall(f"POST {first} HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET {second} HTTP/1.1\r\n\r\n".encode())
+        try:
+            return stream.recv(1 << 16).decode()
+        except ConnectionResetError:
+            return ""
+
+
 def post_refused(url, megabytes):
     """The status that a proxy answers with before it has taken what is posted."""
     request = urllib.request.Request(url, data=bytes(1 << 20) * megabytes)
@@ -287,7 +297,7 @@ def identity():
 
 TRIES = {function.__name__: function for function in (
     call, compat_call, read, write, create, names, link, symlink, chdir, node, fifo, connect, connect_name, open_socket,
-    ask_proxy, post_refused, digested, crowd, keep_tunnel, fetch,
+    ask_proxy, ask_twice, post_refused, digested, crowd, keep_tunnel, fetch,
     own_loopback, send_signal, raise_limit, trace_own_child, every_call, fork_until_refused, open_until_refused, fill,
     descriptors, status, environment, identity)}
 

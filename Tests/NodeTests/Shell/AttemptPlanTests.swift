@@ -114,9 +114,12 @@ struct AttemptPlanTests {
 
     @Test("a stranger with the network is told of its proxy, unless it says otherwise; nobody else has one")
     func proxy() throws {
-        func planned(_ profile: SandboxProfile, _ network: NetworkAccess?, gang: GangSpec? = nil) -> AttemptPlan {
+        func planned(
+            _ profile: SandboxProfile, _ network: NetworkAccess?, setup: String? = "true", gang: GangSpec? = nil
+        ) -> AttemptPlan {
             let own = [Label(name: "HTTPS_PROXY", value: "mine")]
-            return plan(environment: own, sandbox: SandboxSpec(profile: profile, network: network), gang: gang)
+            let sandbox = SandboxSpec(profile: profile, network: network, setup: setup)
+            return plan(environment: own, sandbox: sandbox, gang: gang)
         }
         for network in [NetworkAccess.on, .setupOnly] {
             let plan = planned(.strict, network)
@@ -129,7 +132,7 @@ struct AttemptPlanTests {
         let gang = GangSpec(nodes: 2, tasksPerNode: 1)
         for plan in [
             planned(.strict, nil), planned(.strict, .off), planned(.standard, .on), planned(.standard, nil),
-            planned(.strict, .on, gang: gang),
+            planned(.strict, .on, gang: gang), planned(.strict, .setupOnly, setup: nil),
         ] {
             #expect(!plan.hasProxy && !plan.environment(ana).contains { $0.hasPrefix("http_proxy=") })
         }
