@@ -14,6 +14,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PROBE = os.path.join(HERE, "..", "Faults", "sandbox_probe.py")
 # As clouds have them; here they are addresses of the wider network like any other.
 METADATA = ("169.254.169.254", "100.100.100.200")
+# The host takes it for its own, and none of its interfaces has it.
+ROUTED = "10.99.0.1"
 
 
 class Strangers(LabCase):
@@ -34,6 +36,7 @@ class Strangers(LabCase):
         self.first, self.second = self.hosts.nodes[:2]
         for host in self.hosts.nodes[1:]:
             self.hosts.command(self.first, "node", "cordon", host.name)
+        self.first.ip("route", "add", "local", ROUTED, "dev", "lo")
         self.work = os.path.join(self.hosts.folder, "stranger")
         os.mkdir(self.work)
         shutil.copy(PROBE, os.path.join(self.work, "probe.py"))
@@ -53,7 +56,7 @@ class Strangers(LabCase):
                        ("ask_proxy", "CONNECT", f"{world}:80"), ("digested", world, 9000, 24), ("crowd", world, 9000, 300),
                        ("digested", f"[{world6}]", 9000, 1)),
             [f"200 /page?x=1 of {world}\n", f"200 / of [{world6}]\n", "200", "done", 300, "done"])
-        refused = [*METADATA, f"[::ffff:{METADATA[0]}]", "127.0.0.1", "localhost", *self.first.addresses[:1],
+        refused = [*METADATA, f"[::ffff:{METADATA[0]}]", "127.0.0.1", "localhost", ROUTED, *self.first.addresses[:1],
                    f"[{self.first.addresses[1]}]"]
         tries = [("ask_proxy", "CONNECT", f"{name}:80") for name in refused]
         tries += [("ask_proxy", "CONNECT", f"{name}:7717") for name in (
