@@ -1,11 +1,14 @@
-"""A host that itself has less than a processor, as containers do: jobs have what they ask for within that."""
+"""A host that itself has less than a processor, as containers do, or few open files: jobs have what they ask for within that."""
 
+import collections
+import json
 import os
+import resource
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from base import MeshCase  # noqa: E402
+from base import MeshCase, meshes  # noqa: E402
 import test_rootless  # noqa: E402
 
 SHARE = 60_000
@@ -45,6 +48,43 @@ class TightHost(MeshCase):
         done = self.run_job("--no-send", "--cpus", "0.5", "--", "echo", "here")
         self.assertEqual((done.returncode, done.stdout), (0, "here\n"), done.stderr)
 
+
+class FewFiles(MeshCase):
+    """Daemons are started with a soft limit of open files that the attempts of one supervisor need more than."""
+
+    LIMIT = 200
+
+    @classmethod
+    def setUpClass(cls):
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (cls.LIMIT, before[1]))
+        try:
+            super().setUpClass()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    def test_a_supervisor_opens_what_its_attempts_need_and_more_of_them_wait(self):
+        go, count = os.path.join(self.folder(), "go"), 300
+        job = self.submit("--no-send", "--profile", "none", "--array", str(count), "--cpus", "0.005", "--mem", "8M",
+                          "--", "sh", "-c", 'echo began $(ulimit -Sn); until test -e "$0"; do sleep 1; done', go)
+
+        def states():
+            view = json.loads(self.mesh.command(self.node, "inspect", str(job), "--json"))
+            return collections.Counter(attempt["state"] for attempt in view["job"]["attempts_list"])
+
+        meshes.wait_until(lambda: states() == {"running": 256, "placed": 44}, "as many run as one supervisor takes")
+        supervisor = self.node.supervisor_pids()[str(job)]
+        self.assertGreater(len(os.listdir(f"/proc/{supervisor}/fd")), self.LIMIT)
+        # Nor does a daemon that takes it over give it more, or anything twice.
+        self.node.kill_daemon()
+        self.node.start_again()
+        self.mesh.wait_alive(self.node, 1)
+        self.assertEqual(states(), {"running": 256, "placed": 44})
+        with open(go, "w", encoding="ascii"):
+            pass
+        done = self.mesh.attempt(self.node, "wait", str(job), seconds=120)
+        self.assertEqual((done.returncode, states()), (0, {"succeeded": count}), done.stderr)
+        self.assertEqual(self.mesh.command(self.node, "logs", str(job)), f"began {self.LIMIT}\n")
 
 
 if __name__ == "__main__":

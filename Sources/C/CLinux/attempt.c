@@ -91,6 +91,8 @@ static void arrange_descriptors(int control, int output, int error_output, int i
         if (getrlimit(RLIMIT_NOFILE, &limit) < 0) refuse(CLINUX_LAYER_DESCRIPTORS, errno);
         for (rlim_t i = (rlim_t)last + 1; i < limit.rlim_cur; i++) close((int)i);
     }
+    int error = clinux_open_files_as_before();
+    if (error) refuse(CLINUX_LAYER_DESCRIPTORS, error);
 }
 
 // -- The command: from vfork to exec, on a stack of its own, sharing memory with the first process --

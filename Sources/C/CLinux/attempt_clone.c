@@ -42,6 +42,29 @@ static int move_into(int cgroup, pid_t process) {
     return error;
 }
 
+/// Of those who start attempts; what attempts get is what they had.
+static rlim_t files_before = 0;
+
+int clinux_open_more_files(void) {
+    enum { ENOUGH = 65536 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+    rlim_t wanted = limit.rlim_max < ENOUGH ? limit.rlim_max : ENOUGH;
+    if (limit.rlim_cur >= wanted) return 0;
+    struct rlimit more = {.rlim_cur = wanted, .rlim_max = limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &more) < 0) return -errno;
+    files_before = limit.rlim_cur;
+    return 0;
+}
+
+int clinux_open_files_as_before(void) {
+    struct rlimit limit;
+    if (files_before == 0) return 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return errno;
+    limit.rlim_cur = files_before;
+    return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? errno : 0;
+}
+
 int clinux_attempt_clone(const struct clinux_attempt *attempt, int *control) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return -errno;

@@ -59,6 +59,9 @@ int clinux_enter_groups(const struct clinux_attempt *attempt);
 /// daemon may ignore are reset.
 void clinux_reset_signals(void);
 
+/// The limit that clinux_open_more_files has raised. 0 or errno.
+int clinux_open_files_as_before(void);
+
 /// Tells the supervisor.
 void clinux_tell(const struct clinux_message *message);
 

@@ -16,8 +16,6 @@ final class Supervisor {
         case ended(AttemptResult)
     }
 
-    /// Attempts running at once.
-    static let runningMaximum = 256
     /// Attempts running or waiting for acknowledgement.
     static let entryMaximum = 4096
     /// How many acknowledged attempts are remembered, so that a late repetition of their start is not obeyed.
@@ -236,7 +234,7 @@ final class Supervisor {
             unsent.append(.declined(spec.key, reason: SupervisorEvent.leaseExpired))
             return
         }
-        guard running.count < Self.runningMaximum, entries.count < Self.entryMaximum else {
+        guard running.count < SupervisorMain.attemptMaximum, entries.count < Self.entryMaximum else {
             unsent.append(.declined(spec.key, reason: SupervisorEvent.tooManyAttempts))
             return
         }

@@ -9,6 +9,9 @@ public enum SupervisorMain {
     /// The word of the command line that says that the next attempt is likely to be strict.
     public static let strict = "strict"
 
+    /// Attempts that one has running at once.
+    public static let attemptMaximum = 256
+
     /// Runs until the last attempt of the directory was acknowledged, with a strict sandbox ready for the first if that is
     /// likely to be wanted. Returns the exit code.
     ///
@@ -55,6 +58,8 @@ public enum SupervisorMain {
         signal(SIGPIPE, SIG_IGN)
         let dropped = clinux_drop_bounding_set()
         if dropped < 0 { throw .system(operation: "drop capabilities", path: "", errorNumber: -dropped) }
+        let opened = clinux_open_more_files()
+        if opened < 0 { throw .system(operation: "setrlimit", path: "", errorNumber: -opened) }
         let recovered = try JournalState.read(path: paths.journal)
         let supervisor = try Supervisor(
             paths, listening: try listen(paths), recovered: recovered,

@@ -6,7 +6,7 @@ extension AttemptRunner {
     /// Somebody paused the job, or lets it go on.
     func pauseChanged(of job: JobID) {
         for key in attempts.keys.sorted() where key.job == job { tellPause(key, always: false) }
-        leaseMoved.notify()
+        mayStart.notify()
     }
 
     func isPaused(_ job: JobID) -> Bool { node.state.job(job)?.pausedBy != nil }

@@ -27,7 +27,8 @@ final class AttemptRunner: @unchecked Sendable {
     var hands: [UInt32: Hand] = [:]
     /// Not from 1: a supervisor may still tell of those of the daemon before this one.
     var lastHand = UInt32(truncatingIfNeeded: EventLoops.wallClock.nanoseconds >> 16)
-    let leaseMoved: LoopSignal
+    /// Who waits to be started looks again.
+    let mayStart: LoopSignal
     /// How far the commands of attempts have been given what they read, where somebody has asked.
     var inputs: [AttemptKey: InputPlace] = [:]
     let inputMoved: LoopSignal
@@ -66,7 +67,7 @@ final class AttemptRunner: @unchecked Sendable {
 
     init(node: MeshNode) {
         self.node = node
-        leaseMoved = LoopSignal(node.loop)
+        mayStart = LoopSignal(node.loop)
         inputMoved = LoopSignal(node.loop)
         spare = SpareSupervisor(parent: node.directory.supervisors, loop: node.loop, log: node.log)
         devices = DeviceTenants(node.directory.devices, loop: node.loop, log: node.log)
@@ -100,7 +101,7 @@ final class AttemptRunner: @unchecked Sendable {
         }
         links = [:]
         spare.stop()
-        leaseMoved.notify()
+        mayStart.notify()
     }
 
     /// Ends what supervisors of this host still hold, and the supervisors. Waits for them, not for ever.
@@ -132,7 +133,7 @@ final class AttemptRunner: @unchecked Sendable {
         lease = max(lease, deadline)
         self.heldBack = heldBack
         for (job, link) in links where !heldBack.contains(job) { link.page.extend(to: deadline) }
-        leaseMoved.notify()
+        mayStart.notify()
     }
 
     func limitLease(to deadline: Instant) { lease = min(lease, deadline) }
@@ -218,10 +219,12 @@ final class AttemptRunner: @unchecked Sendable {
         while let turn = running.turn { try await turn.wait() }
         try await devices.settle(plan)
         try await node.setups.settle(plan, &spec)
-        let link = try await self.link(for: key.job)
-        while loop.now + NodeConstants.leaseToStart > lease || heldBack.contains(key.job) || isPaused(key.job) {
-            try await leaseMoved.wait()
-        }
+        var link: SupervisorLink
+        // A supervisor without attempts may end while one waits.
+        repeat {
+            while mustWait(plan, key.job) { try await mayStart.wait() }
+            link = try await self.link(for: key.job)
+        } while mustWait(plan, key.job) || links[key.job] !== link
         try Task.checkCancellation()
         guard !isStopped else { throw NodeError.stopping }
         guard link.version >= spec.leastVersion else {
@@ -234,6 +237,12 @@ final class AttemptRunner: @unchecked Sendable {
         node.gangs.letGo(key)
         spare.expectsStrict = spec.suitsReadySandbox
         link.send(.start(spec))
+    }
+
+    /// The ranks of a gang do not wait for each other to end.
+    private func mustWait(_ plan: AttemptPlan, _ job: JobID) -> Bool {
+        loop.now + NodeConstants.leaseToStart > lease || heldBack.contains(job) || isPaused(job)
+            || plan.job.gang == nil && links[job]?.isFull ?? false
     }
 
     /// Where members of the mesh listen.
@@ -324,7 +333,9 @@ final class AttemptRunner: @unchecked Sendable {
                 watchCheckpoints(of: key)
                 tellPause(key, always: false)
                 keepSpareSoon()
-            case .ended(let key, let result): finish(key, result)
+            case .ended(let key, let result):
+                finish(key, result)
+                mayStart.notify()
             case .setupEnded(let key, let milliseconds, let isWaiting):
                 node.setups.ended(key, milliseconds: milliseconds, waiting: isWaiting ? link : nil)
             case .frozen(let key): setFrozen(key, true)
@@ -345,11 +356,13 @@ final class AttemptRunner: @unchecked Sendable {
         node.driver.changes.notify()
     }
 
-    /// The supervisor would not start it: without a lease it is asked again, otherwise the host has failed it.
+    /// The supervisor would not start it: without a lease, or room for it, it is asked again, otherwise the host has failed it.
     private func declined(_ key: AttemptKey, reason: String) {
         guard let running = attempts[key], running.stage == .supervised else { return }
         running.stage = .preparing
-        guard reason == SupervisorEvent.leaseExpired, running.stop == nil else {
+        // A daemon that was just started may not have heard yet how much it holds.
+        let mayWait = reason == SupervisorEvent.tooManyAttempts && node.state.job(key.job)?.spec.gang == nil
+        guard reason == SupervisorEvent.leaseExpired || mayWait, running.stop == nil else {
             let message =
                 switch reason {
                 case SupervisorEvent.diskFull: "the disk is full"
@@ -424,6 +437,7 @@ final class AttemptRunner: @unchecked Sendable {
         guard links[link.job] === link else { return }
         links[link.job] = nil
         accounts[link.job] = nil
+        mayStart.notify()
         node.driver.changes.notify()
         let left = attempts.keys.sorted().filter { $0.job == link.job && attempts[$0]?.stage == .supervised }
         guard !left.isEmpty else { return removeDirectory(of: link.job) }

@@ -19,6 +19,9 @@ final class SupervisorLink: @unchecked Sendable {
     /// What the supervisor speaks: what this daemon does, where it started it; else 1 until it has said so.
     private(set) var version: UInt32
 
+    /// Attempts that it was given or has, and has not said the end of.
+    private var held: Set<AttemptKey> = []
+
     private let loop: any EventLoop
     private let socket: Int32
     private let outgoing: LoopQueue<Piece>
@@ -55,7 +58,11 @@ final class SupervisorLink: @unchecked Sendable {
         loop.spawn("supervisor \(job) reader") { [self] in await read() }
     }
 
+    /// It would decline another attempt.
+    var isFull: Bool { held.count >= SupervisorMain.attemptMaximum }
+
     func send(_ request: SupervisorRequest) {
+        if case .start(let spec) = request { held.insert(spec.key) }
         if !outgoing.offer(Piece(bytes: SupervisorFrames<SupervisorRequest>.frame(request))) { close() }
     }
 
@@ -115,6 +122,16 @@ final class SupervisorLink: @unchecked Sendable {
         }
     }
 
+    private func take(_ event: SupervisorEvent) {
+        switch event {
+        case .welcome(let spoken, _): version = spoken
+        case .started(let key, _, _): held.insert(key)
+        case .ended(let key, _), .declined(let key, _): held.remove(key)
+        default: break
+        }
+        onEvent?(event)
+    }
+
     private func read() async {
         var frames = SupervisorFrames<SupervisorEvent>()
         do {
@@ -123,8 +140,7 @@ final class SupervisorLink: @unchecked Sendable {
                 if bytes.isEmpty { break }
                 frames.append(bytes)
                 while let event = try frames.next() {
-                    if case .welcome(let spoken, _) = event { version = spoken }
-                    onEvent?(event)
+                    take(event)
                 }
             }
         } catch {

@@ -137,6 +137,10 @@ enum clinux_order {
     CLINUX_ORDER_CONNECT = 'p',
 };
 
+/// A supervisor has some open files for each attempt, and the soft limit is made for programs that know no more than 1,024:
+/// raises it to the hard one, 65,536 at most. Attempts get what it was. 0 or -errno.
+int clinux_open_more_files(void);
+
 /// Clones the first process of an attempt, in its control groups. It waits for CLINUX_ORDER_GO on the control socket
 /// before it touches anything.
 ///
