@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -400,6 +401,17 @@ int clinux_sandbox_rules(const struct clinux_sandbox *sandbox) {
 
 int clinux_sandbox_confine_files(int ruleset) {
     return syscall(NUMBER_landlock_restrict_self, ruleset, 0) < 0 ? errno : 0;
+}
+
+int clinux_confine_process(const struct clinux_file_rule *rules, size_t count, uint64_t handled_access) {
+    struct clinux_sandbox sandbox = {.rules = rules, .rule_count = count, .handled_access = handled_access};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -errno;
+    int ruleset = clinux_sandbox_rules(&sandbox);
+    if (ruleset < 0) return ruleset;
+    int error = clinux_sandbox_confine_files(ruleset);
+    close(ruleset);
+    if (error) return -error;
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
 }
 
 // -- Limits --

@@ -1,4 +1,5 @@
 import CLinux
+import Codec
 import Glibc
 
 /// The way of an attempt to other networks, where it has one of its own: a socket that listens in there, and a process that
@@ -13,21 +14,26 @@ public struct AttemptProxy {
     public static let word = "attempt-proxy"
     /// The descriptor of the hidden command on which it accepts.
     public static let passedListener: Int32 = 3
-    /// Ends other than its own wish, before it is not started again.
-    private static let failureMaximum = 16
 
     private var listener: Int32
     private var process: Int32?
-    private var failures = 0
+    private var startedAt = Instant.zero
+    private var pause = RestartPause()
 
     init(listener: Int32) { self.listener = listener }
 
     /// To be polled for a connection that somebody has to answer.
-    var waitsForConnection: Int32? { process == nil && listener >= 0 ? listener : nil }
+    func waitsForConnection(at now: Instant) -> Int32? {
+        process == nil && listener >= 0 && now >= pause.end ? listener : nil
+    }
+
+    /// When to look again whether it waits for a connection.
+    func pauseEnd(after now: Instant) -> Instant { pause.end > now ? pause.end : .distantFuture }
 
     /// Answers from now on.
     mutating func start(for spec: AttemptSpec, in sandbox: PreparedSandbox?, _ group: Cgroup?) {
-        guard waitsForConnection != nil else { return }
+        startedAt = HostClock.sinceBoot()
+        guard waitsForConnection(at: startedAt) != nil else { return }
         let arguments = CStrings(["swarmlet", Self.word] + (spec.sandbox?.meshAddresses ?? []))
         let user = spec.user ?? JobUser(user: geteuid(), group: getegid())
         let started = AttemptProcess.withAttempt(spec, in: sandbox, into: group) { attempt in
@@ -49,8 +55,7 @@ public struct AttemptProxy {
 
     private mutating func fail(_ why: String) {
         SupervisorMain.say("the proxy of an attempt \(why)")
-        failures += 1
-        if failures == Self.failureMaximum { close() }
+        pause.begin(after: HostClock.sinceBoot() - startedAt, at: HostClock.sinceBoot())
     }
 
     /// Answers nobody any more; the process ends.
@@ -68,5 +73,47 @@ public struct AttemptProxy {
         close()
         guard let process = exchange(&process, with: nil) else { return }
         while waitpid(process, nil, 0) < 0 && errno == EINTR {}
+    }
+}
+
+extension AttemptProxy {
+    /// What the look-up of a name reads, wherever the host keeps it (nsswitch.conf(5)).
+    private static let readable = [
+        "/etc", "/etc/hosts", "/etc/resolv.conf", "/usr", "/lib", "/lib64", "/nix/store", "/run/systemd/resolve",
+        "/proc",
+        "/dev/urandom",
+    ]
+
+    /// In the hidden command, at its beginning: of files it may read those, and write none. Under a daemon that is not root
+    /// it is the daemon's user, who may read the keys of the host.
+    public static func confine() throws(HostError) {
+        let paths = CStrings(readable + ["/dev/null"])
+        let rules = (0...readable.count).map {
+            clinux_file_rule(
+                path: paths.pointer[$0],
+                access: ($0 < readable.count ? FileAccess.reading : .usingDevices).rawValue)
+        }
+        let handled = FileAccess.known(to: Int(clinux_landlock_version()))
+        let error = withExtendedLifetime(paths) {
+            rules.withUnsafeBufferPointer { clinux_confine_process($0.baseAddress, $0.count, handled.rawValue) }
+        }
+        if error < 0 { throw .system(operation: "confine", path: "", errorNumber: -error) }
+    }
+}
+
+/// How long nobody starts again what failed: connections wait meanwhile. It doubles with each failure, and what ran well for
+/// a while begins anew.
+struct RestartPause {
+    static let first = Interval.milliseconds(100)
+    static let longest = Interval.seconds(30)
+    static let runningWell = Interval.seconds(10)
+
+    private(set) var end = Instant.zero
+    private var next = Self.first
+
+    mutating func begin(after running: Interval, at now: Instant) {
+        if running >= Self.runningWell { next = Self.first }
+        end = now + next
+        next = min(next + next, Self.longest)
     }
 }

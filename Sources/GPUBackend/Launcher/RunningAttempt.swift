@@ -277,7 +277,7 @@ final class RunningAttempt {
         if frozenSince == nil, cause == nil, let timeLimitAt, now >= timeLimitAt {
             terminate(.timeLimit, grace: spec.grace, now: now)
         }
-        var next = killAt ?? .distantFuture
+        var next = min(killAt ?? .distantFuture, proxy?.pauseEnd(after: now) ?? .distantFuture)
         if let timeLimitAt, cause == nil, frozenSince == nil { next = min(next, timeLimitAt) }
         return next
     }

@@ -160,6 +160,7 @@ final class Supervisor {
             _ = clinux_boot_timer_set(timer, alarm == .distantFuture ? 0 : max(alarm.nanoseconds, 1))
             armedFor = alarm
         }
+        let now = HostClock.sinceBoot()
         var sources: [Source] = [.signals, .timer, .listening]
         var polled = [
             pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
@@ -185,7 +186,8 @@ final class Supervisor {
                 polled.append(pollfd(fd: attempt.input.descriptor, events: Int16(POLLOUT), revents: 0))
                 sources.append(.input(attempt))
             }
-            if attempt.frozenSince == nil, !attempt.isPaused, let listener = attempt.proxy?.waitsForConnection {
+            if attempt.frozenSince == nil, !attempt.isPaused, let listener = attempt.proxy?.waitsForConnection(at: now)
+            {
                 polled.append(pollfd(fd: listener, events: Int16(POLLIN), revents: 0))
                 sources.append(.proxy(attempt))
             }

@@ -22,7 +22,8 @@ public final class ProxyServer: @unchecked Sendable {
 
     /// Until nobody connects any more. Returns the exit code.
     public static func run(mesh: [String]) -> Int32 {
-        do throws(RingError) {
+        do {
+            try AttemptProxy.confine()
             // It counts among the job, whose limits an io_uring would use.
             let loop = try EventLoops.make(preferring: .epoll)
             let addresses = try mesh.map { text throws(RingError) in try SocketAddress.parse(text) }

@@ -143,6 +143,10 @@ int clinux_sandbox_limit(const struct clinux_sandbox *sandbox);
 /// In the command: 0 or errno.
 int clinux_sandbox_confine_files(int ruleset);
 
+/// For good, and for what it executes: this process and the threads that it starts later can do with files what the rules
+/// say, and nobody of its user can look into it. 0 or -errno.
+int clinux_confine_process(const struct clinux_file_rule *rules, size_t count, uint64_t handled_access);
+
 /// The version of Landlock that the running kernel has; 0: none.
 int clinux_landlock_version(void);
 /// Whether the running kernel filters system calls.
