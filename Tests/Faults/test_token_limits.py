@@ -125,7 +125,7 @@ class TokenLimits(GuestCase):
 
         def answered():
             done[:] = [self.guest(token, *arguments)]
-            return "[token.rate]" not in done[0].stderr
+            return "token.rate" not in done[0].stderr
 
         self.wait(answered, "the token is heard again")
         return done[0]
